@@ -1,0 +1,93 @@
+/* protocol: what furrow and furrow-runner say to each other, over any two-way byte stream (a socket, the two ends of
+ * an SSH channel). The one header that the runner shares with furrow; no dependency beyond libc.
+ *
+ * A stream is a sequence of frames in both directions: a header of 16 bytes, little-endian, then `bytes` of payload:
+ *
+ *   u32 bytes     of payload, at most FRAME_MAX_BYTES
+ *   u8  type      enum frame_type
+ *   u8  stream    FRAME_STREAM: 1 stdout, 2 stderr; else 0
+ *   u16 zero
+ *   u64 id        the task it is about (chosen by furrow, unique in the life of a runner); 0: none
+ *
+ * Fields in payloads: integers little-endian; a string is a u32 length and the bytes; a list is a u32 count and
+ * its items. Payloads by type stand beside the enum. What is beyond the fields that a reader knows is ignored, so
+ * fields may be added at the end; an unknown type is ignored as well.
+ *
+ * Both ends send HELLO first. The runner numbers nothing itself: what has to survive a cut connection is kept by
+ * the runner until furrow acknowledges it with ACK; after a new HELLO the runner tells the state of every task that is not
+ * acknowledged, each from the byte that furrow names in RESUME. */
+#ifndef FURROW_PROTOCOL_H
+#define FURROW_PROTOCOL_H
+
+#include "planner/base/str.h"
+
+enum {
+	PROTOCOL_VERSION = 1,
+	FRAME_HEADER_BYTES = 16,
+	FRAME_MAX_BYTES = 1 << 20,
+	FRAME_CHUNK_BYTES = 64 << 10,  /* of STREAM and OUTPUT payloads */
+	PROTOCOL_WINDOW_BYTES = 1 << 20 /* of STREAM and OUTPUT payloads sent and not yet credited */
+};
+
+enum frame_type {
+	/* furrow to runner */
+	FRAME_HELLO = 1,  /* u32 version, str run, u32 linger_s: how long to go on without a connection */
+	FRAME_BASE = 2,   /* str root (absolute; task folders are made below it), str source (absolute or empty),
+	                   * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get,
+	                   * u64 cap: bytes kept of each of stdout and stderr, list of str mask: secrets' names */
+	FRAME_TASK = 3,   /* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv,
+	                   * list of str env, str input: when not empty, FURROW_INPUT is the absolute path of this path
+	                   * below source */
+	FRAME_STOP = 4,   /* u32 grace_ms: TERM now, KILL after; 0: KILL now */
+	FRAME_CREDIT = 5, /* u32 bytes: of STREAM and OUTPUT that furrow has taken in */
+	FRAME_ACK = 6,    /* nothing: the task's end is stored; the runner forgets it and removes its folder */
+	FRAME_RESUME = 7, /* u64 stdout_from, u64 stderr_from: send this task's streams from here on, then its end */
+	FRAME_BYE = 8,    /* nothing: end all tasks, clean up, exit */
+
+	/* runner to furrow */
+	FRAME_WELCOME = 32, /* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch,
+	                     * list of u64: ids of tasks that it has (running, or ended and not acknowledged) */
+	FRAME_BEGUN = 33,   /* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host) */
+	FRAME_STREAM = 34,  /* u64 offset, bytes to the end of the payload */
+	FRAME_OUTPUT = 35,  /* bytes of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
+	                     * Comes between the end of the process and ENDED. Absent when there is nothing. */
+	FRAME_ENDED = 36,   /* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
+	                     * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
+	                     * u64 stdout_kept, u64 stderr_kept, u64 output_bytes, u64 output_files, str message */
+	FRAME_NOTE = 37,    /* str: a word for people ("disk full: …"); not fatal */
+};
+
+enum ended_why {
+	ENDED_SELF = 0,
+	ENDED_TIMEOUT = 1,
+	ENDED_STOPPED = 2,
+	ENDED_NOT_STARTED = 3, /* message says why: no such program, no disk space */
+	ENDED_BAD_OUTPUT = 4   /* the process ended, its outputs could not be packed */
+};
+
+struct frame {
+	uint8_t type;
+	uint8_t stream;
+	uint64_t id;
+	struct str payload;
+};
+
+/* Writes the header of a frame. */
+void frame_header(uint8_t out[FRAME_HEADER_BYTES], const struct frame *f);
+
+/* Reads one frame from the start of bytes. Returns how many bytes it took, 0: not all there yet, -1: no frame
+ * (too large, non-zero reserved field). payload points into bytes. */
+int64_t frame_read(struct str bytes, struct frame *out);
+
+/* Reading the fields of a payload. A read beyond the end gives zero or absent and sets `bad`. */
+struct fields {
+	struct str rest;
+	bool bad;
+};
+uint32_t field_u32(struct fields *f);
+uint64_t field_u64(struct fields *f);
+int64_t field_i64(struct fields *f);
+uint8_t field_u8(struct fields *f);
+struct str field_str(struct fields *f);
+
+#endif

@@ -1,0 +1,44 @@
+/* diag: what is wrong with an input, and where. Collected, sorted by place, shown with the line and a
+ * caret. Prints nothing itself. */
+#ifndef FURROW_DIAG_H
+#define FURROW_DIAG_H
+
+#include "planner/base/buf.h"
+#include "planner/manifest.h"
+
+enum severity { DIAG_ERROR, DIAG_WARNING };
+
+struct diagnostic {
+	enum severity severity;
+	struct pos pos;
+	struct str message; /* what is wrong and what was expected */
+	struct str hint;    /* "did you mean 'spot'?"; absent: none */
+};
+
+enum { DIAG_MAX = 100 }; /* more are counted, not kept */
+
+struct diagnostics {
+	struct arena *arena; /* messages live here */
+	struct diagnostic *v;
+	size_t n, cap;
+	size_t n_errors;   /* counts the ones not kept, too */
+	size_t n_warnings;
+};
+
+void diag_add(struct diagnostics *d, enum severity severity, struct pos pos, struct str hint,
+	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* By file, line and column; equal places keep their order. */
+void diag_sort(struct diagnostics *d);
+
+/* The source text of a file for its lines; returns the absent string when unknown. */
+typedef struct str (*diag_source_fn)(void *ctx, struct str file);
+
+/* "FILE:LINE:COL: error: MESSAGE; HINT", then the line and a caret under the place. Control characters are
+ * shown as '?', long lines are cut around the place. */
+void diag_render(struct buf *out, const struct diagnostic *d, diag_source_fn source, void *ctx);
+
+/* {"severity":…,"file":…,"line":…,"column":…,"message":…,"hint":…} */
+void diag_render_json(struct buf *out, const struct diagnostic *d);
+
+#endif

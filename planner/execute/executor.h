@@ -1,0 +1,105 @@
+/* executor: walks a frozen graph. One coordinator (the caller's thread) owns all state of the run and is the only
+ * writer of the journal. Readiness is a counter per node; among ready nodes the one with the longest remaining
+ * path goes first.
+ *
+ * It reaches the world through a port, which is threads and a provider in earnest (pool.h) and a scripted world on
+ * a virtual clock in tests: the loop itself is the same. */
+#ifndef FURROW_EXECUTOR_H
+#define FURROW_EXECUTOR_H
+
+#include "planner/provider.h"
+
+struct journal;
+
+enum exec_event_type {
+	EVENT_BEGUN,     /* call, t_ns */
+	EVENT_PHASE,     /* call, t_ns, phase */
+	EVENT_INTENT,    /* call, text (op), text2 (token); the port's `ack` frees the waiting thread */
+	EVENT_EFFECT,    /* call, text (id); likewise */
+	EVENT_ANSWER,    /* call, step, outcome, err */
+	EVENT_INTERRUPT  /* SIGINT or SIGTERM: signal; the second one stops what runs */
+};
+
+struct exec_event {
+	enum exec_event_type type;
+	struct call *call;
+	int64_t t_ns;
+	enum phase phase;
+	enum step step;
+	int signal;
+	struct outcome outcome;
+	struct error err;
+	char text[128], text2[128];
+	void *waiter; /* the port's own, for ack */
+};
+
+struct exec_port {
+	void *ctx;
+	int64_t (*now_ns)(void *ctx);  /* nanoseconds since the run began */
+	void (*start)(void *ctx, struct call *call);  /* a step, on some worker; never blocks */
+	void (*submit)(void *ctx, struct call *call); /* a task; never blocks */
+	void (*stop)(void *ctx, struct call *call, int64_t grace_ns);
+	/* Waits until an event came or until_ns (INT64_MAX: for ever); false: the time came. */
+	bool (*wait)(void *ctx, int64_t until_ns, struct exec_event *out);
+	void (*ack)(void *ctx, void *waiter, int result); /* the line is on disk (0), or could not be */
+	const struct sink *sink; /* what calls are given */
+};
+
+struct retry_policy {
+	uint32_t task_attempts;  /* in all */
+	unsigned task_for_mask;  /* of enum retry_for */
+	const int *exit_codes;   /* if any: RETRY_ERROR holds for these only */
+	size_t n_exit_codes;
+	uint32_t step_attempts;  /* of other nodes, for transient and throttled failures */
+	int64_t delay_ns;        /* base; doubles, full jitter, at most 20 s */
+	uint64_t seed;           /* of the jitter: same seed, same run */
+};
+
+enum node_state {
+	NODE_WAITING, NODE_READY, NODE_RUNNING, NODE_PENDING, NODE_OK, NODE_FAILED,
+	NODE_CANCELLED, /* never begun, or ended by request */
+};
+
+/* Called on the coordinator's thread; must not block for long. Any may be NULL. */
+struct exec_observer {
+	void *ctx;
+	void (*begin)(void *ctx, uint32_t node, uint32_t attempt, int64_t t_ns); /* handed out */
+	void (*begun)(void *ctx, uint32_t node, int64_t t_ns);                  /* a task's process runs */
+	void (*phase)(void *ctx, uint32_t node, enum phase phase, int64_t t_ns);
+	/* err: NULL when ok. will_retry: another attempt follows. */
+	void (*end)(void *ctx, uint32_t node, uint32_t attempt, enum node_state state,
+		const struct outcome *outcome, const struct error *err, bool will_retry, int64_t t_ns);
+	void (*interrupt)(void *ctx, int count);
+	void (*tick)(void *ctx, int64_t t_ns); /* about ten times a second while something runs */
+	int64_t tick_ns; /* 0: no ticks */
+};
+
+struct exec_options {
+	uint32_t max_slots;      /* -j: tasks at a time over all places; 0: no limit */
+	bool fail_fast;          /* a failed task keeps new tasks from starting */
+	int64_t deadline_ns;     /* max_duration, since the run began; < 0: none. Then as a second interrupt */
+	int64_t task_timeout_ns; /* < 0: none */
+	int64_t grace_ns;        /* between TERM and KILL */
+	uint32_t ahead;          /* tasks given to a place beyond its slots, so that no slot waits for a round trip */
+	struct retry_policy retry;
+	bool dry_run;            /* -n: walks the same loop, starts nothing */
+};
+
+struct exec_result {
+	uint32_t n_ok, n_failed, n_cancelled; /* nodes */
+	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
+	int64_t wall_ns;
+	bool interrupted, out_of_time;
+	uint8_t *states; /* [n_nodes] enum node_state, in the arena given */
+	struct error first_error; /* of the node that failed first; code ERR_NONE: none */
+	uint32_t first_failed;
+};
+
+/* Runs the graph to its end. 0 when every node is ok, else the code that decides the exit: ERR_TASK when only tasks
+ * failed, ERR_HOST and so on for others, ERR_CANCELLED when interrupted. journal may be NULL (reads, tests). A journal
+ * that cannot be written ends the run as a second interrupt would. */
+int executor_run(struct arena *a, const struct graph *graph, const struct exec_options *options,
+	const struct exec_port *port, struct journal *journal, const struct exec_observer *observer,
+	struct exec_result *result, struct error *err);
+
+#endif

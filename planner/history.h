@@ -1,0 +1,40 @@
+/* history: how long things took, and which key a task had, from earlier runs of a job. A small text that
+ * the store keeps; the planner estimates from it and `why` compares with it.
+ *
+ * Format, one line each, sorted by kind then label:
+ *   furrow-history 1
+ *   KIND TAB LABEL TAB KEY-OR-DASH TAB NANOSECONDS TAB COUNT
+ * NANOSECONDS is the newest duration and COUNT how often it was seen. For tasks LABEL is the task's; for
+ * other kinds "-". An unreadable line is skipped: history is a help, never a condition. */
+#ifndef FURROW_HISTORY_H
+#define FURROW_HISTORY_H
+
+#include "planner/base/buf.h"
+#include "planner/base/digest.h"
+#include "planner/kind.h"
+
+struct history_entry {
+	enum kind kind;
+	struct str label;
+	struct digest key; /* zero: none */
+	int64_t ns;
+	uint32_t count;
+};
+
+struct history {
+	struct history_entry *v; /* sorted by kind, label */
+	size_t n;
+};
+
+/* Never fails; what cannot be read is left out. Strings point into bytes. */
+void history_parse(struct arena *a, struct history *out, struct str bytes);
+
+const struct history_entry *history_find(const struct history *h, enum kind kind, struct str label);
+
+/* Median and 90th percentile of a kind; false when there is none. */
+bool history_quantiles(const struct history *h, enum kind kind, int64_t *p50_ns, int64_t *p90_ns);
+
+/* Writes the union; `newer` wins where both have an entry. */
+void history_merge(struct buf *out, const struct history *older, const struct history *newer);
+
+#endif

@@ -1,0 +1,60 @@
+/* engine: podman or docker, through its command line. Images by digest, containers with the runner as their first process. */
+#ifndef FURROW_CONTAINER_ENGINE_H
+#define FURROW_CONTAINER_ENGINE_H
+
+#include "planner/base/arena.h"
+#include "planner/base/digest.h"
+#include "planner/manifest.h"
+#include "planner/observed.h"
+
+struct engine_handle;
+
+/* FURROW_ENGINE (a path or name), else podman, else docker, whichever answers. ERR_HOST naming the Debian package when none
+ * does. Finding costs one `--version`-like call. */
+int engine_open(struct engine_handle **out, struct arena *a, struct engine *info, struct error *err);
+void engine_close(struct engine_handle *e);
+
+struct image_wish {
+	struct str image;     /* reference, oci-archive:PATH or docker-archive:PATH (PATH absolute here) */
+	struct build build;   /* context absolute here */
+	const char *source_dir; /* build: an exported source to take the context from */
+	struct digest source_identity; /* build: names the built image */
+};
+
+/* Resolves to "sha256:…" without changing anything: from local images, else from the archive's own index, else from
+ * the registry's answer. For a build: the digest is that of the image last built from the same identity; absent when it was
+ * not built yet (then the plan says "build"). present: the engine has it. */
+int engine_resolve(struct engine_handle *e, struct arena *a, const struct image_wish *wish, struct str *digest,
+	bool *present, struct error *err);
+
+/* Pulls, loads or builds, and checks the digest. log: what the engine said, for people. */
+int engine_ensure(struct engine_handle *e, struct arena *a, const struct image_wish *wish, struct str digest,
+	struct str *image_id, struct buf *log, struct error *err);
+
+/* Setup's kept result: an image named furrow-env:IDENTITY. */
+bool engine_has_setup(struct engine_handle *e, const struct digest *identity);
+
+struct container_wish {
+	const char *run, *job;    /* labels furrow.run, furrow.job */
+	const char *image_id;
+	const char *runner;       /* the static binary, mounted at /.furrow/runner */
+	const char *root;         /* host folder mounted read-write at /.furrow/root; the runner listens on /.furrow/root/sock */
+	const char *source;       /* host folder mounted read-only at /.furrow/source; NULL: none */
+	int64_t memory_bytes;     /* < 0: no limit */
+};
+
+/* Starts a container whose first process is the runner, and connects: *fd is a stream to it. name: at least 80 bytes. */
+int engine_start(struct engine_handle *e, const struct container_wish *wish, char name[80], int *fd,
+	struct error *err);
+
+/* Runs `setup` in a container from the image with source at the working folder, keeps the result as furrow-env:IDENTITY
+ * and gives its image id. On failure the last lines of its output are in err. */
+int engine_setup(struct engine_handle *e, struct arena *a, const struct container_wish *wish, struct str setup,
+	struct pairs env, const struct digest *identity, struct str *image_id, struct buf *log, struct error *err);
+
+/* Removes a container, running or not; none there: 0. */
+int engine_remove(struct engine_handle *e, const char *name, struct error *err);
+/* Containers that carry furrow.run (all runs: NULL) in the arena; for destroy, gc and the sweep before a run. */
+int engine_list(struct engine_handle *e, struct arena *a, const char *job, struct strings *names, struct error *err);
+
+#endif
