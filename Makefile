@@ -31,7 +31,7 @@ PLANNER_OBJ := $(addprefix planner/,diag.o diff.o estimate.o expand.o glob.o gra
 	manifest.o manifest_check.o plan_dot.o plan_file.o plan_json.o schema.o source.o suggest.o template.o \
 	units.o yaml.o)
 EXECUTE_OBJ := $(addprefix planner/execute/,executor.o journal.o pool.o ready.o retry.o timings.o)
-PROVIDER_OBJ := $(addprefix providers/,git/lib.o git/tree.o git/walk.o git/export.o git/remote.o \
+PROVIDER_OBJ := $(addprefix providers/,dynlib.o archive/lib.o git/lib.o git/tree.o git/walk.o git/export.o git/remote.o \
 	store/dir.o store/result.o store/collect.o store/unpack.o store/lock.o store/gc.o \
 	host/session.o host/spawn.o host/sweep.o container/engine.o container/archive.o \
 	local/local.o local/observe.o local/tasks.o local/state.o)
