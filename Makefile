@@ -1,63 +1,161 @@
 # furrow: build/furrow and build/furrow-runner, their tests, and what a fresh machine needs for both.
-# `make help` tells the targets. B is the build folder, V=1 shows the commands.
+# `make help` tells the targets. B is the build folder; V=1 shows the commands.
 
 B ?= build
-CC ?= gcc
+CC = gcc
 PREFIX ?= /usr/local
-PKG_CONFIG ?= pkg-config
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-
+FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
+
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
-HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-	-ftrivial-auto-var-init=zero
-LINK_HARDEN := -Wl,-z,relro,-z,now,-z,noexecstack
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection=full -ftrivial-auto-var-init=zero
 OPT ?= -O2 -g $(HARDEN)
 SAN ?=
+LINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 CPPFLAGS += -iquote . -D_GNU_SOURCE -DFURROW_VERSION='"$(VERSION)"'
-CFLAGS_ALL = -std=c17 $(OPT) $(SAN) $(WARN) -pthread $(CFLAGS)
+CC_FLAGS = -std=c17 $(OPT) $(SAN) $(WARN) -pthread $(CFLAGS)
+# libgit2, libarchive and libcurl are loaded when first needed: their headers only are wanted here.
+LIBS = -lyaml -ljansson -lcrypto -ldl -lm
 
-PACKAGES := libyaml-dev libjansson-dev libssl-dev libgit2-dev libarchive-dev libcmocka-dev pkg-config \
-	gcc make git libc6-dev
-TEST_PACKAGES := clang libclang-rt-14-dev clang-tidy cppcheck clang-format podman runc crun uidmap \
-	busybox-static jq ninja-build time procps
+PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-dev libgit2-dev \
+	libarchive-dev libcurl4-openssl-dev
+TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
+	uidmap man-db zsh fish
+CHECK_PACKAGES := clang-tidy cppcheck clang-format
+BENCH_PACKAGES := ninja-build time
 
-LIBS = $(shell $(PKG_CONFIG) --libs yaml-0.1 jansson libcrypto) -ldl -lm
-# libgit2 and libarchive are loaded when first needed (headers only here): --version needs neither.
+BASE := arena buf clock digest error json protocol str ulid
+PLANNER := diag diff estimate expand glob graph history job key kind manifest manifest_check plan_dot \
+	plan_file plan_json schema source suggest template units yaml
+EXECUTE := executor journal pool ready retry timings
+PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
+	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
+	store/collect store/dir store/gc store/lock store/result store/unpack
+CMD := apply commands completion destroy gc init logs options plan prepare report run runs show_plan status \
+	summary validate view_json view_plain view_tty why
+RUNNER := main pack reap serve stream task
 
-BASE := arena buf clock digest error json str ulid
-BASE_OBJ := $(BASE:%=planner/base/%.o) planner/base/protocol.o
-PLANNER_OBJ := $(addprefix planner/,diag.o diff.o estimate.o expand.o glob.o graph.o history.o job.o key.o kind.o \
-	manifest.o manifest_check.o plan_dot.o plan_file.o plan_json.o schema.o source.o suggest.o template.o \
-	units.o yaml.o)
-EXECUTE_OBJ := $(addprefix planner/execute/,executor.o journal.o pool.o ready.o retry.o timings.o)
-PROVIDER_OBJ := $(addprefix providers/,dynlib.o archive/lib.o git/lib.o git/tree.o git/walk.o git/export.o git/remote.o \
-	store/dir.o store/result.o store/collect.o store/unpack.o store/lock.o store/gc.o \
-	host/session.o host/spawn.o host/sweep.o container/engine.o container/archive.o \
-	local/local.o local/observe.o local/tasks.o local/state.o)
-CMD_OBJ := $(addprefix cmd/furrow/,main.o)
-FURROW_OBJ := $(CMD_OBJ) $(PROVIDER_OBJ) $(EXECUTE_OBJ) $(PLANNER_OBJ) $(BASE_OBJ)
-RUNNER_OBJ := $(addprefix cmd/runner/,main.o serve.o task.o stream.o pack.o reap.o) planner/base/protocol.o
+CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
+LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)
+RUNNER_OBJ := $(RUNNER:%=cmd/runner/%.o) planner/base/protocol.o planner/base/str.o
 
-all: $(B)/furrow $(B)/furrow-runner
-
-$(B)/furrow: $(FURROW_OBJ:%=$(B)/%)
-	$(Q)$(CC) $(CFLAGS_ALL) -fPIE -pie $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(LIBS)
-
-$(B)/furrow-runner: $(RUNNER_OBJ:%=$(B)/runner/%)
-	$(Q)$(CC) $(CFLAGS_ALL) -static $(LINK_HARDEN) $(LDFLAGS) -o $@ $^
-
-$(B)/%.o: %.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -fPIE -MMD -MP -c -o $@ $<
-
-$(B)/runner/%.o: %.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c)) tests/plan/plan_test \
+	$(patsubst %.c,%,$(wildcard tests/exec/test_*.c))
+CLI := $(wildcard tests/cli/[0-9]*.sh)
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 
 ifneq ($(V),1)
 Q := @
 endif
 
+all: $(B)/furrow $(B)/furrow-runner ## build furrow and furrow-runner (the default)
+
+$(B)/furrow: $(B)/cmd/furrow/main.o $(B)/libfurrow.a
+	$(Q)$(CC) $(CC_FLAGS) -pie $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/furrow-runner: $(RUNNER_OBJ:%=$(B)/runner/%)
+	$(Q)$(CC) $(CC_FLAGS) $(RUNNER_LINK) $(LINK) $(LDFLAGS) -o $@ $^
+RUNNER_LINK ?= -static
+
+$(B)/libfurrow.a: $(LIB_OBJ:%=$(B)/%)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CC_FLAGS) -fPIE -MMD -MP -c -o $@ $<
+
+$(B)/runner/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CC_FLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/tests/exec/world.o $(B)/libfurrow.a
+	$(Q)$(CC) $(CC_FLAGS) -pie $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(BENCH:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/libfurrow.a
+	$(Q)$(CC) $(CC_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all
+
+demo: deps all ## install what is missing, build, run examples/quickstart to its results
+	@tests/demo $(B)
+
+# What is missing is installed with apt-get, through sudo when not root; nothing happens when all is there.
+define install_packages
+	@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
+		grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		[ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+		echo "Installing $(2):" $$missing; \
+		$$sudo apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing \
+			>/dev/null || { echo "apt-get could not install them; see above" >&2; exit 1; }; \
+	fi
+endef
+
+deps: ## install what a build needs (Debian packages)
+	$(call install_packages,$(PACKAGES),what furrow is built with)
+test-deps: deps
+	$(call install_packages,$(TEST_PACKAGES),what the tests need)
+check-deps: test-deps
+	$(call install_packages,$(CHECK_PACKAGES),what the checks need)
+bench-deps: deps
+	$(call install_packages,$(BENCH_PACKAGES),what the benchmarks compare with)
+
+tests: all $(UNIT:%=$(B)/%)
+test: test-deps ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@B=$(B) tests/run -j $(JOBS) tests/check/headers.sh tests/check/floors.sh $(UNIT:%=$(B)/%) $(CLI)
+
+# The whole suite under a sanitizer, in a build folder of its own.
+SAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+check-asan: ## the suite with address and undefined-behaviour sanitizers
+	@$(SAN_ENV) $(MAKE) --no-print-directory test B=$(B)-asan OPT='-O1 -g' RUNNER_LINK= \
+		SAN='-fsanitize=address,undefined -fno-omit-frame-pointer'
+check-tsan: ## the suite with the thread sanitizer
+	@$(SAN_ENV) $(MAKE) --no-print-directory test B=$(B)-tsan OPT='-O1 -g' RUNNER_LINK= \
+		SAN='-fsanitize=thread'
+
+fuzz: test-deps ## run each fuzz target for FUZZ_SECONDS (60)
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)-fuzz CC=clang OPT='-O1 -g' \
+		SAN='-fsanitize=address,undefined,fuzzer-no-link' $(FUZZ:%=$(B)-fuzz/%)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run -t 600 -l $(B)/fuzz-logs $(FUZZ:%=$(B)-fuzz/%.sh)
+$(FUZZ:%=$(B)/%): $(B)/%: $(B)/tests/fuzz/%.o $(B)/libfurrow.a
+	$(Q)$(CC) $(CC_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	@printf '#!/bin/sh\nexec tests/fuzz/run %s\n' $@ >$@.sh && chmod +x $@.sh
+
+floors: ## includes run one way; the planner refers to nothing that reaches the world
+	@$(MAKE) --no-print-directory all && B=$(B) tests/check/floors.sh
+
+lint: check-deps ## cppcheck and clang-tidy
+	@tests/check/lint.sh $(JOBS)
+format-check: check-deps ## clang-format has nothing to say
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+bench: bench-deps ## the table of speeds and sizes, beside what others take in the same run
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH:%=$(B)/%)
+	@B=$(B) tests/bench/run
+
+MAN := $(wildcard cmd/furrow/*.[15])
+install: all ## furrow, furrow-runner, man pages and completions below PREFIX (/usr/local)
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/furrow $(B)/furrow-runner
+	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(B)/furrow completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/furrow
+	$(B)/furrow completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_furrow
+	$(B)/furrow completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/furrow.fish
+
+clean: ## remove the build folders
+	rm -rf $(B) $(B)-asan $(B)-tsan $(B)-fuzz
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | \
+		awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+.PHONY: all demo deps test-deps check-deps bench-deps test tests check-asan check-tsan fuzz floors lint \
+	format-check bench install clean help
