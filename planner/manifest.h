@@ -25,6 +25,7 @@ struct pos {
 	struct str file;
 	uint32_t line;
 	uint32_t col;
+	uint32_t len; /* bytes to underline; 0: the word that stands there */
 };
 
 struct strings {
@@ -103,7 +104,7 @@ struct environment {
 	struct strings setup_files;
 	struct pairs env;
 	struct strings secrets;
-	struct pos pos_image, pos_build, pos_setup, pos_setup_files, pos_secrets;
+	struct pos pos_image, pos_build, pos_setup, pos_setup_files, pos_env, pos_secrets;
 };
 
 enum workdir_kind {
@@ -145,7 +146,7 @@ struct map {
 	size_t n_axes;
 	int64_t per_instance;  /* < 0: as many as cpus allow */
 	bool fail_fast;
-	struct pos pos_inputs;
+	struct pos pos_inputs, pos_per_instance, pos_fail_fast;
 };
 
 enum retry_for {
@@ -186,7 +187,8 @@ struct manifest {
 	int64_t max_duration_ns; /* < 0: none */
 	double max_cost_usd;     /* < 0: none */
 	struct str store;        /* absent: the infra's default */
-	struct pos pos_results, pos_outputs, pos_store, pos_max_cost, pos_retry, pos_name;
+	struct pos pos_results, pos_outputs, pos_store, pos_max_cost, pos_retry, pos_name, pos_timeout,
+		pos_max_duration;
 };
 
 /* Loads the file that `extends` names. path is as written, `from` the file that names it. On failure the
