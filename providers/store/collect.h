@@ -3,7 +3,8 @@
  *
  * RESULTS/LABEL/ holds what the task left as output, and `stdout` and `stderr` when the task wrote any (unless it left files
  * of these names). RESULTS/.furrow-index says which key lies in which folder: "KEY TAB LABEL LF" lines sorted by label; a KEY
- * followed by "-" had nothing to bring and has no folder. */
+ * followed by "-" had nothing to bring and has no folder; one followed by "?" was being brought when collect was interrupted,
+ * so its folder is collect's own, but what lies in it is not known. */
 #ifndef FURROW_COLLECT_H
 #define FURROW_COLLECT_H
 

@@ -3,9 +3,14 @@
  *
  * Names of objects:
  *   results/<first 2 hex of key>/<other 62 hex>           result.json: complete when it exists, put last
- *   results/<2 hex>/<62 hex>.tar | .stdout | .stderr      its body: outputs; streams longer than what is inline
+ *   results/<2 hex>/<62 hex>.<parts>.tar | .stdout | .stderr
+ *                                                         its body: outputs; streams longer than what is inline
  *   history/<job>                                         planner/history.h
- *   blobs/<2 hex>/<62 hex>                                by SHA-256, for what is shared */
+ *   blobs/<2 hex>/<62 hex>                                by SHA-256, for what is shared
+ *
+ * <parts> is a name of its own for every attempt to put a result, and result.json says it ("parts"): two writers of one
+ * key never mix. So a reader reads result.json first (result_load) and opens the parts that it names
+ * (result_open_part). */
 #ifndef FURROW_STORE_H
 #define FURROW_STORE_H
 
@@ -42,7 +47,8 @@ int store_result_begin(struct store *s, const struct digest *key, struct store_r
 int store_result_write(struct store_result *r, const char *part, const void *bytes, size_t n, struct error *err);
 /* Takes over a finished file as a part (by rename when on the same file system). */
 int store_result_take(struct store_result *r, const char *part, const char *path, struct error *err);
-/* Queues it with its result.json; `done` is called once it is durable (err NULL) or could not be made so, on the store's own
+/* Queues it with its result.json (the bytes of a JSON object, copied), to which the store adds the member "parts" when
+ * there are any; `done` is called once it is durable (err NULL) or could not be made so, on the store's own
  * thread, and r is gone. */
 typedef void (*store_done_fn)(void *ctx, const struct error *err);
 void store_result_commit(struct store_result *r, struct str json, store_done_fn done, void *ctx);
@@ -57,6 +63,9 @@ struct store_gc {
 int store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns, bool dry,
 	struct store_gc *out, struct error *err);
 
-void store_result_name(char out[80], const struct digest *key, const char *part); /* part NULL: result.json */
+/* Names of objects: a result's json; one of the parts that it names (struct result: parts). */
+enum { STORE_NAME_BYTES = 128 };
+void store_result_name(char out[STORE_NAME_BYTES], const struct digest *key);
+void store_part_name(char out[STORE_NAME_BYTES], const struct digest *key, struct str parts, const char *part);
 
 #endif
