@@ -1,0 +1,64 @@
+/* internal: what the files of the infra `local` share. */
+#ifndef FURROW_LOCAL_INTERNAL_H
+#define FURROW_LOCAL_INTERNAL_H
+
+#include "planner/base/buf.h"
+#include "providers/container/engine.h"
+#include "providers/host/session.h"
+#include "providers/local/local.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+/* What is read before there is a plan, each by a node of the read graph. */
+enum read { READ_SOURCE, READ_LIST, READ_IMAGE, READ_STORE, READ_RESULTS, READ_COUNT };
+
+struct local_run;
+
+struct local {
+	struct local_config config;
+	struct arena arena;             /* the coordinator's */
+	struct arena reads[READ_COUNT]; /* one each: reads run side by side */
+	struct source_reader *reader;
+	struct store *store; /* NULL while there is none yet */
+	struct engine_handle *engine;
+	struct image_wish image;
+	struct str image_digest; /* as the engine knows it; absent: not built yet */
+	struct digest tree;      /* identity of the whole source, inputs included: names its folder in the cache */
+	struct local_observation seen;
+	struct provider provider;
+	struct local_run *run; /* NULL before local_begin_run */
+};
+
+/* observe.c */
+enum step local_read(struct local *l, enum read what, struct error *err);
+const char *local_source_dir(struct local *l, struct arena *a); /* of the exported source in the cache */
+const char *local_setup_dir(struct local *l, struct arena *a, const struct digest *environment);
+bool local_has_image(const struct local *l);
+
+/* One execution of a plan. */
+struct local_run {
+	struct local *l;
+	const struct plan *plan;
+	char run[32], trace[33];
+	char *dir, *logs, *work; /* runs/RUN, runs/RUN/logs, work/RUN */
+	char *runner;            /* the binary */
+	struct str image_id;     /* what containers are made of */
+	struct arena arena;      /* lives as long as the run; steps use it one at a time, under `lock` */
+	struct session *session; /* set before the first task is submitted */
+	pid_t runner_pid;        /* 0: none on this host */
+	char container[80];      /* empty: none */
+	pthread_mutex_t lock;
+	struct task_run **tasks; /* [n_tasks] what is in flight; under lock */
+	bool lost;               /* the runner went away; under lock */
+};
+
+/* run.c */
+enum step local_step(struct local_run *r, struct call *call, struct outcome *outcome, struct error *err);
+
+/* tasks.c */
+void local_submit(struct local_run *r, struct call *call);
+void local_stop(struct local_run *r, struct call *call, int64_t grace_ns);
+void local_session_events(struct local_run *r, struct session_events *events);
+
+#endif

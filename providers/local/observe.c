@@ -1,0 +1,257 @@
+/* observe: what exists on this machine, read by the nodes of a small graph so that reads run side by side. Changes
+ * nothing. */
+#include "providers/local/internal.h"
+
+#include "providers/store/collect.h"
+
+#include <fcntl.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+bool
+local_has_image(const struct local *l)
+{
+	const struct environment *e = &l->config.manifest->environment;
+
+	return e->image.p || e->build.context.p;
+}
+
+static bool
+is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+const char *
+local_source_dir(struct local *l, struct arena *a)
+{
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_hex(hex, &l->tree);
+	return arena_printf(a, "%s/source/%s", l->config.state->cache, hex).p;
+}
+
+const char *
+local_setup_dir(struct local *l, struct arena *a, const struct digest *environment)
+{
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_hex(hex, environment);
+	return arena_printf(a, "%s/env/%s", l->config.state->cache, hex).p;
+}
+
+static enum arch
+machine_arch(const char *name)
+{
+	if (strcmp(name, "x86_64") == 0)
+		return ARCH_X86_64;
+	if (strcmp(name, "aarch64") == 0)
+		return ARCH_ARM64;
+	return ARCH_ANY;
+}
+
+void
+local_read_machine(struct arena *a, struct machine *out)
+{
+	struct utsname name;
+	struct sysinfo info;
+
+	uname(&name);
+	sysinfo(&info);
+	out->name = arena_str(a, str_from(name.nodename));
+	out->arch = machine_arch(name.machine);
+	out->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	out->memory_bytes = (int64_t)info.totalram * info.mem_unit;
+}
+
+static int
+read_source(struct local *l, struct arena *a, struct error *err)
+{
+	int rc = source_open(&l->reader, &l->config.source, err);
+
+	if (rc < 0)
+		return rc;
+	rc = source_list(l->reader, a, &l->seen.source, err);
+	if (rc < 0)
+		return rc;
+	l->tree = source_identity(&l->seen.source, NULL, NULL);
+	return 0;
+}
+
+static int
+read_list(struct local *l, struct arena *a, struct error *err)
+{
+	const struct map *map = &l->config.manifest->map;
+	int rc;
+
+	if (map->kind != MAP_FILE)
+		return 0;
+	rc = source_read(l->reader, a, map->file, &l->seen.inputs.list, err);
+	if (rc == ERR_MISSING)
+		return error_set(err, ERR_INPUT,
+			"%.*s:%u:%u: map.inputs.file: there is no file %.*s in the source (%s)",
+			STR_ARG(map->pos_inputs.file), map->pos_inputs.line, map->pos_inputs.col,
+			STR_ARG(map->file),
+			l->seen.source.kind == SOURCE_COMMIT ? "is it committed?" : "is it ignored?");
+	return rc;
+}
+
+/* Whether e is no part of the build's context. */
+static bool
+outside_context(void *ctx, const struct source_entry *e)
+{
+	const struct str *context = ctx;
+
+	if (str_is(*context, "."))
+		return false;
+	return !str_starts(e->path, *context) || e->path.n <= context->n || e->path.p[context->n] != '/';
+}
+
+/* The digest that tasks' keys are made of. A build's is that of what it is built from, so that it is known before
+ * anything is built, and the same on every machine. */
+static void
+identify_build(struct local *l, struct arena *a)
+{
+	const struct build *build = &l->config.manifest->environment.build;
+	struct str context = build->context;
+	char hex[DIGEST_HEX_BYTES];
+	struct hasher *h = hasher_new();
+	struct digest files;
+
+	while (str_starts(context, STR("./")))
+		context = str_from_index(context, 2);
+	while (context.n > 1 && str_ends(context, STR("/")))
+		context.n--;
+	if (context.n == 0)
+		context = STR(".");
+	files = source_identity(&l->seen.source, outside_context, &context);
+	hasher_add_field(h, STR("furrow build 1"));
+	hasher_add_field(h, build->dockerfile);
+	hasher_add(h, files.b, sizeof(files.b));
+	l->image.source_identity = hasher_end(h);
+	hasher_free(h);
+	l->image.build.context = arena_str(a, context);
+	digest_hex(hex, &l->image.source_identity);
+	l->seen.inputs.image_digest = arena_printf(a, "build:%s", hex);
+}
+
+static int
+read_image(struct local *l, struct arena *a, struct error *err)
+{
+	const struct environment *e = &l->config.manifest->environment;
+	int rc;
+
+	if (!local_has_image(l))
+		return 0;
+	rc = engine_open(&l->engine, a, &l->seen.observed.engine, err);
+	if (rc < 0)
+		return rc;
+	l->image.image = e->image;
+	l->image.build = e->build;
+	if (e->build.context.p)
+		identify_build(l, a);
+	rc = engine_resolve(
+		l->engine, a, &l->image, &l->image_digest, &l->seen.observed.image_ready, err);
+	if (rc < 0)
+		return rc;
+	if (!e->build.context.p)
+		l->seen.inputs.image_digest = l->image_digest;
+	return 0;
+}
+
+static int
+read_store(struct local *l, struct arena *a, struct error *err)
+{
+	struct observed *o = &l->seen.observed;
+	struct str bytes;
+	int rc;
+
+	rc = store_open_dir(&l->store, l->config.store_path.p, false, err);
+	if (rc == ERR_MISSING)
+		return 0;
+	if (rc < 0)
+		return rc;
+	rc = store_list_results(l->store, a, &o->results, &o->n_results, err);
+	if (rc < 0)
+		return rc;
+	rc = store_get(l->store, a,
+		arena_printf(a, "history/%.*s", STR_ARG(l->config.manifest->name)).p, &bytes, err);
+	if (rc == ERR_MISSING)
+		return 0;
+	if (rc < 0)
+		return rc;
+	history_parse(a, &o->history, bytes);
+	return 0;
+}
+
+static int
+read_results(struct local *l, struct arena *a, struct error *err)
+{
+	struct observed *o = &l->seen.observed;
+
+	return collect_observe(a, l->config.results_dir.p, &o->collected, &o->n_collected, err);
+}
+
+enum step
+local_read(struct local *l, enum read what, struct error *err)
+{
+	static int (*const reads[READ_COUNT])(struct local *, struct arena *, struct error *) = {
+		[READ_SOURCE] = read_source,
+		[READ_LIST] = read_list,
+		[READ_IMAGE] = read_image,
+		[READ_STORE] = read_store,
+		[READ_RESULTS] = read_results,
+	};
+
+	return reads[what](l, &l->reads[what], err) < 0 ? STEP_FAILED : STEP_DONE;
+}
+
+static uint32_t
+add_read(struct graph *g, enum read what, const uint32_t *after, uint32_t n)
+{
+	const struct node node = {
+		.kind = KIND_READ, .verb = VERB_RUN, .index = what, .estimate_ns = -1, .p90_ns = -1};
+
+	return graph_add(g, &node, after, n);
+}
+
+int
+local_read_graph(struct local *l, struct arena *a, struct graph *out, struct error *err)
+{
+	uint32_t source;
+
+	graph_init(out, a);
+	source = add_read(out, READ_SOURCE, NULL, 0);
+	if (l->config.manifest->map.kind == MAP_FILE)
+		add_read(out, READ_LIST, &source, 1);
+	if (local_has_image(l))
+		add_read(out, READ_IMAGE, &source,
+			l->config.manifest->environment.build.context.p ? 1 : 0);
+	add_read(out, READ_STORE, NULL, 0);
+	add_read(out, READ_RESULTS, NULL, 0);
+	return graph_freeze(out, err);
+}
+
+const struct local_observation *
+local_observed(const struct local *l)
+{
+	return &l->seen;
+}
+
+void
+local_observe_identities(struct local *l, const struct job *job, struct observed *obs)
+{
+	struct arena scratch = {0};
+	const struct environment *e = &job->manifest->environment;
+
+	obs->source_ready = is_there(local_source_dir(l, &scratch));
+	if (!e->setup.p)
+		obs->setup_ready = true;
+	else if (local_has_image(l))
+		obs->setup_ready = engine_has_setup(l->engine, &job->environment_identity);
+	else
+		obs->setup_ready = is_there(arena_printf(&scratch, "%s/.furrow-ready",
+			local_setup_dir(l, &scratch, &job->environment_identity)).p);
+	arena_free(&scratch);
+}

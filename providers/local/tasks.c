@@ -1,0 +1,420 @@
+/* tasks: tasks on their way: from the executor to the session, and from what the session tells to a result in the store.
+ *
+ * A task_run belongs to the coordinator until it is handed to the session; then the session's thread alone writes to it,
+ * until its end; then the store's thread, which frees it. `tasks` is only the way to find one by its id. */
+#include "providers/local/internal.h"
+
+#include "planner/base/protocol.h"
+#include "providers/store/result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STDOUT, STDERR, STREAMS };
+
+static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
+
+struct stream {
+	struct buf head; /* the first RESULT_INLINE_BYTES + 1: what may go into result.json */
+	int fd;          /* the live log; -1 until something was written */
+	int64_t bytes;   /* taken in so far */
+};
+
+struct task_run {
+	struct local_run *r;
+	struct call *call;
+	uint32_t index, attempt;
+	uint64_t id;
+	int64_t run_start_ns; /* the run's zero on CLOCK_BOOTTIME */
+	struct stream streams[STREAMS];
+	struct store_result *result; /* NULL until there is output, or the end */
+	bool has_tar;
+	struct outcome outcome;
+	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
+};
+
+static uint64_t
+make_id(uint32_t index, uint32_t attempt)
+{
+	return (uint64_t)attempt << 32 | ((uint64_t)index + 1);
+}
+
+static struct task_run *
+find_locked(struct local_run *r, uint64_t id)
+{
+	uint64_t index = (id & UINT32_MAX) - 1;
+	struct task_run *t = index < r->plan->job.n_tasks ? r->tasks[index] : NULL;
+
+	return t && t->id == id ? t : NULL;
+}
+
+static struct task_run *
+find(struct local_run *r, uint64_t id)
+{
+	struct task_run *t;
+
+	pthread_mutex_lock(&r->lock);
+	t = find_locked(r, id);
+	pthread_mutex_unlock(&r->lock);
+	return t;
+}
+
+static void
+log_path(struct buf *out, const struct task_run *t, int stream)
+{
+	buf_clear(out);
+	buf_addf(out, "%s/%u.%u.%s", t->r->logs, t->index, t->attempt, stream_names[stream]);
+}
+
+/* Answers the executor and forgets the task. Any thread; t is gone afterwards. */
+static void
+finish(struct task_run *t, enum step step, const struct error *err)
+{
+	struct local_run *r = t->r;
+	struct call *call = t->call;
+	struct outcome outcome = t->outcome;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->tasks[t->index] == t)
+		r->tasks[t->index] = NULL;
+	pthread_mutex_unlock(&r->lock);
+	for (int i = 0; i < STREAMS; i++) {
+		buf_free(&t->streams[i].head);
+		if (t->streams[i].fd >= 0)
+			close(t->streams[i].fd);
+	}
+	if (t->result)
+		store_result_abort(t->result);
+	free(t);
+	call->sink->answer(call, step, &outcome, err);
+}
+
+static void
+on_begun(void *ctx, uint64_t id, int64_t t_ns)
+{
+	struct task_run *t = find(ctx, id);
+
+	if (t)
+		t->call->sink->begun(t->call, t_ns - t->run_start_ns);
+}
+
+static void
+fail_once(struct task_run *t, const struct error *err)
+{
+	if (t->failure.code == ERR_NONE)
+		t->failure = *err;
+}
+
+static void
+on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
+{
+	struct task_run *t = find(ctx, id);
+	struct stream *s;
+	struct buf path = {0};
+	struct error err;
+
+	if (!t || stream < 1 || stream > STREAMS)
+		return;
+	s = &t->streams[stream - 1];
+	if (offset != (uint64_t)s->bytes) {
+		error_set(&err, ERR_HOST, "the runner left a gap in %s at byte %lld",
+			stream_names[stream - 1], (long long)s->bytes);
+		fail_once(t, &err);
+		return;
+	}
+	s->bytes += (int64_t)bytes.n;
+	if (s->head.n <= RESULT_INLINE_BYTES) {
+		size_t room = RESULT_INLINE_BYTES + 1 - s->head.n;
+
+		buf_add(&s->head, bytes.p, bytes.n < room ? bytes.n : room);
+	}
+	log_path(&path, t, stream - 1);
+	if (s->fd < 0)
+		s->fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (s->fd < 0 || write(s->fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
+		error_set_errno(&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
+		fail_once(t, &err);
+	}
+	buf_free(&path);
+}
+
+static void
+on_output(void *ctx, uint64_t id, struct str tar_bytes)
+{
+	struct task_run *t = find(ctx, id);
+	struct local_run *r = ctx;
+	struct error err;
+
+	if (!t || t->failure.code != ERR_NONE)
+		return;
+	t->has_tar = true;
+	if (!t->result && store_result_begin(r->l->store, &r->plan->job.tasks[t->index].key, &t->result,
+				  &err) < 0) {
+		t->result = NULL;
+		fail_once(t, &err);
+	} else if (store_result_write(t->result, "tar", tar_bytes.p, tar_bytes.n, &err) < 0) {
+		fail_once(t, &err);
+	}
+}
+
+/* The result is durable, or could not be made so. */
+static void
+on_stored(void *ctx, const struct error *err)
+{
+	struct task_run *t = ctx;
+	struct local_run *r = t->r;
+	struct buf path = {0};
+	int64_t now = r->l->config.clock->now_ns(r->l->config.clock->ctx) - t->run_start_ns;
+
+	t->outcome.phase_ns[PHASE_COLLECT] = now - t->outcome.ended_ns;
+	for (int i = 0; !err && i < STREAMS; i++) {
+		if (t->streams[i].bytes == 0)
+			continue;
+		log_path(&path, t, i);
+		unlink(buf_cstr(&path)); /* taken over by the store, or inline in the result */
+	}
+	buf_free(&path);
+	session_ack(r->session, t->id);
+	finish(t, err ? STEP_FAILED : STEP_DONE, err);
+}
+
+static struct str
+inline_text(const struct stream *s, int64_t kept)
+{
+	struct str text = buf_str(&s->head);
+
+	if (kept == 0)
+		return STR("");
+	if (kept > RESULT_INLINE_BYTES || !str_is_utf8(text))
+		return (struct str){0};
+	return text;
+}
+
+/* Puts the result into the store; on_stored ends it. */
+static int
+store_task(struct task_run *t, struct error *err)
+{
+	struct local_run *r = t->r;
+	const struct job *job = &r->plan->job;
+	const struct clock *clock = r->l->config.clock;
+	char begun[CLOCK_RFC3339_BYTES];
+	struct arena scratch = {0};
+	struct buf json = {0}, path = {0};
+	int64_t since_begun = clock->now_ns(clock->ctx) - t->run_start_ns - t->outcome.begun_ns;
+	struct result result = {.key = job->tasks[t->index].key, .job = job->manifest->name,
+		.label = job->tasks[t->index].label, .run = str_from(r->run), .commit = job->source->commit,
+		.patch_sha256 = job->source->patch_sha256, .index = t->index, .attempt = t->attempt,
+		.outcome = t->outcome, .has_tar = t->has_tar};
+	int rc = 0;
+
+	result.stdout_text = inline_text(&t->streams[STDOUT], t->outcome.stdout_kept_bytes);
+	result.stderr_text = inline_text(&t->streams[STDERR], t->outcome.stderr_kept_bytes);
+	clock_format_rfc3339(begun, clock->wall_ns(clock->ctx) - since_begun);
+	result.begun = str_from(begun);
+	job_task_record(job, t->index, &scratch, &result.record);
+	if (!t->result)
+		rc = store_result_begin(r->l->store, &result.key, &t->result, err);
+	for (int i = 0; rc == 0 && i < STREAMS; i++) {
+		if ((i == STDOUT ? result.stdout_text : result.stderr_text).p)
+			continue;
+		log_path(&path, t, i);
+		rc = store_result_take(t->result, stream_names[i], buf_cstr(&path), err);
+	}
+	if (rc == 0) {
+		struct store_result *stored = t->result;
+
+		result_write(&json, &result);
+		t->result = NULL;
+		store_result_commit(stored, buf_str(&json), on_stored, t);
+	}
+	buf_free(&json);
+	buf_free(&path);
+	arena_free(&scratch);
+	return rc;
+}
+
+static void
+describe_end(struct task_run *t, int why, struct str message, struct error *err)
+{
+	const struct outcome *o = &t->outcome;
+
+	switch ((enum ended_why)why) {
+	case ENDED_TIMEOUT:
+		error_set(err, ERR_TASK, "ended after its timeout of %.3g s",
+			(double)t->call->timeout_ns / (double)NS_PER_S);
+		break;
+	case ENDED_STOPPED:
+		error_set(err, ERR_CANCELLED, "stopped");
+		break;
+	case ENDED_NOT_STARTED:
+		error_set(err, ERR_TASK, "could not be started: %.*s", STR_ARG(message));
+		break;
+	case ENDED_BAD_OUTPUT:
+		error_set(err, ERR_TASK, "its output cannot be taken: %.*s", STR_ARG(message));
+		break;
+	case ENDED_SELF:
+		if (o->signal)
+			error_set(err, ERR_TASK, "ended by signal %d (%s)", o->signal,
+				sigdescr_np(o->signal) ? sigdescr_np(o->signal) : "unknown");
+		else
+			error_set(err, ERR_TASK, "exit status %d", o->exit_status);
+		break;
+	}
+}
+
+static void
+on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
+{
+	struct local_run *r = ctx;
+	struct task_run *t = find(r, id);
+	struct error err = {0};
+
+	if (!t)
+		return;
+	t->outcome = *outcome;
+	t->outcome.begun_ns -= t->run_start_ns;
+	t->outcome.ended_ns -= t->run_start_ns;
+	t->outcome.phase_ns[PHASE_RUN] = t->outcome.ended_ns - t->outcome.begun_ns;
+	if (why == ENDED_NOT_STARTED)
+		t->outcome.begun_ns = t->outcome.ended_ns = t->outcome.phase_ns[PHASE_RUN] = 0;
+	if (t->failure.code == ERR_NONE && why == ENDED_SELF && outcome->exit_status == 0 &&
+		outcome->signal == 0) {
+		if (store_task(t, &err) == 0)
+			return;
+	} else if (t->failure.code != ERR_NONE) {
+		err = t->failure;
+	} else {
+		describe_end(t, why, message, &err);
+	}
+	session_ack(r->session, id);
+	finish(t, STEP_FAILED, &err);
+}
+
+static void
+on_note(void *ctx, struct str text)
+{
+	struct local_run *r = ctx;
+	struct buf path = {0};
+	int fd;
+
+	buf_addf(&path, "%s/runner.log", r->dir);
+	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd >= 0) {
+		dprintf(fd, "%.*s\n", STR_ARG(text));
+		close(fd);
+	}
+	buf_free(&path);
+}
+
+static void
+on_lost(void *ctx, const struct error *err)
+{
+	struct local_run *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	r->lost = true;
+	pthread_mutex_unlock(&r->lock);
+	for (uint32_t i = 0; i < r->plan->job.n_tasks; i++) {
+		struct error lost = *err;
+		struct task_run *t;
+
+		pthread_mutex_lock(&r->lock);
+		t = r->tasks[i];
+		r->tasks[i] = NULL;
+		pthread_mutex_unlock(&r->lock);
+		if (!t || t->outcome.ran)
+			continue; /* ended before: the store's thread has it */
+		t->outcome.place_lost = true;
+		lost.code = ERR_HOST;
+		lost.class = CLASS_INTERRUPTED;
+		finish(t, STEP_FAILED, &lost);
+	}
+}
+
+void
+local_session_events(struct local_run *r, struct session_events *events)
+{
+	*events = (struct session_events){
+		.ctx = r,
+		.begun = on_begun,
+		.stream = on_stream,
+		.output = on_output,
+		.ended = on_ended,
+		.note = on_note,
+		.lost = on_lost,
+	};
+}
+
+static void
+add_variable(struct arena *a, struct pairs *env, size_t room, const char *name, struct str value)
+{
+	if (env->n < room)
+		env->v[env->n++] = (struct pair){.name = str_from(name), .value = arena_str(a, value)};
+}
+
+/* The command with what only this attempt knows. */
+static void
+make_command(struct task_run *t, struct arena *a, struct task_command *out)
+{
+	const struct call *call = t->call;
+	struct task_command command;
+	size_t room;
+
+	job_task_command(&t->r->plan->job, t->index, a, &command);
+	room = command.env.n + 2;
+	out->argv = command.argv;
+	out->env = (struct pairs){.v = ARENA_ARRAY(a, struct pair, room), .n = command.env.n};
+	if (command.env.n)
+		memcpy(out->env.v, command.env.v, command.env.n * sizeof(*command.env.v));
+	add_variable(a, &out->env, room, "TRACEPARENT",
+		arena_printf(a, "00-%s-%s-01", call->trace, call->span));
+}
+
+void
+local_submit(struct local_run *r, struct call *call)
+{
+	const struct clock *clock = r->l->config.clock;
+	const struct job *job = &r->plan->job;
+	struct task_run *t = mem_alloc(sizeof(*t));
+	struct session_task task;
+	struct arena scratch = {0};
+	bool lost;
+
+	*t = (struct task_run){.r = r,
+		.call = call,
+		.index = call->node->index,
+		.attempt = call->attempt,
+		.id = make_id(call->node->index, call->attempt)};
+	t->streams[STDOUT].fd = t->streams[STDERR].fd = -1;
+	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
+	pthread_mutex_lock(&r->lock);
+	lost = r->lost;
+	if (!lost)
+		r->tasks[t->index] = t;
+	pthread_mutex_unlock(&r->lock);
+	if (lost) {
+		struct error err;
+
+		error_set(&err, ERR_HOST, "the runner of this machine is gone");
+		err.class = CLASS_INTERRUPTED;
+		t->outcome.place_lost = true;
+		finish(t, STEP_FAILED, &err);
+		return;
+	}
+	task = (struct session_task){.id = t->id, .attempt = t->attempt,
+		.timeout_ns = call->timeout_ns, .grace_ns = 5 * NS_PER_S};
+	make_command(t, &scratch, &task.command);
+	if (job->tasks[t->index].input_entry != UINT32_MAX)
+		task.input = job->tasks[t->index].input;
+	session_submit(r->session, &task);
+	arena_free(&scratch);
+}
+
+void
+local_stop(struct local_run *r, struct call *call, int64_t grace_ns)
+{
+	if (r->session)
+		session_stop_task(r->session, make_id(call->node->index, call->attempt), grace_ns);
+}
