@@ -5,7 +5,7 @@
  *
  *   u32 bytes     of payload, at most FRAME_MAX_BYTES
  *   u8  type      enum frame_type
- *   u8  stream    FRAME_STREAM: 1 stdout, 2 stderr; else 0
+ *   u8  stream    FRAME_STREAM: enum frame_stream; else 0
  *   u16 zero
  *   u64 id        the task it is about (chosen by furrow, unique in the life of a runner); 0: none
  *
@@ -25,8 +25,9 @@ enum {
 	PROTOCOL_VERSION = 1,
 	FRAME_HEADER_BYTES = 16,
 	FRAME_MAX_BYTES = 1 << 20,
-	FRAME_CHUNK_BYTES = 64 << 10,  /* of STREAM and OUTPUT payloads */
-	PROTOCOL_WINDOW_BYTES = 1 << 20 /* of STREAM and OUTPUT payloads sent and not yet credited */
+	FRAME_CHUNK_BYTES = 64 << 10,  /* of data in a STREAM or OUTPUT, at most */
+	TRACE_MAX_BYTES = 1 << 20,
+	PROTOCOL_WINDOW_BYTES = 1 << 20 /* of data in STREAM and OUTPUT that was sent and not yet credited */
 };
 
 enum frame_type {
@@ -34,26 +35,29 @@ enum frame_type {
 	FRAME_HELLO = 1,  /* u32 version, str run, u32 linger_s: how long to go on without a connection */
 	FRAME_BASE = 2,   /* str root (absolute; task folders are made below it), str source (absolute or empty),
 	                   * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get,
-	                   * u64 cap: bytes kept of each of stdout and stderr, list of str mask: secrets' names */
+	                   * u64 cap: bytes kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1) */
 	FRAME_TASK = 3,   /* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv,
 	                   * list of str env, str input: when not empty, FURROW_INPUT is the absolute path of this path
-	                   * below source */
+	                   * below source. Tasks are begun in the order in which they came, as slots become free */
 	FRAME_STOP = 4,   /* u32 grace_ms: TERM now, KILL after; 0: KILL now */
 	FRAME_CREDIT = 5, /* u32 bytes: of STREAM and OUTPUT that furrow has taken in */
 	FRAME_ACK = 6,    /* nothing: the task's end is stored; the runner forgets it and removes its folder */
-	FRAME_RESUME = 7, /* u64 stdout_from, u64 stderr_from: send this task's streams from here on, then its end */
+	FRAME_RESUME = 7, /* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace and
+	                   * output from their beginning, then its end */
 	FRAME_BYE = 8,    /* nothing: end all tasks, clean up, exit */
 
 	/* runner to furrow */
 	FRAME_WELCOME = 32, /* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch,
-	                     * list of u64: ids of tasks that it has (running, or ended and not acknowledged) */
+	                     * list of u64: ids of tasks that it has (queued, running, or ended and not acknowledged) */
 	FRAME_BEGUN = 33,   /* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host) */
-	FRAME_STREAM = 34,  /* u64 offset, bytes to the end of the payload */
+	FRAME_STREAM = 34,  /* u64 offset, bytes to the end of the payload. Stream 3 is what the task wrote to
+	                     * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended */
 	FRAME_OUTPUT = 35,  /* bytes of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
-	                     * Comes between the end of the process and ENDED. Absent when there is nothing. */
+	                     * Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless the
+	                     * process ended with status 0. */
 	FRAME_ENDED = 36,   /* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
 	                     * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
-	                     * u64 stdout_kept, u64 stderr_kept, u64 output_bytes, u64 output_files, str message */
+	                     * u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64 output_files, str message */
 	FRAME_NOTE = 37,    /* str: a word for people ("disk full: …"); not fatal */
 };
 
@@ -62,8 +66,10 @@ enum ended_why {
 	ENDED_TIMEOUT = 1,
 	ENDED_STOPPED = 2,
 	ENDED_NOT_STARTED = 3, /* message says why: no such program, no disk space */
-	ENDED_BAD_OUTPUT = 4   /* the process ended, its outputs could not be packed */
+	ENDED_BAD_OUTPUT = 4   /* its streams could not be kept, or its outputs not be packed; message says why */
 };
+
+enum frame_stream { STREAM_STDOUT = 1, STREAM_STDERR = 2, STREAM_TRACE = 3 };
 
 struct frame {
 	uint8_t type;
@@ -89,5 +95,14 @@ uint64_t field_u64(struct fields *f);
 int64_t field_i64(struct fields *f);
 uint8_t field_u8(struct fields *f);
 struct str field_str(struct fields *f);
+/* The count of a list; one that cannot be (an item takes at least item_bytes) gives 0 and sets `bad`. */
+uint32_t field_count(struct fields *f, size_t item_bytes);
+
+/* Writing fields: each puts its bytes at `at` and returns what is behind them. A string takes 4 + n bytes. */
+uint8_t *put_u8(uint8_t *at, uint8_t v);
+uint8_t *put_u32(uint8_t *at, uint32_t v);
+uint8_t *put_u64(uint8_t *at, uint64_t v);
+uint8_t *put_i64(uint8_t *at, int64_t v);
+uint8_t *put_str(uint8_t *at, struct str s);
 
 #endif

@@ -17,9 +17,10 @@ struct transport {
 
 struct session_base {      /* FRAME_BASE */
 	const char *root, *source, *outputs;
-	struct pairs env;  /* everything that all tasks get: a clean PATH, HOME, LANG, …; secrets included */
-	struct strings secrets; /* names */
-	int64_t cap_bytes;
+	struct pairs env;  /* everything that all tasks get: a clean PATH, LANG, …; secrets included. The runner adds HOME,
+	                    * TMPDIR, FURROW_RUN, FURROW_OUT, FURROW_ATTEMPT, FURROW_TRACE_FILE and a glob's FURROW_INPUT */
+	int64_t cap_bytes; /* kept of each of stdout and stderr; <= 0: nothing */
+	uint32_t slots;    /* tasks at a time; what is submitted beyond waits at the runner. 0: 1 */
 };
 
 struct session_task {
@@ -36,6 +37,8 @@ struct session_events {
 	void *ctx;
 	void (*begun)(void *ctx, uint64_t id, int64_t t_ns); /* t_ns on furrow's CLOCK_BOOTTIME (offset by HELLO) */
 	void (*stream)(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes);
+	/* What the task wrote to FURROW_TRACE_FILE, piece by piece. May be NULL. */
+	void (*trace)(void *ctx, uint64_t id, struct str bytes);
 	void (*output)(void *ctx, uint64_t id, struct str tar_bytes);
 	/* why: enum ended_why. begun_ns and ended_ns of outcome on furrow's CLOCK_BOOTTIME. message: may be empty. */
 	void (*ended)(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message);
@@ -48,15 +51,20 @@ struct session_host {      /* FRAME_WELCOME */
 	uint32_t pid, cpus;
 	int64_t memory_bytes;
 	char arch[16];
+	uint64_t *tasks; /* ids that the runner still has from an earlier connection; the session's */
+	size_t n_tasks;
 };
 
-/* Says HELLO and BASE, waits for WELCOME (at most timeout_ns), starts the thread. */
+/* Says HELLO and BASE, waits for WELCOME (at most timeout_ns), starts the thread. Closes the transport when it fails.
+ * ERR_HOST: no runner, another version, or silence. host may be NULL. */
 int session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
 	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
 	struct session_host *host, struct error *err);
 
 void session_submit(struct session *s, const struct session_task *task); /* never blocks */
 void session_stop_task(struct session *s, uint64_t id, int64_t grace_ns); /* never blocks */
+/* A task of session_host.tasks: its events come from here on, its streams from these bytes on. Never blocks. */
+void session_resume(struct session *s, uint64_t id, uint64_t stdout_from, uint64_t stderr_from);
 void session_ack(struct session *s, uint64_t id); /* its result is stored; never blocks; any thread */
 
 /* BYE, waits for the runner to end (at most timeout_ns), joins the thread, closes. 0, or ERR_HOST when it did not end. */
