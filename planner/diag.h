@@ -15,7 +15,10 @@ struct diagnostic {
 	struct str hint;    /* "did you mean 'spot'?"; absent: none */
 };
 
-enum { DIAG_MAX = 100 }; /* more are counted, not kept */
+enum {
+	DIAG_MAX = 100, /* more are counted, not kept */
+	DIAG_QUOTE_BYTES = 72
+};
 
 struct diagnostics {
 	struct arena *arena; /* messages live here */
@@ -25,8 +28,13 @@ struct diagnostics {
 	size_t n_warnings;
 };
 
+/* What was said before, word for word at the same place, is not said again (an alias is read once for each use).
+ * fmt gives the message; hint is kept as it is. */
 void diag_add(struct diagnostics *d, enum severity severity, struct pos pos, struct str hint,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* "'TEXT'" for a message, cut at about 60 bytes with "…'". Returns out. */
+const char *diag_quote(char out[DIAG_QUOTE_BYTES], struct str text);
 
 /* By file, line and column; equal places keep their order. */
 void diag_sort(struct diagnostics *d);
@@ -34,8 +42,8 @@ void diag_sort(struct diagnostics *d);
 /* The source text of a file for its lines; returns the absent string when unknown. */
 typedef struct str (*diag_source_fn)(void *ctx, struct str file);
 
-/* "FILE:LINE:COL: error: MESSAGE; HINT", then the line and a caret under the place. Control characters are
- * shown as '?', long lines are cut around the place. */
+/* "FILE:LINE:COL: error: MESSAGE; HINT", then the line and a caret under the place. Control characters, those that
+ * reorder text included, are shown as '?', long lines are cut around the place. source may be NULL. */
 void diag_render(struct buf *out, const struct diagnostic *d, diag_source_fn source, void *ctx);
 
 /* {"severity":…,"file":…,"line":…,"column":…,"message":…,"hint":…} */

@@ -174,7 +174,7 @@ suggest_distance(struct str a, struct str b, unsigned limit)
 const char *
 suggest_nearest(struct str word, const char *const *names, size_t n)
 {
-	unsigned best = word.n < 3 ? 1 : (unsigned)(word.n + 2) / 3;
+	unsigned best = word.n < 5 ? 1 : (unsigned)(word.n + 1) / 3;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
