@@ -1,0 +1,209 @@
+/* apply: parse, observe, diff, graph, show, confirm, run, report. */
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/prepare.h"
+#include "cmd/furrow/run.h"
+#include "cmd/furrow/saved_plan.h"
+#include "cmd/furrow/show_plan.h"
+#include "cmd/furrow/summary.h"
+#include "planner/base/json.h"
+#include "providers/store/lock.h"
+
+#include <unistd.h>
+
+static const char help[] =
+	"usage: furrow apply [MANIFEST | PLAN] [options]\n"
+	"\n"
+	"Does what `furrow plan` shows: runs the tasks that have no result under their key yet, and brings all results\n"
+	"together. Shows the plan and asks first. What is finished is kept whatever happens, so a second apply does only\n"
+	"what is missing. A PLAN that `furrow plan -o` saved is applied as it is, once and unasked, or not at all when\n"
+	"something moved since.\n"
+	"\n"
+	"Examples:\n"
+	"  furrow apply                     show the plan, ask, do it\n"
+	"  furrow apply -y -j 2             don't ask; two tasks at a time\n"
+	"  furrow apply today.plan          apply what `furrow plan -o today.plan` saved\n"
+	"\n"
+	"Options:\n"
+	"  -y, --yes                don't ask\n"
+	"  -j, --jobs N             N tasks at a time\n"
+	"  -k, --keep-going         start further tasks although one failed (against map.fail_fast)\n"
+	"  -n, --dry-run            print what would be started, in its order; start nothing\n"
+	"      --rev REV            take manifest and sources as they stand at a git revision\n"
+	"      --allow-dirty        take the working files when they differ from the commit\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
+	"  -m, --manifest FILE      the manifest, instead of the argument\n"
+	"      --progress HOW       auto, tty, plain, json or quiet\n"
+	"      --json               print the summary as one JSON document\n"
+	"      --color WHEN         auto, always or never\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Environment:\n"
+	"  FURROW_JOBS, FURROW_PROGRESS, FURROW_COLOR, NO_COLOR, CI, FURROW_ENGINE, FURROW_RUNNER, and what the manifest\n"
+	"  names in environment.secrets\n"
+	"\n"
+	"Exit codes:\n"
+	"  0 done, or nothing to do; 1 a task failed; 3 the host failed; 4 a saved plan is out of date or was applied\n"
+	"  before; 64 the command line or the manifest is wrong, or nobody said yes; 75 another apply of this job runs;\n"
+	"  130 interrupted (128 + signal): Ctrl-C lets running tasks finish, a second one stops them\n";
+
+struct apply {
+	struct options options;
+	struct prepared prepared;
+	struct saved_plan saved;
+	struct lock *lock;
+	struct run run;
+	char id[27]; /* of the run to come */
+};
+
+/* From here on nobody else applies this job, so what is observed holds until the end. A dry run takes no lock. */
+static int
+take_lock(struct apply *a, struct error *err)
+{
+	struct prepared *p = &a->prepared;
+	int rc;
+
+	if (a->options.dry_run)
+		return 0;
+	rc = state_dir_open(&p->arena, &p->state, p->place.dir, true, err);
+	return rc < 0 ? rc : lock_take(&a->lock, p->state.lock, a->id, err);
+}
+
+static void
+show(const struct apply *a)
+{
+	struct buf b = {0};
+
+	if (a->options.config.progress == PROGRESS_QUIET && a->options.yes)
+		return;
+	show_plan(&b, &a->prepared.plan, out_color(STDERR_FILENO, a->options.config.color));
+	out_words(&b);
+	buf_free(&b);
+}
+
+static int
+confirm(const struct apply *a, struct error *err)
+{
+	if (a->options.yes || a->saved.there)
+		return 0;
+	if (!out_can_ask())
+		return error_set(err, ERR_INPUT,
+			"apply asks before it starts, and there is no terminal to ask on: -y says yes");
+	if (!out_ask("\nApply?"))
+		return error_set(err, ERR_INPUT, "nothing was done");
+	return 0;
+}
+
+static int
+report(struct apply *a)
+{
+	struct prepared *p = &a->prepared;
+	const struct summary summary = {
+		.plan = &p->plan,
+		.timings = &a->run.timings,
+		.results_dir = p->results_dir,
+		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
+		.exit_status = a->run.exit_status,
+		.out_of_time = a->run.out_of_time,
+		.color = out_color(STDERR_FILENO, a->options.config.color),
+	};
+	struct buf b = {0};
+	int status = 0;
+
+	if (a->options.config.progress != PROGRESS_QUIET)
+		summary_write(&b, &summary);
+	out_words(&b);
+	if (a->options.json) {
+		summary_write_json(&b, &summary);
+		status = out_data(&b);
+	}
+	buf_free(&b);
+	return a->run.exit_status ? a->run.exit_status : status;
+}
+
+static int
+dry_run(struct apply *a, struct error *err)
+{
+	struct buf b = {0};
+	int rc = run_dry(&a->prepared, &b, err);
+	int status = rc < 0 ? out_fail(err) : out_data(&b);
+
+	buf_free(&b);
+	return status;
+}
+
+/* Everything is in place: that is data as well, for those who asked for JSON. */
+static int
+nothing_to_do(const struct apply *a)
+{
+	const struct changes *c = &a->prepared.plan.changes;
+	struct buf b = {0};
+	int status;
+
+	if (!a->options.json)
+		return 0;
+	buf_addf(&b,
+		"{\"furrow_run\":1,\"run\":null,\"exit\":0,\"wall_s\":0,"
+		"\"tasks\":{\"total\":%u,\"in_place\":%u,\"done\":0,\"failed\":0,\"not_run\":0},\"results\":",
+		a->prepared.plan.job.n_tasks, c->n_tasks_in_place);
+	json_add_string(&b, a->prepared.results_dir);
+	buf_add_cstr(&b, "}\n");
+	status = out_data(&b);
+	buf_free(&b);
+	return status;
+}
+
+/* The program on one page. Returns the exit status. */
+static int
+apply(struct apply *a, struct error *err)
+{
+	struct prepared *p = &a->prepared;
+	const char *manifest = options_arg(&a->options, 0);
+
+	if (saved_plan_open(&a->saved, &p->arena, &a->options, manifest, err) < 0)
+		return out_fail(err);
+
+	if (prepare_manifest(p, &a->options, a->saved.there ? NULL : manifest, err) < 0 || /* parse */
+		take_lock(a, err) < 0 ||
+		prepare_observe(p, err) < 0 || /* observe */
+		prepare_diff(p, err) < 0 ||    /* diff */
+		prepare_graph(p, err) < 0 ||   /* graph */
+		saved_plan_check(&a->saved, p, err) < 0)
+		return out_fail(err);
+
+	show(a);
+	if (p->plan.changes.n_todo == 0)
+		return nothing_to_do(a);
+	if (a->options.dry_run)
+		return dry_run(a, err);
+
+	if (confirm(a, err) < 0 ||
+		saved_plan_take(&a->saved, p, a->id, err) < 0 ||
+		run_plan(&a->run, p, &a->options, a->id, err) < 0) /* run */
+		return out_fail(err);
+
+	return report(a);
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct apply a = {0};
+	struct error err;
+	int status = options_parse(&a.options, &command_apply,
+		"yes jobs keep-going dry-run rev allow-dirty infra manifest progress json color", 1, argc, argv);
+
+	if (status >= 0)
+		return status;
+	prepare_ulid(a.id);
+	status = apply(&a, &err);
+	lock_release(a.lock);
+	prepare_close(&a.prepared);
+	return status;
+}
+
+const struct command command_apply = {
+	.name = "apply",
+	.summary = "do it: run what has no result yet, collect the results",
+	.help = help,
+	.run = run,
+};

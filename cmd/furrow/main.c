@@ -1,0 +1,130 @@
+/* furrow: a batch job as a manifest, planned and applied. This file finds the command that is asked for. Nothing is
+ * initialised before it is needed: `furrow --version` opens nothing. */
+#include "cmd/furrow/command.h"
+#include "cmd/furrow/out.h"
+#include "planner/suggest.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char usage_head[] =
+	"usage: furrow [-C DIR] COMMAND [options]\n"
+	"\n"
+	"Plans and applies batch jobs. A job is described in furrow.yaml, in a git repository. `furrow plan` shows what\n"
+	"would be done and why, `furrow apply` does it; what has a result already is not done again.\n"
+	"\n"
+	"Commands:\n";
+
+static const char usage_tail[] =
+	"\n"
+	"Examples:\n"
+	"  furrow init                 write a furrow.yaml to start from\n"
+	"  furrow plan                 what would happen, and why\n"
+	"  furrow apply                show it, ask, do it\n"
+	"\n"
+	"Options:\n"
+	"  -C DIR                      work as if started in DIR\n"
+	"  -h, --help                  this text; `furrow COMMAND --help` tells about one command\n"
+	"      --version               the version\n"
+	"\n"
+	"Environment:\n"
+	"  FURROW_PROGRESS, FURROW_COLOR, FURROW_JOBS    as --progress, --color, -j\n"
+	"  FURROW_RUNNER               the furrow-runner to use\n"
+	"  FURROW_ENGINE               the container engine to use: podman, docker, or a path\n"
+	"  NO_COLOR                    no colours\n"
+	"\n"
+	"Exit codes:\n"
+	"  0 done; 1 a task failed; 2 there are changes (plan --detailed-exitcode); 3 the host or a service failed;\n"
+	"  4 a saved plan is out of date; 64 the command line or the manifest is wrong; 75 another apply of this job\n"
+	"  runs; 128 + N ended by signal N\n";
+
+static int
+show_help(void)
+{
+	struct buf b = {0};
+	int status;
+
+	buf_add_cstr(&b, usage_head);
+	for (const struct command *const *c = commands; *c; c++)
+		buf_addf(&b, "  %-12s %s\n", (*c)->name, (*c)->summary);
+	buf_add_cstr(&b, usage_tail);
+	status = out_data(&b);
+	buf_free(&b);
+	return status;
+}
+
+static int
+show_version(void)
+{
+	struct buf b = {0};
+	int status;
+
+	buf_add_cstr(&b, "furrow " FURROW_VERSION "\n");
+	status = out_data(&b);
+	buf_free(&b);
+	return status;
+}
+
+static int
+unknown_command(const char *word)
+{
+	const char *names[64], *near;
+	size_t n = 0;
+
+	for (; commands[n] && n < sizeof(names) / sizeof(names[0]); n++)
+		names[n] = commands[n]->name;
+	near = suggest_nearest(str_from(word), names, n);
+	if (near)
+		return out_usage("there is no command '%s'; did you mean '%s'?", word, near);
+	return out_usage("there is no command '%s' (furrow --help lists them)", word);
+}
+
+static int
+run_command(int argc, char **argv)
+{
+	for (const struct command *const *c = commands; *c; c++) {
+		if (strcmp((*c)->name, argv[0]) == 0)
+			return (*c)->run(argc, argv);
+	}
+	return unknown_command(argv[0]);
+}
+
+/* `furrow help` and `furrow help plan`, for those who try it. */
+static int
+help_on(int argc, char **argv)
+{
+	char help[] = "--help";
+	char *line[] = {argc > 1 ? argv[1] : NULL, help, NULL};
+
+	return argc > 1 ? run_command(2, line) : show_help();
+}
+
+int
+main(int argc, char **argv)
+{
+	/* A reader that goes away shows as EPIPE where we write. */
+	signal(SIGPIPE, SIG_IGN);
+	argc--, argv++;
+	while (argc > 0 && strcmp(argv[0], "-C") == 0) {
+		if (argc < 2)
+			return out_usage("-C wants a folder (furrow --help shows it)");
+		if (chdir(argv[1]) != 0)
+			return out_usage("-C %s: %s", argv[1], strerror(errno));
+		argc -= 2, argv += 2;
+	}
+	if (argc == 0) {
+		show_help();
+		return error_exit_code(ERR_INPUT);
+	}
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return show_help();
+	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0)
+		return show_version();
+	if (strcmp(argv[0], "help") == 0)
+		return help_on(argc, argv);
+	if (argv[0][0] == '-')
+		return out_usage("unknown option '%s' (furrow --help tells the options)", argv[0]);
+	return run_command(argc, argv);
+}

@@ -1,0 +1,103 @@
+/* plan: what would happen, and why. Reads everything and changes nothing. */
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/prepare.h"
+#include "cmd/furrow/show_plan.h"
+
+#include <unistd.h>
+
+enum { STATUS_CHANGES = 2 };
+
+static const char help[] =
+	"usage: furrow plan [MANIFEST] [options]\n"
+	"\n"
+	"Shows what `furrow apply` would do, and why: which tasks have no result under their key yet, and what has to be\n"
+	"made for them. Reads the manifest (default: ./furrow.yaml), the sources and what exists; changes nothing.\n"
+	"\n"
+	"Examples:\n"
+	"  furrow plan                      what would happen here\n"
+	"  furrow plan --rev v1.2           the same for the manifest and the sources of a revision\n"
+	"  furrow plan -o today.plan        save it; `furrow apply today.plan` does exactly that, once\n"
+	"\n"
+	"Options:\n"
+	"      --rev REV            take manifest and sources as they stand at a git revision\n"
+	"      --allow-dirty        take the working files when they differ from the commit\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
+	"  -m, --manifest FILE      the manifest, instead of the argument\n"
+	"  -j, --jobs N             count on N tasks at a time\n"
+	"  -o, --output FILE        save the plan in FILE\n"
+	"      --json               print the plan as one JSON document\n"
+	"      --dot                print the graph for Graphviz\n"
+	"      --detailed-exitcode  exit with 2 when there is something to do\n"
+	"      --color WHEN         auto, always or never\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Environment:\n"
+	"  FURROW_JOBS, FURROW_COLOR, NO_COLOR, FURROW_ENGINE\n"
+	"\n"
+	"Exit codes:\n"
+	"  0 planned; 2 with --detailed-exitcode: there is something to do; 3 the host failed; 64 the command line or\n"
+	"  the manifest is wrong\n";
+
+static int
+save(const struct plan *plan, const char *path, struct error *err)
+{
+	struct buf b = {0};
+	int rc;
+
+	plan_write_file(&b, plan);
+	rc = file_replace(path, buf_str(&b), err);
+	buf_free(&b);
+	if (rc == 0)
+		out_say("saved in %s; `furrow apply %s` does exactly that, once", path, path);
+	return rc;
+}
+
+static int
+print(const struct plan *plan, const struct options *o)
+{
+	struct buf b = {0};
+	int status;
+
+	if (o->json)
+		plan_write_json(&b, plan);
+	else if (o->dot)
+		plan_write_dot(&b, plan);
+	else
+		show_plan(&b, plan, out_color(STDOUT_FILENO, o->config.color));
+	if (b.n && b.p[b.n - 1] != '\n')
+		buf_add_char(&b, '\n');
+	status = out_data(&b);
+	buf_free(&b);
+	return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct prepared p = {0};
+	struct options o;
+	struct error err;
+	int status = options_parse(&o, &command_plan,
+		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode color", 1, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (o.json && o.dot)
+		return out_usage("plan: --json and --dot at once; choose one");
+	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 || (o.output && save(&p.plan, o.output, &err) < 0))
+		status = out_fail(&err);
+	else
+		status = print(&p.plan, &o);
+	if (status == 0 && o.detailed_exitcode && p.plan.changes.n_todo)
+		status = STATUS_CHANGES;
+	prepare_close(&p);
+	return status;
+}
+
+const struct command command_plan = {
+	.name = "plan",
+	.summary = "show what apply would do, and why",
+	.help = help,
+	.run = run,
+};

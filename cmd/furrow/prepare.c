@@ -1,0 +1,239 @@
+/* prepare: from a manifest to a plan. */
+#include "cmd/furrow/prepare.h"
+
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/out.h"
+#include "planner/base/ulid.h"
+#include "planner/execute/pool.h"
+
+#include <sys/random.h>
+
+enum { READ_WORKERS = 4 };
+
+void
+prepare_ulid(char out[27])
+{
+	const struct clock *clock = clock_system();
+	uint8_t random[ULID_RANDOM_BYTES] = {0};
+	ssize_t n = getrandom(random, sizeof(random), 0);
+
+	(void)n; /* so few bytes come whole, once the machine is up */
+	ulid_format(out, clock->wall_ns(clock->ctx), random);
+}
+
+/* Shows what diags hold; ERR_INPUT when there is an error among them. */
+static int
+settle(struct prepared *p, struct diagnostics *diags, int rc, struct error *err)
+{
+	bool told = diags->n_errors > 0;
+
+	if (diags->n)
+		manifest_file_show(&p->file, diags);
+	if (!told)
+		return rc;
+	return error_set(err, ERR_INPUT, "%s: %zu error%s in it; nothing was done", p->place.shown, diags->n_errors,
+		diags->n_errors == 1 ? "" : "s");
+}
+
+static int
+check_infra(const struct manifest *m, struct error *err)
+{
+	if (m->instances.infra.kind == INFRA_LOCAL)
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"infra %.*s: this furrow runs jobs on this machine only; add --infra local to run it here",
+		STR_ARG(m->instances.infra.text));
+}
+
+/* A folder of the manifest as an absolute path; s3:// is for clouds. */
+static int
+resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char *key, struct str *out,
+	struct error *err)
+{
+	if (str_starts(folder, STR("s3://")))
+		return error_set(err, ERR_INPUT, "%.*s:%u:%u: %s: %.*s: infra local keeps its files in folders; name one",
+			STR_ARG(pos.file), pos.line, pos.col, key, STR_ARG(folder));
+	if (folder.n && folder.p[0] == '/')
+		*out = arena_str(&p->arena, folder);
+	else
+		*out = arena_printf(&p->arena, "%s/%.*s", p->place.dir, STR_ARG(folder));
+	return 0;
+}
+
+static int
+resolve_folders(struct prepared *p, struct error *err)
+{
+	const struct manifest *m = &p->manifest;
+	const struct job unexpanded = {.manifest = m};
+	int rc = resolve_folder(p, job_results_root(&unexpanded), m->pos_results, "results", &p->results_dir, err);
+
+	if (rc < 0)
+		return rc;
+	p->store_path = str_from(p->state.store);
+	return m->store.p ? resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err) : 0;
+}
+
+/* What the manifest says of this job is stronger than what the config file says of all. */
+static uint32_t
+decide_jobs(const struct config *config, const struct manifest *m)
+{
+	if (config->jobs_from == FROM_FILE && m->map.per_instance >= 1)
+		return 0;
+	return config->jobs;
+}
+
+int
+prepare_manifest(struct prepared *p, const struct options *o, const char *argument, struct error *err)
+{
+	struct diagnostics diags = {.arena = &p->arena};
+	struct plan *plan = &p->plan;
+	int rc = place_from_options(&p->arena, &p->place, o, argument, err);
+
+	if (rc == 0)
+		rc = manifest_file_read(&p->file, &p->arena, &p->place, str_from(o->rev), err);
+	if (rc < 0)
+		return rc;
+	rc = manifest_file_parse(&p->file, &p->arena, &p->manifest, &diags, str_from(o->infra), err);
+	rc = settle(p, &diags, rc, err);
+	if (rc == 0)
+		rc = check_infra(&p->manifest, err);
+	if (rc == 0)
+		rc = state_dir_open(&p->arena, &p->state, p->place.dir, false, err);
+	if (rc == 0)
+		rc = resolve_folders(p, err);
+	p->max_slots = decide_jobs(&o->config, &p->manifest);
+	plan->manifest_path = str_from(p->place.path);
+	plan->manifest_digest = manifest_file_digest(&p->file);
+	plan->rev = str_from(o->rev);
+	plan->infra_override = str_from(o->infra);
+	plan->allow_dirty = o->allow_dirty;
+	return rc;
+}
+
+/* The results folder relative to the manifest's, absent when it lies elsewhere: what a run leaves there is no source. */
+static struct str
+results_within(const struct prepared *p)
+{
+	size_t n = strlen(p->place.dir);
+
+	if (!str_starts(p->results_dir, str_from(p->place.dir)) || p->results_dir.p[n] != '/')
+		return (struct str){0};
+	return str_from_index(p->results_dir, n + 1);
+}
+
+static int
+open_local(struct prepared *p, struct error *err)
+{
+	const struct local_config config = {
+		.state = &p->state,
+		.manifest = &p->manifest,
+		.manifest_dir = p->place.dir,
+		.results_dir = p->results_dir,
+		.store_path = p->store_path,
+		.clock = clock_system(),
+		.max_slots = p->max_slots,
+		.source = {
+			.manifest_dir = p->place.dir,
+			.manifest_name = p->place.name,
+			.workdir = p->manifest.workdir,
+			.rev = p->plan.rev,
+			.allow_dirty = p->plan.allow_dirty,
+			.results = results_within(p),
+			.cache_dir = p->state.cache,
+		},
+	};
+
+	return local_open(&p->local, &config, err);
+}
+
+/* The wishes of the manifest that this machine cannot grant. */
+static int
+check_machine(struct prepared *p, struct error *err)
+{
+	const struct machine *machine = &local_observed(p->local)->observed.machine;
+	struct diagnostics diags = {.arena = &p->arena};
+
+	manifest_check_local(&p->manifest, machine->cpus, machine->memory_bytes, machine->arch, &diags);
+	return settle(p, &diags, 0, err);
+}
+
+int
+prepare_observe(struct prepared *p, struct error *err)
+{
+	const struct exec_options options = {
+		.deadline_ns = -1, .task_timeout_ns = -1, .retry = {.task_attempts = 1, .step_attempts = 1}};
+	struct exec_result result;
+	struct graph reads;
+	struct pool *pool;
+	int rc = open_local(p, err);
+
+	if (rc == 0)
+		rc = check_machine(p, err);
+	if (rc == 0)
+		rc = local_read_graph(p->local, &p->arena, &reads, err);
+	if (rc < 0)
+		return rc;
+	pool = pool_open(local_provider(p->local), clock_system(), READ_WORKERS);
+	rc = executor_run(&p->arena, &reads, &options, pool_port(pool), NULL, NULL, &result, err);
+	pool_close(pool);
+	if (rc < 0 && result.first_error.code != ERR_NONE) {
+		*err = result.first_error;
+		rc = err->code;
+	}
+	return rc;
+}
+
+int
+prepare_diff(struct prepared *p, struct error *err)
+{
+	const struct local_observation *seen = local_observed(p->local);
+	struct diagnostics diags = {.arena = &p->arena};
+	struct plan *plan = &p->plan;
+	int rc = job_resolve(&p->arena, &plan->job, &p->manifest, &seen->source, &seen->inputs, &diags, err);
+
+	rc = settle(p, &diags, rc, err);
+	if (rc < 0)
+		return rc;
+	plan->observed = seen->observed;
+	local_observe_identities(p->local, &plan->job, &plan->observed);
+	diff(&p->arena, &plan->changes, &plan->job, &plan->observed);
+	return 0;
+}
+
+int
+prepare_graph(struct prepared *p, struct error *err)
+{
+	struct plan *plan = &p->plan;
+	char id[27];
+	int rc = graph_of_changes(&p->arena, &plan->graph, &plan->job, &plan->observed, &plan->changes, err);
+
+	if (rc < 0)
+		return rc;
+	plan->slots = local_slots(p->local);
+	graph_estimate(&plan->graph, plan->slots, &plan->ns, &plan->p90_ns);
+	prepare_ulid(id);
+	plan->id = arena_str(&p->arena, str_from(id));
+	plan_state(plan);
+	return 0;
+}
+
+int
+prepare_plan(struct prepared *p, const struct options *o, const char *argument, struct error *err)
+{
+	int rc = prepare_manifest(p, o, argument, err);
+
+	if (rc == 0)
+		rc = prepare_observe(p, err);
+	if (rc == 0)
+		rc = prepare_diff(p, err);
+	if (rc == 0)
+		rc = prepare_graph(p, err);
+	return rc;
+}
+
+void
+prepare_close(struct prepared *p)
+{
+	local_close(p->local);
+	arena_free(&p->arena);
+}

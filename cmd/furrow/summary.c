@@ -1,0 +1,316 @@
+/* summary: telling what a run was. */
+#include "cmd/furrow/summary.h"
+
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/tail.h"
+#include "cmd/furrow/text.h"
+#include "planner/base/json.h"
+
+#include <stdlib.h>
+
+enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8 };
+
+struct counts {
+	uint32_t done, failed, not_run;
+};
+
+static struct counts
+count_tasks(const struct summary *s)
+{
+	struct counts c = {0};
+
+	for (size_t i = 0; i < s->timings->n_nodes; i++) {
+		const struct timing_node *n = &s->timings->nodes[i];
+
+		c.done += n->kind == KIND_TASK && n->state == NODE_OK;
+		c.failed += n->kind == KIND_TASK && n->state == NODE_FAILED;
+	}
+	c.not_run = s->plan->changes.n_tasks_run - c.done - c.failed;
+	return c;
+}
+
+static void
+add_name(struct buf *b, const struct summary *s, const struct timing_node *n)
+{
+	char id[KIND_ID_BYTES];
+
+	kind_id(id, n->kind, n->index);
+	buf_add_cstr(b, id);
+	if (n->kind != KIND_TASK || n->index >= s->plan->job.n_tasks)
+		return;
+	buf_add_char(b, ' ');
+	text_add_safe(b, s->plan->job.tasks[n->index].label, 0);
+}
+
+static const struct timing_attempt *
+last_attempt(const struct timing_node *n)
+{
+	return n->n_attempts ? &n->attempts[n->n_attempts - 1] : NULL;
+}
+
+static int
+by_end(const void *a, const void *b)
+{
+	const struct timing_node *x = *(const struct timing_node *const *)a;
+	const struct timing_node *y = *(const struct timing_node *const *)b;
+
+	return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
+}
+
+const struct timing_node **
+summary_critical_path(struct arena *a, const struct timings *t, size_t *n)
+{
+	const struct timing_node **path;
+
+	*n = 0;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		*n += t->nodes[i].critical;
+	path = ARENA_ARRAY(a, const struct timing_node *, *n);
+	*n = 0;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		if (t->nodes[i].critical)
+			path[(*n)++] = &t->nodes[i];
+	}
+	if (*n)
+		qsort(path, *n, sizeof(*path), by_end);
+	return path;
+}
+
+static void
+add_failures(struct buf *b, const struct summary *s)
+{
+	size_t shown = 0, all = 0;
+
+	for (size_t i = 0; i < s->timings->n_nodes; i++) {
+		const struct timing_node *n = &s->timings->nodes[i];
+		const struct timing_attempt *last = last_attempt(n);
+
+		if (n->state != NODE_FAILED || all++ >= SHOWN_FAILURES)
+			continue;
+		shown++;
+		buf_addf(b, "%sfailed%s ", out_ink(s->color, INK_RED), out_ink(s->color, INK_PLAIN));
+		add_name(b, s, n);
+		buf_add_cstr(b, ": ");
+		text_add_safe(b, last && last->error.p ? last->error : STR("failed"), 0);
+		if (n->n_attempts > 1)
+			buf_addf(b, " (%u attempts)", n->n_attempts);
+		buf_add_char(b, '\n');
+		if (n->kind == KIND_TASK && last)
+			tail_add(b, s->logs, n->index, last->attempt, s->color, "", 0);
+	}
+	if (all > shown)
+		buf_addf(b, "and %zu more that failed (furrow report lists them)\n", all - shown);
+}
+
+/* "2 tasks done, 1 failed, 3 did not run, 10 were in place, in 34.2 s". */
+static void
+add_headline(struct buf *b, const struct summary *s)
+{
+	struct counts c = count_tasks(s);
+	uint32_t in_place = s->plan->changes.n_tasks_in_place;
+	char text[TEXT_BYTES];
+
+	buf_addf(b, "%s%u task%s done", out_ink(s->color, INK_BOLD), c.done, c.done == 1 ? "" : "s");
+	if (c.failed)
+		buf_addf(b, ", %u failed", c.failed);
+	if (c.not_run)
+		buf_addf(b, ", %u did not run", c.not_run);
+	if (in_place)
+		buf_addf(b, ", %u in place before", in_place);
+	buf_addf(b, ", in %s%s\n", text_duration(text, s->timings->wall_ns), out_ink(s->color, INK_PLAIN));
+	if (s->out_of_time)
+		buf_add_cstr(b, "max_duration is over: what still ran was stopped\n");
+	if ((s->timings->interrupted || s->out_of_time) && c.not_run)
+		buf_add_cstr(b, "what is done is kept: the next apply goes on from here\n");
+}
+
+void
+summary_add_phases(struct buf *b, const struct timings *t, bool color)
+{
+	char critical[TEXT_BYTES], all[TEXT_BYTES];
+	int64_t wall = t->wall_ns > 0 ? t->wall_ns : 1, sum = 0;
+
+	buf_addf(b, "\n%swhere the time went   critical path          all steps%s\n", out_ink(color, INK_BOLD),
+		out_ink(color, INK_PLAIN));
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		if (t->critical_phase_ns[i] == 0 && t->phase_ns[i] == 0)
+			continue;
+		sum += t->phase_ns[i];
+		buf_addf(b, "  %-14s %18s %3d %% %15s\n", phase_name((enum phase)i),
+			text_duration(critical, t->critical_phase_ns[i]),
+			(int)((t->critical_phase_ns[i] * 100 + wall / 2) / wall), text_duration(all, t->phase_ns[i]));
+	}
+	buf_addf(b, "  %-14s %18s %3d %% %15s\n", "together", text_duration(critical, t->wall_ns), 100,
+		text_duration(all, sum));
+}
+
+static void
+add_critical_path(struct buf *b, const struct summary *s)
+{
+	struct arena a = {0};
+	char text[TEXT_BYTES];
+	size_t n;
+	const struct timing_node **path = summary_critical_path(&a, s->timings, &n);
+
+	if (n)
+		buf_addf(b, "\n%scritical path%s  ", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN));
+	for (size_t i = 0; i < n; i++) {
+		/* A long chain of tasks in one slot: its ends tell enough. */
+		if (n > SHOWN_PATH && i == SHOWN_PATH / 2) {
+			buf_addf(b, " > (%zu more)", n - SHOWN_PATH);
+			i += n - SHOWN_PATH;
+		}
+		buf_add_cstr(b, i ? " > " : "");
+		add_name(b, s, path[i]);
+		buf_addf(b, " %s", text_duration(text, path[i]->critical_ns));
+	}
+	buf_add_cstr(b, n ? "\n" : "");
+	arena_free(&a);
+}
+
+static void
+add_reused(struct buf *b, const struct summary *s)
+{
+	const struct changes *c = &s->plan->changes;
+	char id[KIND_ID_BYTES];
+
+	if (c->n_in_place == 0 && c->n_tasks_in_place == 0)
+		return;
+	buf_addf(b, "%sreused%s         ", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN));
+	for (size_t i = 0; i < c->n_in_place; i++) {
+		kind_id(id, c->in_place[i].kind, c->in_place[i].index);
+		buf_addf(b, "%s%s", i ? ", " : "", id);
+	}
+	if (c->n_tasks_in_place)
+		buf_addf(b, "%s%u result%s", c->n_in_place ? ", " : "", c->n_tasks_in_place,
+			c->n_tasks_in_place == 1 ? "" : "s");
+	buf_add_char(b, '\n');
+}
+
+void
+summary_write(struct buf *b, const struct summary *s)
+{
+	buf_add_char(b, '\n');
+	add_failures(b, s);
+	add_headline(b, s);
+	summary_add_phases(b, s->timings, s->color);
+	add_critical_path(b, s);
+	add_reused(b, s);
+	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN),
+		STR_ARG(s->results_dir));
+	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN),
+		STR_ARG(s->timings->run));
+}
+
+static void
+add_seconds(struct buf *b, const char *name, int64_t ns)
+{
+	json_add_name(b, name);
+	json_add_seconds(b, ns);
+}
+
+static void
+add_node_json(struct buf *b, const struct summary *s, const struct timing_node *n)
+{
+	char id[KIND_ID_BYTES];
+
+	kind_id(id, n->kind, n->index);
+	json_add_member_string(b, "id", str_from(id));
+	if (n->kind == KIND_TASK && n->index < s->plan->job.n_tasks)
+		json_add_member_string(b, "label", s->plan->job.tasks[n->index].label);
+}
+
+static void
+add_failures_json(struct buf *b, const struct summary *s)
+{
+	struct arena a = {0};
+	bool first = true;
+
+	json_add_name(b, "failures");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < s->timings->n_nodes; i++) {
+		const struct timing_node *n = &s->timings->nodes[i];
+		const struct timing_attempt *last = last_attempt(n);
+
+		if (n->state != NODE_FAILED)
+			continue;
+		buf_add_cstr(b, first ? "{" : ",{");
+		first = false;
+		add_node_json(b, s, n);
+		json_add_member_int(b, "attempts", n->n_attempts);
+		json_add_member_string(b, "error", last ? last->error : (struct str){0});
+		if (n->kind == KIND_TASK && last)
+			json_add_member_string(b, "stderr", tail_of(&a, s->logs, n->index, last->attempt));
+		buf_add_char(b, '}');
+		arena_reset(&a);
+	}
+	buf_add_char(b, ']');
+	arena_free(&a);
+}
+
+static void
+add_times_json(struct buf *b, const struct summary *s)
+{
+	const struct timings *t = s->timings;
+	struct arena a = {0};
+	const struct timing_node **path;
+	size_t n;
+
+	json_add_name(b, "phases");
+	buf_add_char(b, '{');
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		json_add_name(b, phase_name((enum phase)i));
+		buf_add_char(b, '{');
+		add_seconds(b, "critical_s", t->critical_phase_ns[i]);
+		add_seconds(b, "all_s", t->phase_ns[i]);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, '}');
+	json_add_name(b, "critical_path");
+	buf_add_char(b, '[');
+	path = summary_critical_path(&a, t, &n);
+	for (size_t i = 0; i < n; i++) {
+		buf_add_cstr(b, i ? ",{" : "{");
+		add_node_json(b, s, path[i]);
+		add_seconds(b, "s", path[i]->critical_ns);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
+	arena_free(&a);
+}
+
+void
+summary_write_json(struct buf *b, const struct summary *s)
+{
+	const struct changes *changes = &s->plan->changes;
+	struct counts c = count_tasks(s);
+	char id[KIND_ID_BYTES];
+
+	buf_add_char(b, '{');
+	json_add_member_int(b, "furrow_run", 1);
+	json_add_member_string(b, "run", s->timings->run);
+	json_add_member_string(b, "job", s->timings->job);
+	json_add_member_int(b, "exit", s->exit_status);
+	json_add_member_bool(b, "interrupted", s->timings->interrupted);
+	add_seconds(b, "wall_s", s->timings->wall_ns);
+	json_add_name(b, "tasks");
+	buf_add_char(b, '{');
+	json_add_member_int(b, "total", s->plan->job.n_tasks);
+	json_add_member_int(b, "in_place", changes->n_tasks_in_place);
+	json_add_member_int(b, "done", c.done);
+	json_add_member_int(b, "failed", c.failed);
+	json_add_member_int(b, "not_run", c.not_run);
+	buf_add_char(b, '}');
+	add_times_json(b, s);
+	add_failures_json(b, s);
+	json_add_name(b, "reused");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < changes->n_in_place; i++) {
+		kind_id(id, changes->in_place[i].kind, changes->in_place[i].index);
+		buf_add_cstr(b, i ? "," : "");
+		json_add_string(b, str_from(id));
+	}
+	buf_add_char(b, ']');
+	json_add_member_string(b, "results", s->results_dir);
+	buf_add_cstr(b, "}\n");
+}
