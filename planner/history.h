@@ -1,11 +1,11 @@
-/* history: how long things took, and which key a task had, from earlier runs of a job. A small text that
- * the store keeps; the planner estimates from it and `why` compares with it.
+/* history: how long things took, and which key a task had, from earlier runs of a job. A small text
+ * that the store keeps; the planner estimates from it and `why` compares with it.
  *
  * Format, one line each, sorted by kind then label:
  *   furrow-history 1
  *   KIND TAB LABEL TAB KEY-OR-DASH TAB NANOSECONDS TAB COUNT
- * NANOSECONDS is the newest duration and COUNT how often it was seen. For tasks LABEL is the task's; for
- * other kinds "-". An unreadable line is skipped: history is a help, never a condition. */
+ * NANOSECONDS is the newest duration and COUNT in how many runs it was seen. For tasks LABEL is the
+ * task's; for other kinds "-". What cannot be read is skipped: history helps, nothing needs it. */
 #ifndef FURROW_HISTORY_H
 #define FURROW_HISTORY_H
 
@@ -31,10 +31,11 @@ void history_parse(struct arena *a, struct history *out, struct str bytes);
 
 const struct history_entry *history_find(const struct history *h, enum kind kind, struct str label);
 
-/* Median and 90th percentile of a kind; false when there is none. */
+/* Median and 90th percentile of a kind (nearest rank, each entry once); false: there is none. */
 bool history_quantiles(const struct history *h, enum kind kind, int64_t *p50_ns, int64_t *p90_ns);
 
-/* Writes the union; `newer` wins where both have an entry. */
+/* Writes the union; `newer` wins where both have an entry, and the counts add up. newer must be
+ * sorted like older. */
 void history_merge(struct buf *out, const struct history *older, const struct history *newer);
 
 #endif
