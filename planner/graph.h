@@ -24,7 +24,8 @@ struct node {
 	uint32_t n_after;
 	uint32_t before;     /* set by graph_freeze: first of n_before indices in graph->back_edges */
 	uint32_t n_before;
-	int64_t rest_ns;     /* set by graph_freeze: the longest path from its begin to the end of the graph */
+	int64_t rest_ns;     /* set by graph_freeze: the longest path from its begin to the end of the graph,
+	                      * on which a node that needs a slot follows each one that gives some */
 };
 
 struct graph {
@@ -32,12 +33,15 @@ struct graph {
 	struct node *nodes;
 	uint32_t n_nodes, cap_nodes;
 	uint32_t *edges; /* node indices */
-	uint32_t n_edges, cap_edges;
+	uint32_t n_edges, cap_edges; /* used of edges, which may hold gaps: go through the nodes */
 	uint32_t *back_edges;
 	bool frozen;
 };
 
 void graph_init(struct graph *g, struct arena *a);
+
+/* Room for so many more; only spares growing. */
+void graph_reserve(struct graph *g, uint32_t n_nodes, uint32_t n_edges);
 
 /* Adds a node that comes after the n given ones; returns its index. Names of `after` may be added before the
  * nodes themselves (graph_add_edge), so a cycle is possible and graph_freeze finds it. */
@@ -47,14 +51,16 @@ uint32_t graph_add(struct graph *g, const struct node *node, const uint32_t *aft
 void graph_add_edge(struct graph *g, uint32_t node, uint32_t after);
 
 /* Fills back edges and rest_ns, an unknown estimate counting as 1 s. ERR_INTERNAL with the path
- * "a -> b -> a" when there is a cycle. */
+ * "a -> b -> a" when there is a cycle, and when an edge names a node that was never added. */
 int graph_freeze(struct graph *g, struct error *err);
 
 /* The plan's graph. Estimates come from observed->history. Frozen. */
 int graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 	const struct observed *obs, const struct changes *changes, struct error *err);
 
-/* How long the whole takes with `slots` task slots, and its 90th percentile; < 0: unknown. */
+/* How long the whole takes with `slots` task slots (0 counts as 1), and its 90th percentile; < 0: unknown, as is the
+ * whole when an image, instance, environment or task has no estimate. Simulates the executor: the ready node
+ * with the longest rest takes the next free slot. O(n log n). Defined in estimate.c. */
 void graph_estimate(const struct graph *g, uint32_t slots, int64_t *ns, int64_t *p90_ns);
 
 #endif

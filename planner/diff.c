@@ -1,0 +1,390 @@
+/* diff: job against observed. Everything that exists is looked up in sorted lists, so that 100,000 tasks in
+ * place cost a search each and no memory. Says why in words; does and prints nothing. */
+#include "planner/diff.h"
+
+#include "planner/source.h"
+
+enum { SHORT_HEX = 7, SHORT_DIGEST = 12 + sizeof("sha256:") - 1 };
+
+static const char *const cause_names[CAUSE_COUNT] = {
+	[CAUSE_HAS_RESULT] = "has-result",
+	[CAUSE_NO_RESULT] = "no-result",
+	[CAUSE_KEY_CHANGED] = "key-changed",
+	[CAUSE_RESULT_GONE] = "result-gone",
+	[CAUSE_THERE] = "there",
+	[CAUSE_MISSING] = "missing",
+	[CAUSE_NEEDS_SETUP] = "needs-setup",
+	[CAUSE_KEPT_SETUP] = "kept-setup",
+	[CAUSE_COLLECTED] = "collected",
+	[CAUSE_TO_COLLECT] = "to-collect",
+	[CAUSE_TO_REPLACE] = "to-replace",
+	[CAUSE_OVER] = "over",
+};
+
+struct builder {
+	struct arena *arena;
+	struct changes *out;
+	const struct job *job;
+	const struct observed *obs;
+};
+
+const char *
+cause_name(enum cause c)
+{
+	return cause_names[c];
+}
+
+bool
+cause_parse(struct str s, enum cause *out)
+{
+	for (int c = 0; c < CAUSE_COUNT; c++) {
+		if (str_is(s, cause_names[c])) {
+			*out = (enum cause)c;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+add(struct change *list, size_t *n, enum kind kind, enum verb verb, enum cause cause, struct str reason)
+{
+	list[(*n)++] = (struct change){.kind = kind, .verb = verb, .cause = cause, .reason = reason};
+}
+
+static void
+add_todo(struct builder *b, enum kind kind, enum verb verb, enum cause cause, struct str reason)
+{
+	add(b->out->todo, &b->out->n_todo, kind, verb, cause, reason);
+}
+
+static void
+add_in_place(struct builder *b, enum kind kind, enum cause cause, struct str reason)
+{
+	add(b->out->in_place, &b->out->n_in_place, kind, VERB_IN_PLACE, cause, reason);
+}
+
+static bool
+has_image(const struct manifest *m)
+{
+	return m->environment.image.p || m->environment.build.context.p;
+}
+
+static bool
+has_result(const struct observed *obs, const struct digest *key)
+{
+	size_t low = 0, high = obs->n_results;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = memcmp(obs->results[mid].b, key->b, DIGEST_BYTES);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* What lies in `results` under this folder, or NULL. Tasks mostly come in the order of their folders, so the
+ * one behind the last find is tried first. */
+static const struct collected *
+find_collected(const struct observed *obs, struct str folder, size_t *hint)
+{
+	size_t low = 0, high = obs->n_collected;
+
+	if (*hint < high && str_eq(obs->collected[*hint].label, folder))
+		return &obs->collected[(*hint)++];
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = str_cmp(obs->collected[mid].label, folder);
+
+		if (order == 0) {
+			*hint = mid + 1;
+			return &obs->collected[mid];
+		}
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static enum cause
+cause_to_run(const struct observed *obs, const struct task *task)
+{
+	const struct history_entry *e = history_find(&obs->history, KIND_TASK, task->label);
+
+	if (!e || digest_is_zero(&e->key))
+		return CAUSE_NO_RESULT;
+	return digest_cmp(&e->key, &task->key) == 0 ? CAUSE_RESULT_GONE : CAUSE_KEY_CHANGED;
+}
+
+static struct str
+task_reason(enum cause cause)
+{
+	switch (cause) {
+	case CAUSE_HAS_RESULT:
+		return STR("its result is in the store");
+	case CAUSE_KEY_CHANGED:
+		return STR("its key changed since the last result");
+	case CAUSE_RESULT_GONE:
+		return STR("its result is no longer in the store");
+	default:
+		return STR("no result yet");
+	}
+}
+
+/* Which tasks run, and which results are still to be brought to `results`. */
+static void
+look_at_tasks(struct builder *b)
+{
+	struct changes *out = b->out;
+	struct arena scratch = {0};
+	size_t hint = 0;
+
+	out->task_runs = ARENA_ARRAY(b->arena, uint8_t, b->job->n_tasks);
+	for (uint32_t i = 0; i < b->job->n_tasks; i++) {
+		const struct task *task = &b->job->tasks[i];
+		bool runs = !has_result(b->obs, &task->key);
+		const struct collected *there;
+		bool this_one;
+
+		arena_reset(&scratch);
+		there = find_collected(b->obs, job_task_folder(b->job, i, &scratch), &hint);
+		this_one = there && digest_cmp(&there->key, &task->key) == 0;
+		out->task_runs[i] = runs;
+		out->n_tasks_run += runs;
+		out->n_tasks_in_place += !runs;
+		out->n_to_collect += !runs && !this_one;
+		out->n_to_replace += there && !this_one;
+	}
+	arena_free(&scratch);
+}
+
+static struct str
+files_of(struct builder *b)
+{
+	const struct source *s = b->job->source;
+	const char *files = s->n_entries == 1 ? "file" : "files";
+
+	if (s->kind == SOURCE_PATH)
+		return arena_printf(b->arena, "%zu %s of %.*s", s->n_entries, files,
+			STR_ARG(b->job->manifest->workdir.path));
+	return arena_printf(b->arena, "%zu %s of %.*s%s", s->n_entries, files,
+		STR_ARG(s->describe.p ? s->describe : s->commit),
+		s->kind == SOURCE_DIRTY ? " with uncommitted changes" : "");
+}
+
+static void
+look_at_source(struct builder *b, bool needed)
+{
+	char hex[DIGEST_HEX_BYTES];
+	struct str reason;
+
+	digest_hex(hex, &b->job->export_identity);
+	if (b->obs->source_ready) {
+		reason = arena_printf(b->arena, "exported before (%.*s)", SHORT_HEX, hex);
+		add_in_place(b, KIND_SOURCE, CAUSE_THERE, reason);
+	} else if (needed) {
+		reason = arena_printf(b->arena, "export %.*s", STR_ARG(files_of(b)));
+		add_todo(b, KIND_SOURCE, VERB_CREATE, CAUSE_MISSING, reason);
+	}
+}
+
+static struct str
+image_name(struct builder *b)
+{
+	const struct environment *e = &b->job->manifest->environment;
+
+	if (e->image.p)
+		return e->image;
+	return arena_printf(b->arena, "the image of %.*s", STR_ARG(e->build.context));
+}
+
+static struct str
+short_digest(struct str digest)
+{
+	if (digest.n > SHORT_DIGEST)
+		digest.n = SHORT_DIGEST;
+	return digest;
+}
+
+/* "pull IMAGE (sha256:1a2b3c4d5e6f) with podman" */
+static struct str
+how_to_get_image(struct builder *b)
+{
+	const struct environment *e = &b->job->manifest->environment;
+	struct str digest = short_digest(b->job->image_digest);
+	struct str engine = b->obs->engine.name;
+	struct str what;
+
+	if (!e->image.p)
+		what = arena_printf(b->arena, "build %.*s with %.*s", STR_ARG(e->build.context),
+			STR_ARG(e->build.dockerfile));
+	else if (str_starts(e->image, STR("oci-archive:")) ||
+		str_starts(e->image, STR("docker-archive:")))
+		what = arena_printf(b->arena, "load %.*s", STR_ARG(e->image));
+	else
+		what = arena_printf(b->arena, "pull %.*s", STR_ARG(e->image));
+	if (digest.p)
+		what = arena_printf(b->arena, "%.*s (%.*s)", STR_ARG(what), STR_ARG(digest));
+	if (engine.p)
+		what = arena_printf(b->arena, "%.*s, by %.*s", STR_ARG(what), STR_ARG(engine));
+	return what;
+}
+
+static void
+look_at_image(struct builder *b, bool needed)
+{
+	struct str reason;
+
+	if (!has_image(b->job->manifest))
+		return;
+	if (b->obs->image_ready) {
+		reason = arena_printf(b->arena, "%.*s is here (%.*s)", STR_ARG(image_name(b)),
+			STR_ARG(short_digest(b->job->image_digest)));
+		add_in_place(b, KIND_IMAGE, CAUSE_THERE, reason);
+	} else if (needed) {
+		add_todo(b, KIND_IMAGE, VERB_CREATE, CAUSE_MISSING, how_to_get_image(b));
+	}
+}
+
+static struct str
+memory_text(struct arena *a, int64_t bytes)
+{
+	double gib = (double)bytes / (1024.0 * 1024 * 1024);
+
+	return gib >= 10 ? arena_printf(a, "%.0f GiB", gib) : arena_printf(a, "%.1f GiB", gib);
+}
+
+static void
+look_at_instance(struct builder *b)
+{
+	const struct machine *m = &b->obs->machine;
+	struct str memory = memory_text(b->arena, m->memory_bytes);
+	const char *arch = m->arch == ARCH_ARM64 ? "arm64" : "x86_64";
+
+	add_in_place(b, KIND_INSTANCE, CAUSE_THERE,
+		arena_printf(b->arena, "this machine: %.*s, %lld cpu%s, %.*s, %s", STR_ARG(m->name),
+			(long long)m->cpus, m->cpus == 1 ? "" : "s", STR_ARG(memory), arch));
+}
+
+static void
+look_at_environment(struct builder *b)
+{
+	const struct manifest *m = b->job->manifest;
+	enum cause cause = CAUSE_MISSING;
+	const char *setup = "";
+	struct str where = STR("on this machine");
+
+	if (m->environment.setup.p) {
+		cause = b->obs->setup_ready ? CAUSE_KEPT_SETUP : CAUSE_NEEDS_SETUP;
+		setup = b->obs->setup_ready ? ", with what setup left before" : ", run setup first";
+	}
+	if (has_image(m))
+		where = arena_printf(b->arena, "in a container of %.*s", STR_ARG(image_name(b)));
+	add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
+		arena_printf(b->arena, "start a runner %.*s%s", STR_ARG(where), setup));
+}
+
+static void
+add_tasks(struct builder *b)
+{
+	for (uint32_t i = 0; i < b->job->n_tasks; i++) {
+		struct change *c = &b->out->todo[b->out->n_todo];
+		enum cause cause;
+
+		if (!b->out->task_runs[i])
+			continue;
+		cause = cause_to_run(b->obs, &b->job->tasks[i]);
+		add_todo(b, KIND_TASK, VERB_RUN, cause, task_reason(cause));
+		c->index = i;
+	}
+}
+
+/* The results folder as people write it: "results/". */
+static struct str
+results_name(struct builder *b)
+{
+	struct str root = job_results_root(b->job);
+
+	return str_ends(root, STR("/")) ? root : arena_printf(b->arena, "%.*s/", STR_ARG(root));
+}
+
+static struct str
+count_text(struct arena *a, uint32_t n, const char *one, const char *many)
+{
+	return arena_printf(a, "%u %s", n, n == 1 ? one : many);
+}
+
+static void
+look_at_collect(struct builder *b)
+{
+	const struct changes *c = b->out;
+	uint32_t n = c->n_tasks_run + c->n_to_collect;
+	bool replaces = c->n_to_replace > 0;
+	struct str root = results_name(b), reason, results;
+
+	if (n == 0) {
+		results = count_text(b->arena, c->n_tasks_in_place, "result is", "results are");
+		reason = arena_printf(b->arena, "%.*s in %.*s", STR_ARG(results), STR_ARG(root));
+		add_in_place(b, KIND_COLLECT, CAUSE_COLLECTED, reason);
+		return;
+	}
+	if (c->n_tasks_run) {
+		results = count_text(b->arena, n, "result", "results");
+		reason = arena_printf(b->arena, "bring %.*s to %.*s", STR_ARG(results), STR_ARG(root));
+	} else {
+		results = count_text(b->arena, n, "result is", "results are");
+		reason = arena_printf(b->arena, "%.*s not in %.*s yet", STR_ARG(results), STR_ARG(root));
+	}
+	if (replaces)
+		reason = arena_printf(b->arena, "%.*s, %u in place of %s", STR_ARG(reason),
+			c->n_to_replace, c->n_to_replace == 1 ? "an older one" : "older ones");
+	add_todo(b, KIND_COLLECT, replaces ? VERB_CHANGE : VERB_CREATE,
+		replaces ? CAUSE_TO_REPLACE : CAUSE_TO_COLLECT, reason);
+}
+
+static void
+look_at_release(struct builder *b)
+{
+	add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_OVER,
+		has_image(b->job->manifest) ? STR("end the runner and remove its container") :
+					      STR("end the runner"));
+}
+
+void
+diff(struct arena *a, struct changes *out, const struct job *job, const struct observed *obs)
+{
+	struct builder b = {.arena = a, .out = out, .job = job, .obs = obs};
+	bool needed;
+
+	*out = (struct changes){0};
+	look_at_tasks(&b);
+	needed = out->n_tasks_run > 0;
+	out->todo = ARENA_ARRAY(a, struct change, (size_t)KIND_COUNT + out->n_tasks_run);
+	out->in_place = ARENA_ARRAY(a, struct change, KIND_COUNT);
+
+	look_at_source(&b, needed);
+	look_at_image(&b, needed);
+	look_at_instance(&b);
+	if (needed)
+		look_at_environment(&b);
+	add_tasks(&b);
+	look_at_collect(&b);
+	if (needed)
+		look_at_release(&b);
+}
+
+struct str
+diff_task_reason(const struct changes *c, const struct job *job, const struct observed *obs,
+	uint32_t index)
+{
+	return task_reason(
+		c->task_runs[index] ? cause_to_run(obs, &job->tasks[index]) : CAUSE_HAS_RESULT);
+}
