@@ -27,9 +27,11 @@ CHECK_PACKAGES := clang-tidy cppcheck clang-format
 BENCH_PACKAGES := ninja-build time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := diag diff estimate expand folder glob graph history job job_record job_task key kind label \
-	manifest manifest_check path plan_dot plan_file plan_json plan_state ranges role schema source strset suggest template \
-	units yaml
+PLANNER := diag diff estimate expand folder glob graph history job job_record job_task key kind \
+	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
+	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
+	plan_json plan_state ranges role schema source strset suggest template units units_meant \
+	yaml yaml_problem
 EXECUTE := executor journal pool ready retry timings
 PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \

@@ -303,6 +303,8 @@ diag_render(struct buf *out, const struct diagnostic *d, diag_source_fn source, 
 	buf_add_char(out, '\n');
 	if (source && d->pos.line)
 		text = source(ctx, d->pos.file);
+	if (str_starts(text, STR("\xef\xbb\xbf")))
+		text = str_from_index(text, 3); /* columns count from behind a byte order mark */
 	if (text.p && line_of(text, d->pos.line, &line))
 		add_source(out, &d->pos, line);
 }
