@@ -35,7 +35,8 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 EXECUTE := executor journal pool ready retry timings
 PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
-	store/collect store/dir store/gc store/lock store/result store/unpack
+	store/collect store/collect_index store/commit store/dir store/gc store/index store/lock store/record \
+	store/result store/unpack store/writer
 CMD := apply commands completion destroy gc init logs options plan prepare report run runs show_plan status \
 	summary validate view_json view_plain view_tty why
 RUNNER := main pack reap serve stream task

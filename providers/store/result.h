@@ -4,8 +4,7 @@
  *    "begun":"<RFC 3339>","s":…,"cpu_s":…,"max_rss":…,"exit":0,
  *    "stdout":{"bytes":…,"kept":…,"text":"…"}, "stderr":{…},      text: inline when kept <= 4 KiB and UTF-8, else its own part
  *    "outputs":{"files":…,"bytes":…,"tar":true|false},
- *    "record":[["entrypoint","…"],…],
- *    "parts":"…"?}                       by the store: which parts in the store are its own, absent when it has none
+ *    "record":[["entrypoint","…"],…]}
  *
  * Members that a reader doesn't know are ignored; a greater version is refused. */
 #ifndef FURROW_RESULT_H
@@ -27,7 +26,6 @@ struct result {
 	struct str stdout_text, stderr_text; /* absent: not inline */
 	bool has_tar;
 	struct pairs record;
-	struct str parts; /* out only, see store.h; absent: no parts */
 };
 
 /* Whether a stream's kept bytes go into result.json: short enough, and UTF-8. Otherwise they are a part of their own. */
@@ -39,9 +37,5 @@ int result_parse(struct arena *a, struct result *out, struct str bytes, struct e
 
 /* Reads and parses the result of a key. ERR_MISSING: there is none. */
 int result_load(struct store *s, struct arena *a, struct result *out, const struct digest *key, struct error *err);
-/* Opens a part ("tar", "stdout", "stderr") of a loaded result; fd is the caller's. ERR_MISSING when it has no such part,
- * or was replaced since it was loaded: load again then. */
-int result_open_part(struct store *s, const struct result *r, const char *part, int *fd, int64_t *size_bytes,
-	struct error *err);
 
 #endif
