@@ -31,7 +31,7 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
-	yaml yaml_problem
+	yaml yaml_node yaml_problem
 EXECUTE := executor journal pool ready retry timings
 PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \

@@ -23,7 +23,8 @@ count(struct diagnostics *d, enum severity severity)
 }
 
 static bool
-is_same(const struct diagnostic *d, enum severity severity, const struct pos *pos, struct str message)
+is_same(const struct diagnostic *d, enum severity severity, const struct pos *pos,
+	struct str message)
 {
 	return d->severity == severity && d->pos.line == pos->line && d->pos.col == pos->col &&
 	       str_eq(d->pos.file, pos->file) && str_eq(d->message, message);
@@ -45,8 +46,8 @@ append(struct diagnostics *d)
 }
 
 void
-diag_add(struct diagnostics *d, enum severity severity, struct pos pos, struct str hint, const char *fmt,
-	...)
+diag_add(struct diagnostics *d, enum severity severity, struct pos pos, struct str hint,
+	const char *fmt, ...)
 {
 	struct buf text = {0};
 	va_list ap;
@@ -222,7 +223,8 @@ first_columns(struct str text, unsigned columns)
 	return (struct str){.p = text.p, .n = n};
 }
 
-/* What stands at the place up to where its word ends, for a diagnostic that doesn't say how long it is. */
+/* What stands at the place up to where its word ends, for a diagnostic that doesn't say how long it
+ * is. */
 static size_t
 word_bytes(struct str s)
 {
@@ -313,8 +315,8 @@ void
 diag_render_json(struct buf *out, const struct diagnostic *d)
 {
 	buf_add_char(out, '{');
-	json_add_member_string(out, "severity",
-		d->severity == DIAG_ERROR ? STR("error") : STR("warning"));
+	json_add_member_string(
+		out, "severity", d->severity == DIAG_ERROR ? STR("error") : STR("warning"));
 	json_add_member_string(out, "file", d->pos.file);
 	json_add_member_int(out, "line", d->pos.line);
 	json_add_member_int(out, "column", d->pos.col);

@@ -1,5 +1,6 @@
-/* manifest: bytes in, struct or diagnostics out. Documents are loaded and merged (manifest_extends.c), read by the
- * tables of schema.c (manifest_read.c and its readers), and looked at as a whole (manifest_together.c). */
+/* manifest: bytes in, struct or diagnostics out. Documents are loaded and merged
+ * (manifest_extends.c), read by the tables of schema.c (manifest_read.c and its readers), and
+ * looked at as a whole (manifest_together.c). */
 #include "planner/manifest.h"
 
 #include "planner/base/clock.h"
@@ -40,13 +41,15 @@ bring_home(struct manifest *m, struct diagnostics *diags)
 {
 	if (m->store.p && is_s3(m->store)) {
 		diag_add(diags, DIAG_WARNING, m->pos_store, none,
-			"store: '%.*s' is not used with --infra local; results are kept in .furrow/store",
+			"store: '%.*s' is not used with --infra local; results are kept in "
+			".furrow/store",
 			STR_ARG(m->store));
 		m->store = none;
 	}
 	if (is_s3(m->results)) {
 		diag_add(diags, DIAG_WARNING, m->pos_results, none,
-			"results: '%.*s' is not used with --infra local; they come together in results/",
+			"results: '%.*s' is not used with --infra local; they come together in "
+			"results/",
 			STR_ARG(m->results));
 		m->results = STR("results");
 	}
@@ -95,7 +98,7 @@ manifest_parse(struct arena *a, struct manifest *out, struct diagnostics *diags,
 	diag_sort(diags);
 	n = diags->n_errors - before;
 	if (n)
-		return error_set(err, ERR_INPUT, "%.*s: %zu error%s in the manifest", STR_ARG(file), n,
-			n == 1 ? "" : "s");
+		return error_set(err, ERR_INPUT, "%.*s: %zu error%s in the manifest", STR_ARG(file),
+			n, n == 1 ? "" : "s");
 	return 0;
 }

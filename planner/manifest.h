@@ -1,8 +1,8 @@
 /* manifest: furrow.yaml as a struct. Bytes in, struct or diagnostics out; reads no file itself.
  *
- * Every key of furrow.yaml(5) has its place here, also those that only a cloud uses. An absent key is
- * told apart from an empty one: str.p == NULL, range.min < 0, *_ns < 0. Defaults are applied (see each
- * field), so nobody else needs to know them. */
+ * Every key of furrow.yaml(5) has its place here, also those that only a cloud uses. An absent key
+ * is told apart from an empty one: str.p == NULL, range.min < 0, *_ns < 0. Defaults are applied
+ * (see each field), so nobody else needs to know them. */
 #ifndef FURROW_MANIFEST_H
 #define FURROW_MANIFEST_H
 
@@ -20,7 +20,8 @@ enum {
 	MANIFEST_MAX_EXTENDS = 8
 };
 
-/* Where a value stands. line 0: nowhere (a default). Lines and columns count from 1, columns in bytes. */
+/* Where a value stands. line 0: nowhere (a default). Lines and columns count from 1, columns in
+ * bytes. */
 struct pos {
 	struct str file;
 	uint32_t line;
@@ -49,9 +50,16 @@ struct range {
 	int64_t max;
 };
 
-enum tristate { TRI_FALSE, TRI_TRUE, TRI_AUTO };
+enum tristate {
+	TRI_FALSE,
+	TRI_TRUE,
+	TRI_AUTO
+};
 
-enum infra_kind { INFRA_LOCAL, INFRA_AWS };
+enum infra_kind {
+	INFRA_LOCAL,
+	INFRA_AWS
+};
 
 struct infra {
 	enum infra_kind kind;
@@ -61,7 +69,11 @@ struct infra {
 	struct pos pos;
 };
 
-enum arch { ARCH_X86_64, ARCH_ARM64, ARCH_ANY };
+enum arch {
+	ARCH_X86_64,
+	ARCH_ARM64,
+	ARCH_ANY
+};
 
 struct gpus {
 	struct str name; /* absent: no GPU wanted; "any": whichever */
@@ -69,25 +81,26 @@ struct gpus {
 };
 
 struct disk {
-	int64_t size_bytes; /* < 0: not given */
+	int64_t size_bytes;	  /* < 0: not given */
 	int64_t warm_bytes_per_s; /* < 0: not given (VolumeInitializationRate) */
 };
 
 struct instances {
-	struct infra infra;  /* default: local */
+	struct infra infra; /* default: local */
 	struct range cpus;
 	struct range memory_bytes;
 	struct gpus gpus;
-	enum arch arch;      /* default: any */
+	enum arch arch; /* default: any */
 	struct disk disk;
-	struct str type;     /* an explicit instance type; absent: the cheapest that fits */
+	struct str type; /* an explicit instance type; absent: the cheapest that fits */
 	struct str ami;
-	enum tristate spot;  /* default: auto */
+	enum tristate spot;	    /* default: auto */
 	double max_hourly_cost_usd; /* < 0: no limit */
-	struct instances *any_of; /* alternatives: each a whole struct, what it doesn't say inherited */
+	struct instances
+		*any_of; /* alternatives: each a whole struct, what it doesn't say inherited */
 	size_t n_any_of;
-	int64_t max;         /* default: 1 */
-	int64_t idle_ns;     /* default: 0 */
+	int64_t max;	 /* default: 1 */
+	int64_t idle_ns; /* default: 0 */
 	struct pos pos_cpus, pos_memory, pos_gpus, pos_arch, pos_disk, pos_type, pos_ami, pos_spot,
 		pos_max_hourly_cost, pos_any_of, pos_max, pos_idle; /* line 0: not given */
 };
@@ -98,9 +111,10 @@ struct build {
 };
 
 struct environment {
-	struct str image;      /* absent: none; a reference, or "oci-archive:PATH", "docker-archive:PATH" */
-	struct build build;    /* excludes image */
-	struct str setup;      /* shell text; absent: none */
+	struct str
+		image; /* absent: none; a reference, or "oci-archive:PATH", "docker-archive:PATH" */
+	struct build build; /* excludes image */
+	struct str setup;   /* shell text; absent: none */
 	struct strings setup_files;
 	struct pairs env;
 	struct strings secrets;
@@ -117,7 +131,7 @@ struct workdir {
 	enum workdir_kind kind;
 	struct str path; /* GIT, PATH: relative to the manifest's folder. Default "." */
 	struct str url;
-	struct str ref;  /* URL: default "HEAD" */
+	struct str ref; /* URL: default "HEAD" */
 	struct pos pos;
 };
 
@@ -126,13 +140,14 @@ enum map_kind {
 	MAP_GLOB,   /* inputs: texts/'*'.txt */
 	MAP_VALUES, /* inputs: [a, b] */
 	MAP_FILE,   /* inputs: {file: list.txt}: one value a line */
-	MAP_S3,     /* inputs: {s3: "s3://b/in/'*'"} */
+	MAP_S3,	    /* inputs: {s3: "s3://b/in/'*'"} */
 	MAP_COUNT,  /* inputs: {count: 200}: the values 0 .. 199 */
 	MAP_MATRIX  /* inputs: {matrix: {a: [1, 2], b: [x, y]}}: every combination */
 };
 
 struct axis {
-	struct str name; /* [A-Za-z_][A-Za-z0-9_]*: the value is in the environment under this name */
+	struct str
+		name; /* [A-Za-z_][A-Za-z0-9_]*: the value is in the environment under this name */
 	struct strings values;
 };
 
@@ -141,10 +156,10 @@ struct map {
 	struct str glob;       /* GLOB; S3: the URL */
 	struct strings values; /* VALUES */
 	struct str file;       /* FILE: relative to the manifest's folder, taken from the source */
-	int64_t count;         /* COUNT */
+	int64_t count;	       /* COUNT */
 	struct axis *axes;     /* MATRIX: the last one turns fastest */
 	size_t n_axes;
-	int64_t per_instance;  /* < 0: as many as cpus allow */
+	int64_t per_instance; /* < 0: as many as cpus allow */
 	bool fail_fast;
 	struct pos pos_inputs, pos_per_instance, pos_fail_fast;
 };
@@ -152,14 +167,15 @@ struct map {
 enum retry_for {
 	RETRY_INTERRUPTION = 1, /* the host went away */
 	RETRY_NO_CAPACITY = 2,
-	RETRY_ERROR = 4,  /* the task ended with another status than 0 */
+	RETRY_ERROR = 4, /* the task ended with another status than 0 */
 	RETRY_TIMEOUT = 8
 };
 
 struct retry {
-	int64_t attempts; /* in all, default 1 */
-	unsigned for_mask; /* of enum retry_for; default: interruption, no-capacity, error when retry is given */
-	int *exit_codes;  /* if any: RETRY_ERROR holds for these only */
+	int64_t attempts;  /* in all, default 1 */
+	unsigned for_mask; /* of enum retry_for; default: interruption, no-capacity, error when
+			      retry is given */
+	int *exit_codes;   /* if any: RETRY_ERROR holds for these only */
 	size_t n_exit_codes;
 	int64_t delay_ns; /* base of the exponential back-off, default 1 s */
 };
@@ -173,8 +189,8 @@ struct entrypoint {
 };
 
 struct manifest {
-	struct str file;   /* what messages call it */
-	struct str name;   /* [a-z][a-z0-9-]{0,39} */
+	struct str file; /* what messages call it */
+	struct str name; /* [a-z][a-z0-9-]{0,39} */
 	struct environment environment;
 	struct workdir workdir;
 	struct instances instances;
@@ -183,36 +199,37 @@ struct manifest {
 	struct str outputs; /* relative to the task's working folder; absent: $FURROW_OUT alone */
 	struct str results; /* default "results"; a folder relative to the manifest's, or s3://… */
 	struct retry retry;
-	int64_t timeout_ns;      /* < 0: none */
+	int64_t timeout_ns;	 /* < 0: none */
 	int64_t max_duration_ns; /* < 0: none */
-	double max_cost_usd;     /* < 0: none */
-	struct str store;        /* absent: the infra's default */
-	struct pos pos_results, pos_outputs, pos_store, pos_max_cost, pos_retry, pos_name, pos_timeout,
-		pos_max_duration;
+	double max_cost_usd;	 /* < 0: none */
+	struct str store;	 /* absent: the infra's default */
+	struct pos pos_results, pos_outputs, pos_store, pos_max_cost, pos_retry, pos_name,
+		pos_timeout, pos_max_duration;
 };
 
-/* Loads the file that `extends` names. path is as written, `from` the file that names it. On failure the
- * message in err becomes a diagnostic at the key. The bytes must live as long as the arena. */
+/* Loads the file that `extends` names. path is as written, `from` the file that names it. On
+ * failure the message in err becomes a diagnostic at the key. The bytes must live as long as the
+ * arena. */
 struct manifest_loader {
 	void *ctx;
-	int (*load)(void *ctx, struct str path, struct str from, struct str *file, struct str *bytes,
-		struct error *err);
+	int (*load)(void *ctx, struct str path, struct str from, struct str *file,
+		struct str *bytes, struct error *err);
 };
 
 struct manifest_options {
 	struct str infra; /* --infra; absent: as the manifest says */
 };
 
-/* Parses `bytes`, called `file` in messages. loader may be NULL: then `extends` is an error. All errors of
- * the manifest are added to diags, sorted by place; returns ERR_INPUT if there is one, else 0. What *out
- * holds lives in the arena, or in `bytes`. */
-int manifest_parse(struct arena *a, struct manifest *out, struct diagnostics *diags, struct str file,
-	struct str bytes, const struct manifest_loader *loader,
+/* Parses `bytes`, called `file` in messages. loader may be NULL: then `extends` is an error. All
+ * errors of the manifest are added to diags, sorted by place; returns ERR_INPUT if there is one,
+ * else 0. What *out holds lives in the arena, or in `bytes`. */
+int manifest_parse(struct arena *a, struct manifest *out, struct diagnostics *diags,
+	struct str file, struct str bytes, const struct manifest_loader *loader,
 	const struct manifest_options *options, struct error *err);
 
 /* Adds a warning, at its key, for each wish that the infra `local` cannot honour on `cpus` and
- * `memory_bytes` (spot, prices, GPUs, disks, idle, …), and an error for one that makes a run senseless
- * (another arch). `machine_arch` is ARCH_X86_64 or ARCH_ARM64. */
+ * `memory_bytes` (spot, prices, GPUs, disks, idle, …), and an error for one that makes a run
+ * senseless (another arch). `machine_arch` is ARCH_X86_64 or ARCH_ARM64. */
 void manifest_check_local(const struct manifest *m, int64_t cpus, int64_t memory_bytes,
 	enum arch machine_arch, struct diagnostics *diags);
 

@@ -14,34 +14,37 @@ warn(struct diagnostics *diags, struct pos pos, const char *message)
 }
 
 static void
-check_size(const struct instances *in, int64_t cpus, int64_t memory_bytes, struct diagnostics *diags)
+check_size(
+	const struct instances *in, int64_t cpus, int64_t memory_bytes, struct diagnostics *diags)
 {
 	struct str wanted, there;
 
 	if (in->pos_cpus.line && in->cpus.min > cpus)
 		diag_add(diags, DIAG_WARNING, in->pos_cpus, none,
-			"instances.cpus: at least %lld wanted, this machine has %lld; tasks run with those",
+			"instances.cpus: at least %lld wanted, this machine has %lld; tasks run "
+			"with those",
 			(long long)in->cpus.min, (long long)cpus);
 	if (!in->pos_memory.line || in->memory_bytes.min <= memory_bytes)
 		return;
 	wanted = units_format_size(diags->arena, in->memory_bytes.min);
 	there = units_format_size(diags->arena, memory_bytes);
 	diag_add(diags, DIAG_WARNING, in->pos_memory, none,
-		"instances.memory: at least %.*s wanted, this machine has %.*s; tasks run with that",
+		"instances.memory: at least %.*s wanted, this machine has %.*s; tasks run with "
+		"that",
 		STR_ARG(wanted), STR_ARG(there));
 }
 
 static void
 check_arch(const struct instances *in, enum arch machine_arch, struct diagnostics *diags)
 {
-	static const char *const names[] = {"x86_64", "arm64", "any"};
+	static const char *const names[] = {"x86_64", "arm64", "neither x86_64 nor arm64"};
 
 	if (in->arch == ARCH_ANY || in->arch == machine_arch)
 		return;
 	diag_add(diags, DIAG_ERROR, in->pos_arch, none,
 		"instances.arch: this machine is %s, so what is made for %s doesn't run here; "
-		"expected %s or any, or another infra",
-		names[machine_arch], names[in->arch], names[machine_arch]);
+		"leave the key out, or name another infra",
+		names[machine_arch], names[in->arch]);
 }
 
 static void
@@ -61,11 +64,13 @@ check_wishes(const struct instances *in, struct diagnostics *diags)
 		warn(diags, in->pos_spot, "instances.spot: has no effect on this machine");
 	if (in->max > 1)
 		warn(diags, in->pos_max,
-			"instances.max: this machine is the only instance; map.per_instance and -j say how "
+			"instances.max: this machine is the only instance; map.per_instance and -j "
+			"say how "
 			"many tasks run at a time");
 	if (in->idle_ns > 0)
 		warn(diags, in->pos_idle,
-			"instances.idle: has no effect on this machine; nothing waits for a next apply");
+			"instances.idle: has no effect on this machine; nothing waits for a next "
+			"apply");
 }
 
 static void
@@ -73,7 +78,8 @@ refuse_s3(struct diagnostics *diags, struct pos pos, const char *key, struct str
 {
 	if (url.p && is_s3(url))
 		diag_add(diags, DIAG_ERROR, pos, none,
-			"%s: '%.*s' cannot be reached with infra local; expected a folder here, or an infra "
+			"%s: '%.*s' cannot be reached with infra local; expected a folder here, or "
+			"an infra "
 			"such as aws/us-east-2",
 			key, STR_ARG(url));
 }
@@ -89,10 +95,12 @@ manifest_check_local(const struct manifest *m, int64_t cpus, int64_t memory_byte
 		refuse_s3(diags, m->map.pos_inputs, "map.inputs", m->map.glob);
 	refuse_s3(diags, m->pos_results, "results", m->results);
 	refuse_s3(diags, m->pos_store, "store", m->store);
-	warn(diags, m->pos_max_cost, "max_cost: has no effect on this machine, which costs nothing");
+	warn(diags, m->pos_max_cost,
+		"max_cost: has no effect on this machine, which costs nothing");
 	if (!(m->retry.for_mask & (RETRY_ERROR | RETRY_TIMEOUT)))
 		warn(diags, m->pos_retry,
-			"retry: neither interruptions nor a lack of capacity happen on this machine, so "
+			"retry: neither interruptions nor a lack of capacity happen on this "
+			"machine, so "
 			"nothing is tried again");
 	diag_sort(diags);
 }

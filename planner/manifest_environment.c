@@ -3,8 +3,11 @@
 
 #include "planner/suggest.h"
 
-/* What the kernel takes as one string of an environment or a command line, NUL included (MAX_ARG_STRLEN). */
-enum { LONGEST_STRING = 128 << 10 };
+/* What the kernel takes as one string of an environment or a command line, NUL included
+ * (MAX_ARG_STRLEN). */
+enum {
+	LONGEST_STRING = 128 << 10
+};
 
 static const struct str none = {0};
 
@@ -50,7 +53,8 @@ read_image(struct reading *r, const struct value *v, void *at, void *base)
 	while (i < s.n && is_image_char(s.p[i]))
 		i++;
 	if (str_starts(s, STR("docker://")))
-		value_unexpected(r, v, suggest_hint(r->arena, arena_cstr(r->arena, str_from_index(s, 9))));
+		value_unexpected(
+			r, v, suggest_hint(r->arena, arena_cstr(r->arena, str_from_index(s, 9))));
 	else if (i < s.n || !is_image_char(s.p[0]) || strchr("-./:@", s.p[0]) ||
 		 memmem(s.p, s.n, "//", 2) || strchr("/:@", s.p[s.n - 1]))
 		value_unexpected(r, v, none);
@@ -92,7 +96,8 @@ check_variable(struct reading *r, const struct value *v, struct str name)
 		at.node = NULL;
 	if (!is_name(name)) {
 		value_bad(r, &at, none,
-			"%s cannot name a variable; expected letters, digits and _, the first no digit",
+			"%s cannot name a variable; expected letters, digits and _, the first no "
+			"digit",
 			diag_quote(quoted, name));
 		return false;
 	}

@@ -1,10 +1,13 @@
-/* manifest_extends: a manifest and those that it extends as one document. Mappings merge key by key, everything else is
- * replaced; nodes keep the file that they came from, so positions stay right. */
+/* manifest_extends: a manifest and those that it extends as one document. Mappings merge key by
+ * key, everything else is replaced; nodes keep the file that they came from, so positions stay
+ * right. */
 #include "planner/manifest_read.h"
 
 #include "planner/units.h"
 
-enum { VERSION = 1 };
+enum {
+	VERSION = 1
+};
 
 static const struct str none = {0};
 
@@ -21,8 +24,8 @@ struct loading {
 	const struct manifest_loader *loader;
 };
 
-static struct doc_node *
-load(struct loading *l, struct str file, struct str bytes, const struct chain *from);
+static struct doc_node *load(
+	struct loading *l, struct str file, struct str bytes, const struct chain *from);
 
 static void
 refuse(struct loading *l, const struct doc_entry *e, const char *message)
@@ -32,7 +35,8 @@ refuse(struct loading *l, const struct doc_entry *e, const char *message)
 	diag_add(l->diags, DIAG_ERROR, pos, none, "%.*s: %s", STR_ARG(e->key), message);
 }
 
-/* Whether this furrow can read the document at all. A newer form may mean anything, so nothing else is said of it. */
+/* Whether this furrow can read the document at all. A newer form may mean anything, so nothing else
+ * is said of it. */
 static bool
 check_version(struct loading *l, const struct doc_node *root, bool required)
 {
@@ -48,14 +52,16 @@ check_version(struct loading *l, const struct doc_node *root, bool required)
 				VERSION);
 		return true;
 	}
-	if (e->value->kind != DOC_SCALAR || !units_count(e->value->text, 1, INT64_MAX, &version, &why)) {
+	if (e->value->kind != DOC_SCALAR ||
+		!units_count(e->value->text, 1, INT64_MAX, &version, &why)) {
 		refuse(l, e, "expected the version of the manifest's form: 1");
 		return true;
 	}
 	if (version == VERSION)
 		return true;
 	diag_add(l->diags, DIAG_ERROR, e->value->pos, none,
-		"furrow: the manifest is of version %lld and needs a newer furrow: this one reads version %d",
+		"furrow: the manifest is of version %lld and needs a newer furrow: this one reads "
+		"version %d",
 		(long long)version, VERSION);
 	return false;
 }
@@ -112,7 +118,8 @@ load_parent(struct loading *l, const struct doc_entry *e, const struct chain *c)
 	return check_chain(l, e, c, file) ? load(l, file, bytes, c) : NULL;
 }
 
-/* Whether a key's two mappings become one. `map` is then the schema for what is in it, NULL: any keys. */
+/* Whether a key's two mappings become one. `map` is then the schema for what is in it, NULL: any
+ * keys. */
 static bool
 merges(const struct schema *s, struct str name, const struct schema **map)
 {
@@ -132,9 +139,11 @@ find_in(const struct doc_node *map, struct str key)
 	return NULL;
 }
 
-/* What `child` says, and behind it what only `parent` says. A null in the child takes the parent's key away. */
+/* What `child` says, and behind it what only `parent` says. A null in the child takes the parent's
+ * key away. */
 static struct doc_node *
-merge(struct arena *a, const struct schema *s, const struct doc_node *parent, const struct doc_node *child)
+merge(struct arena *a, const struct schema *s, const struct doc_node *parent,
+	const struct doc_node *child)
 {
 	struct doc_node *out = ARENA_NEW(a, struct doc_node);
 
@@ -148,7 +157,8 @@ merge(struct arena *a, const struct schema *s, const struct doc_node *parent, co
 
 		if (old && doc_is_null(e.value))
 			continue;
-		if (old && old->value->kind == DOC_MAP && e.value->kind == DOC_MAP && merges(s, e.key, &map))
+		if (old && old->value->kind == DOC_MAP && e.value->kind == DOC_MAP &&
+			merges(s, e.key, &map))
 			e.value = merge(a, map, old->value, e.value);
 		out->entries[out->n++] = e;
 	}

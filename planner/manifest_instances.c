@@ -59,11 +59,12 @@ infra_meant(struct arena *a, struct str text)
 	if (text.n && is_lower(text.p[text.n - 1])) {
 		region.n--;
 		if (is_region(region))
-			return arena_printf(a, "did you mean 'aws/%.*s/%.*s'?", STR_ARG(region),
-				STR_ARG(text));
+			return arena_printf(
+				a, "did you mean 'aws/%.*s/%.*s'?", STR_ARG(region), STR_ARG(text));
 	}
 	if (str_starts(text, STR("aws:")) && is_region(str_from_index(text, 4)))
-		return arena_printf(a, "did you mean 'aws/%.*s'?", STR_ARG(str_from_index(text, 4)));
+		return arena_printf(
+			a, "did you mean 'aws/%.*s'?", STR_ARG(str_from_index(text, 4)));
 	if (suggest_distance(text, STR("local"), 1) <= 1 || str_is(text, "localhost") ||
 		str_is(text, "host"))
 		return STR("did you mean 'local'?");
@@ -256,7 +257,8 @@ read_any_of(struct reading *r, const struct value *v, void *at, void *base)
 		*one = *whole;
 		read_mapping(r, v->key->map, &item, one);
 		if (one->infra.kind != alternatives[0].infra.kind)
-			value_bad(r, &item, none, "instances of '%.*s' and '%.*s' don't mix in one run",
+			value_bad(r, &item, none,
+				"instances of '%.*s' and '%.*s' don't mix in one run",
 				STR_ARG(alternatives[0].infra.text), STR_ARG(one->infra.text));
 	}
 	whole->any_of = alternatives;

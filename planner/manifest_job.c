@@ -65,8 +65,8 @@ check_command_text(struct reading *r, const struct value *v, struct str s)
 {
 	if (s.n < LONGEST_STRING)
 		return true;
-	value_bad(r, v, none, "%zu bytes are more than one argument can hold (128 KiB); put it in a script",
-		s.n);
+	value_bad(r, v, none,
+		"%zu bytes are more than one argument can hold (128 KiB); put it in a script", s.n);
 	return false;
 }
 
@@ -183,7 +183,8 @@ read_axis(struct reading *r, const struct value *v, struct axis *axis)
 
 	values.key = &key;
 	if (check_variable(r, v, axis->name) && is_taken(r, axis->name))
-		value_bad(r, v, none, "'%.*s' is a variable in the environment already", STR_ARG(axis->name));
+		value_bad(r, v, none, "'%.*s' is a variable in the environment already",
+			STR_ARG(axis->name));
 	read_values(r, &values, &axis->values);
 }
 
@@ -236,7 +237,8 @@ read_inputs_map(struct reading *r, const struct value *v, struct map *map)
 			check_s3(r, &item, map->glob);
 	}
 	if (known > 1)
-		value_bad(r, v, none, "file, s3, count and matrix exclude each other; expected one of them");
+		value_bad(r, v, none,
+			"file, s3, count and matrix exclude each other; expected one of them");
 	else if (!n->n)
 		value_unexpected(r, v, none);
 }
@@ -251,10 +253,11 @@ read_glob(struct reading *r, const struct value *v, struct map *map)
 	if (!value_text(r, v, &text))
 		return;
 	if (v->node->plain && units_count(text, 0, INT64_MAX, &count, &why))
-		value_unexpected(r, v,
-			arena_printf(r->arena, "did you mean {count: %.*s}?", STR_ARG(text)));
+		value_unexpected(
+			r, v, arena_printf(r->arena, "did you mean {count: %.*s}?", STR_ARG(text)));
 	else if (is_s3(text))
-		value_unexpected(r, v, arena_printf(r->arena, "did you mean {s3: \"%.*s\"}?", STR_ARG(text)));
+		value_unexpected(r, v,
+			arena_printf(r->arena, "did you mean {s3: \"%.*s\"}?", STR_ARG(text)));
 	else if (check_inner_path(r, v, text, &ignored))
 		map->glob = str_starts(text, STR("./")) ? str_from_index(text, 2) : text;
 }
@@ -285,7 +288,9 @@ static const struct {
 	enum retry_for bit;
 } reasons[] = {{"interruption", RETRY_INTERRUPTION}, {"no-capacity", RETRY_NO_CAPACITY},
 	{"error", RETRY_ERROR}, {"timeout", RETRY_TIMEOUT}};
-enum { N_REASONS = sizeof(reasons) / sizeof(*reasons) };
+enum {
+	N_REASONS = sizeof(reasons) / sizeof(*reasons)
+};
 
 static unsigned
 read_reason(struct reading *r, const struct value *v)
@@ -330,7 +335,8 @@ read_exit_codes(struct reading *r, const struct value *v, void *at, void *base)
 	if (!value_list(r, v))
 		return;
 	if (!(retry->for_mask & RETRY_ERROR))
-		value_bad(r, v, none, "exit codes are looked at only when retry.for has 'error' in it");
+		value_bad(r, v, none,
+			"exit codes are looked at only when retry.for has 'error' in it");
 	retry->exit_codes = ARENA_ARRAY(r->arena, int, v->node->n);
 	for (size_t i = 0; i < v->node->n; i++) {
 		struct value item = value_item(r, v, i);

@@ -176,7 +176,8 @@ check_workdir(struct reading *r, const struct value *v, struct workdir *w)
 		if (!w->ref.p)
 			w->ref = STR("HEAD");
 	} else if (w->ref.p) {
-		value_bad(r, &ref, STR("`furrow plan --rev REV` takes this repository at a revision"),
+		value_bad(r, &ref,
+			STR("`furrow plan --rev REV` takes this repository at a revision"),
 			"a ref goes with a url");
 	} else if (w->path.p) {
 		w->kind = WORKDIR_PATH;
@@ -202,8 +203,8 @@ read_workdir(struct reading *r, const struct value *v, void *at, void *base)
 	if (!value_text(r, v, &text))
 		return;
 	if (is_url(text)) {
-		value_unexpected(r, v,
-			arena_printf(r->arena, "did you mean {url: %.*s}?", STR_ARG(text)));
+		value_unexpected(
+			r, v, arena_printf(r->arena, "did you mean {url: %.*s}?", STR_ARG(text)));
 		return;
 	}
 	w->path = text;
@@ -218,15 +219,16 @@ read_outputs(struct reading *r, const struct value *v, void *at, void *base)
 	(void)base;
 	if (v->node->kind == DOC_LIST) {
 		value_unexpected(r, v,
-			STR("one folder: have the task move what is to be kept there, or to $FURROW_OUT"));
+			STR("one folder: have the task move what is to be kept there, or to "
+			    "$FURROW_OUT"));
 		return;
 	}
 	if (value_text(r, v, &text))
 		check_inner_path(r, v, text, at);
 }
 
-/* A results folder is furrow's to fill, so it is neither the manifest's own folder, nor one around it, nor
- * furrow's state. With templates, what stands before the first has to name it. */
+/* A results folder is furrow's to fill, so it is neither the manifest's own folder, nor one around
+ * it, nor furrow's state. With templates, what stands before the first has to name it. */
 static void
 check_results(struct reading *r, const struct value *v, struct str text, struct str *out)
 {

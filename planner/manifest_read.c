@@ -1,4 +1,5 @@
-/* manifest_read: the driver that walks a mapping by its table, and the types that need no more than a line each. */
+/* manifest_read: the driver that walks a mapping by its table, and the types that need no more than
+ * a line each. */
 #include "planner/manifest_read.h"
 
 #include "planner/suggest.h"
@@ -39,9 +40,10 @@ value_unexpected(struct reading *r, const struct value *v, struct str hint)
 	if (doc_is_empty(n))
 		value_bad(r, v, hint, "no value; expected %s", v->key->expected);
 	else if (n->kind == DOC_SCALAR && !doc_is_null(n))
-		value_bad(r, v, hint, "%s; expected %s", diag_quote(quoted, n->text), v->key->expected);
+		value_bad(r, v, hint, "%s; expected %s", diag_quote(quoted, n->text),
+			v->key->expected);
 	else
-		value_bad(r, v, hint, "%s; expected %s", doc_kind_name(n), v->key->expected);
+		value_bad(r, v, hint, "found %s; expected %s", doc_kind_name(n), v->key->expected);
 }
 
 void
@@ -66,8 +68,8 @@ value_entry(struct reading *r, const struct value *map, size_t i)
 	const struct doc_entry *e = &map->node->entries[i];
 
 	return (struct value){.key = map->key,
-		.path = arena_printf(r->arena, "%.*s%s%.*s", STR_ARG(map->path), map->path.n ? "." : "",
-			STR_ARG(e->key)),
+		.path = arena_printf(r->arena, "%.*s%s%.*s", STR_ARG(map->path),
+			map->path.n ? "." : "", STR_ARG(e->key)),
 		.key_pos = e->pos,
 		.node = e->value};
 }
@@ -119,8 +121,8 @@ value_list(struct reading *r, const struct value *v)
 	if (n->kind == DOC_LIST)
 		value_bad(r, v, none, "an empty list; expected %s", v->key->expected);
 	else if (n->kind == DOC_SCALAR && n->text.n && n->text.n < 40 && !doc_is_null(n))
-		value_unexpected(r, v,
-			arena_printf(r->arena, "did you mean [%.*s]?", STR_ARG(n->text)));
+		value_unexpected(
+			r, v, arena_printf(r->arena, "did you mean [%.*s]?", STR_ARG(n->text)));
 	else
 		value_unexpected(r, v, none);
 	return false;
@@ -229,7 +231,8 @@ read_duration(struct reading *r, const struct value *v, void *at, void *base)
 	if (!units_duration(s, &ns, &why))
 		value_bad_unit(r, v, &why);
 	else if (ns < v->key->least)
-		value_bad(r, v, none, "%.*s is too short; leave the key out for no limit", STR_ARG(s));
+		value_bad(r, v, none, "%.*s is too short; leave the key out for no limit",
+			STR_ARG(s));
 	else
 		*(int64_t *)at = ns;
 }
@@ -247,7 +250,8 @@ read_money(struct reading *r, const struct value *v, void *at, void *base)
 	if (!units_money(s, &usd, &why))
 		value_bad_unit(r, v, &why);
 	else if (usd <= 0)
-		value_bad(r, v, none, "%.*s allows nothing; leave the key out for no limit", STR_ARG(s));
+		value_bad(r, v, none, "%.*s allows nothing; leave the key out for no limit",
+			STR_ARG(s));
 	else
 		*(double *)at = usd;
 }
@@ -385,7 +389,8 @@ unknown_key(struct reading *r, const struct schema *s, const struct value *map,
 }
 
 static void
-read_entries(struct reading *r, const struct schema *s, const struct value *map, void *base, bool late)
+read_entries(
+	struct reading *r, const struct schema *s, const struct value *map, void *base, bool late)
 {
 	for (size_t i = 0; i < map->node->n; i++) {
 		const struct schema_key *key = schema_find(s, map->node->entries[i].key);
@@ -413,8 +418,9 @@ check_keys(struct reading *r, const struct schema *s, const struct value *map)
 		struct pos pos = map->key_pos.line ? map->key_pos : map->node->pos;
 
 		if ((key->flags & KEY_REQUIRED) && !doc_find(map->node, key->name))
-			diag_add(r->diags, DIAG_ERROR, pos, none, "%.*s%s'%s' is missing; expected %s",
-				STR_ARG(map->path), map->path.n ? ": " : "", key->name, key->expected);
+			diag_add(r->diags, DIAG_ERROR, pos, none,
+				"%.*s%s'%s' is missing; expected %s", STR_ARG(map->path),
+				map->path.n ? ": " : "", key->name, key->expected);
 	}
 }
 
@@ -423,7 +429,8 @@ mapping_hint(struct reading *r, const struct schema *s, const struct value *v)
 {
 	const struct doc_node *n = v->node;
 
-	if (!s->short_for || n->kind != DOC_SCALAR || !n->text.n || n->text.n > 60 || doc_is_null(n))
+	if (!s->short_for || n->kind != DOC_SCALAR || !n->text.n || n->text.n > 60 ||
+		doc_is_null(n))
 		return none;
 	return arena_printf(r->arena, "did you mean {%s: %.*s}?", s->short_for, STR_ARG(n->text));
 }

@@ -1,4 +1,5 @@
-/* manifest_read: from a document's nodes to the structs of manifest.h, by the tables of schema.h. Part of manifest. */
+/* manifest_read: from a document's nodes to the structs of manifest.h, by the tables of schema.h.
+ * Part of manifest. */
 #ifndef FURROW_MANIFEST_READ_H
 #define FURROW_MANIFEST_READ_H
 
@@ -30,7 +31,8 @@ void value_bad_unit(struct reading *r, const struct value *v, const struct unit_
 struct value value_item(struct reading *r, const struct value *list, size_t i);
 struct value value_entry(struct reading *r, const struct value *map, size_t i);
 
-/* A scalar's text as it is written; false, and an error, for everything else: nothing, null, a list, a mapping. */
+/* A scalar's text as it is written; false, and an error, for everything else: nothing, null, a
+ * list, a mapping. */
 bool value_scalar(struct reading *r, const struct value *v, struct str *out);
 /* The same, but neither empty nor with a template in it, which would stay what it is. */
 bool value_text(struct reading *r, const struct value *v, struct str *out);
@@ -64,7 +66,8 @@ void read_store(struct reading *r, const struct value *v, void *at, void *base);
 void read_retry_for(struct reading *r, const struct value *v, void *at, void *base);
 void read_exit_codes(struct reading *r, const struct value *v, void *at, void *base);
 
-/* "aws/us-east-2". Returns NULL and fills *out (but its place), or says what is wrong, with a hint or none. */
+/* "aws/us-east-2". Returns NULL and fills *out (but its place), or says what is wrong, with a hint
+ * or none. */
 const char *infra_parse(struct arena *a, struct str text, struct infra *out, struct str *hint);
 
 /* Whether a variable may have this name; else adds what is wrong. `what`: "name of a variable". */
@@ -86,8 +89,9 @@ void check_templates(struct reading *r, const struct doc_node *root);
 /* What no single key shows: names that meet, limits that contradict each other. */
 void check_together(struct reading *r, const struct doc_node *root);
 
-/* manifest_extends.c: reads a file and those that it extends into one document. NULL: it could not be read. */
-struct doc_node *load_documents(struct arena *a, struct diagnostics *diags, struct str file, struct str bytes,
-	const struct manifest_loader *loader);
+/* manifest_extends.c: reads a file and those that it extends into one document. NULL: it could not
+ * be read. */
+struct doc_node *load_documents(struct arena *a, struct diagnostics *diags, struct str file,
+	struct str bytes, const struct manifest_loader *loader);
 
 #endif

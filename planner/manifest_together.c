@@ -6,8 +6,8 @@
 
 static const struct str none = {0};
 
-/* The nth "${{" of a text, with its "}}" or to the end of the text; a "$${{" is none, but is counted by `nth`, as the
- * source holds it too. */
+/* The nth "${{" of a text, with its "}}" or to the end of the text; a "$${{" is none, but is
+ * counted by `nth`, as the source holds it too. */
 static bool
 next_template(struct str *rest, size_t *nth, struct str *out)
 {
@@ -15,7 +15,7 @@ next_template(struct str *rest, size_t *nth, struct str *out)
 		struct str at = str_from_index(*rest, template_fixed(*rest));
 		const char *end;
 
-		if (!at.n)
+		if (!at.p || !at.n)
 			return false;
 		++*nth;
 		if (str_starts(at, STR("$${{"))) {
@@ -23,8 +23,10 @@ next_template(struct str *rest, size_t *nth, struct str *out)
 			continue;
 		}
 		end = memmem(at.p, at.n, "}}", 2);
+		if (!end && memchr(at.p, '\n', at.n))
+			at.n = (size_t)((const char *)memchr(at.p, '\n', at.n) - at.p);
 		*out = (struct str){.p = at.p, .n = end ? (size_t)(end - at.p) + 2 : at.n};
-		*rest = str_from_index(at, out->n);
+		*rest = end ? str_from_index(at, out->n) : none;
 		return true;
 	}
 }
@@ -60,7 +62,8 @@ check_all(struct reading *r, struct str path, const struct doc_node *n)
 		check_text(r, arena_printf(r->arena, "%.*s[%zu]", STR_ARG(path), i), n->items[i]);
 	for (size_t i = 0; n->kind == DOC_MAP && i < n->n; i++)
 		check_text(r,
-			arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(n->entries[i].key)),
+			arena_printf(
+				r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(n->entries[i].key)),
 			n->entries[i].value);
 }
 
@@ -89,8 +92,10 @@ check_environment(struct reading *r)
 		diag_add(r->diags, DIAG_ERROR, e->pos_build,
 			str_eq(e->pos_image.file, e->pos_build.file)
 				? none
-				: STR("a null (image: ~ or build: ~) takes away what `extends` brought in"),
-			"environment.build: an environment has an image or is built, not both; image stands in "
+				: STR("a null (image: ~ or build: ~) takes away what `extends` "
+				      "brought in"),
+			"environment.build: an environment has an image or is built, not both; "
+			"image stands in "
 			"%.*s:%u",
 			STR_ARG(e->pos_image.file), e->pos_image.line);
 	if (e->setup_files.n && !e->pos_setup.line)
@@ -109,7 +114,8 @@ check_limits(struct reading *r)
 	timeout = units_format_duration(r->arena, m->timeout_ns);
 	whole = units_format_duration(r->arena, m->max_duration_ns);
 	diag_add(r->diags, DIAG_WARNING, m->pos_timeout, none,
-		"timeout: %.*s for one attempt is more than max_duration allows the whole run (%.*s)",
+		"timeout: %.*s for one attempt is more than max_duration allows the whole run "
+		"(%.*s)",
 		STR_ARG(timeout), STR_ARG(whole));
 }
 

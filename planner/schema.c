@@ -9,7 +9,8 @@
 
 #define KEYS(array) .keys = (array), .n = sizeof(array) / sizeof(*(array))
 #define AT(type, member) .at = offsetof(struct type, member)
-#define AT_POS(type, member, pos) .at = offsetof(struct type, member), .at_pos = offsetof(struct type, pos)
+#define AT_POS(type, member, pos) \
+	.at = offsetof(struct type, member), .at_pos = offsetof(struct type, pos)
 
 static const char *const archs[] = {"x86_64", "arm64", "any", NULL};
 static const char *const tristates[] = {"false", "true", "auto", NULL};
@@ -24,7 +25,8 @@ const struct schema schema_build = {"environment.build", KEYS(build_keys), "cont
 
 static const struct schema_key environment_keys[] = {
 	{"image", KEY_IMAGE, 0, AT_POS(environment, image, pos_image),
-		.expected = "an image, such as docker.io/library/python:3.12-slim or oci-archive:FILE"},
+		.expected =
+			"an image, such as docker.io/library/python:3.12-slim or oci-archive:FILE"},
 	{"build", KEY_BUILD, 0, AT_POS(environment, build, pos_build), .map = &schema_build,
 		.expected = "a mapping, such as {context: ., dockerfile: Dockerfile}"},
 	{"setup", KEY_TEXT, 0, AT_POS(environment, setup, pos_setup),
@@ -53,7 +55,10 @@ static const struct schema_key disk_keys[] = {
 };
 const struct schema schema_disk = {"instances.disk", KEYS(disk_keys), "size"};
 
-enum { N_WHOLE_KEYS = 3 }; /* at the end of instance_keys: what an alternative hasn't got */
+/* At the end of instance_keys stands what an alternative hasn't got. */
+enum {
+	N_WHOLE_KEYS = 3
+};
 
 static const struct schema_key instance_keys[] = {
 	{"infra", KEY_INFRA, 0, AT(instances, infra), .expected = "local, or aws/REGION[/ZONE]"},
@@ -73,11 +78,13 @@ static const struct schema_key instance_keys[] = {
 		.expected = "an image id, such as ami-0123456789abcdef0"},
 	{"spot", KEY_WORD, 0, AT_POS(instances, spot, pos_spot), .words = tristates,
 		.expected = "true, false or auto"},
-	{"max_hourly_cost", KEY_MONEY, 0, AT_POS(instances, max_hourly_cost_usd, pos_max_hourly_cost),
+	{"max_hourly_cost", KEY_MONEY, 0,
+		AT_POS(instances, max_hourly_cost_usd, pos_max_hourly_cost),
 		.expected = "US dollars per hour and instance, such as 0.50"},
 	{"any_of", KEY_ANY_OF, KEY_LATE, AT_POS(instances, any_of, pos_any_of),
 		.map = &schema_alternative,
-		.expected = "a list of mappings, such as [{infra: aws/us-east-2}, {infra: aws/us-west-2}]"},
+		.expected = "a list of mappings, such as [{infra: aws/us-east-2}, {infra: "
+			    "aws/us-west-2}]"},
 	{"max", KEY_COUNT, 0, AT_POS(instances, max, pos_max), .least = 1, .most = 10000,
 		.expected = "how many instances at most, such as 20"},
 	{"idle", KEY_DURATION, 0, AT_POS(instances, idle_ns, pos_idle),
@@ -101,11 +108,13 @@ const struct schema schema_inputs = {"map.inputs", KEYS(inputs_keys), NULL};
 static const struct schema_key map_keys[] = {
 	{"inputs", KEY_INPUTS, KEY_REQUIRED | KEY_WHOLE, AT_POS(map, kind, pos_inputs),
 		.map = &schema_inputs,
-		.expected = "a glob such as texts/*.txt, a list of values, or one of {file: …}, {s3: …}, "
+		.expected = "a glob such as texts/*.txt, a list of values, or one of {file: …}, "
+			    "{s3: …}, "
 			    "{count: …} and {matrix: …}"},
 	{"per_instance", KEY_COUNT, 0, AT_POS(map, per_instance, pos_per_instance), .least = 1,
 		.most = 10000, .expected = "how many tasks at a time on one instance, such as 4"},
-	{"fail_fast", KEY_BOOL, 0, AT_POS(map, fail_fast, pos_fail_fast), .expected = "true or false"},
+	{"fail_fast", KEY_BOOL, 0, AT_POS(map, fail_fast, pos_fail_fast),
+		.expected = "true or false"},
 };
 const struct schema schema_map = {"map", KEYS(map_keys), "inputs"};
 
@@ -154,9 +163,14 @@ const struct schema schema_manifest = {"", KEYS(manifest_keys), NULL};
 
 static const struct schema *const all[] = {&schema_manifest, &schema_environment, &schema_instances,
 	&schema_map, &schema_inputs, &schema_retry, &schema_workdir, &schema_disk, &schema_build};
-enum { N_SCHEMAS = sizeof(all) / sizeof(*all) };
+enum {
+	N_SCHEMAS = sizeof(all) / sizeof(*all)
+};
 
-enum { MOST_KEYS = 16 }; /* of one mapping */
+/* Of one mapping. */
+enum {
+	MOST_KEYS = 16
+};
 
 const struct schema_key *
 schema_find(const struct schema *s, struct str name)
@@ -169,7 +183,8 @@ schema_find(const struct schema *s, struct str name)
 }
 
 void
-schema_walk(void (*each)(void *ctx, const struct schema *s, const struct schema_key *key), void *ctx)
+schema_walk(
+	void (*each)(void *ctx, const struct schema *s, const struct schema_key *key), void *ctx)
 {
 	for (size_t i = 0; i < N_SCHEMAS; i++) {
 		for (size_t k = 0; k < all[i]->n; k++)
@@ -177,7 +192,8 @@ schema_walk(void (*each)(void *ctx, const struct schema *s, const struct schema_
 	}
 }
 
-/* A path as it is said from within s: "memory" inside of instances, "instances.memory" elsewhere. */
+/* A path as it is said from within s: "memory" inside of instances, "instances.memory" elsewhere.
+ */
 static struct str
 hint_path(struct arena *a, const struct schema *s, const char *path)
 {
@@ -200,7 +216,8 @@ hint_elsewhere(struct arena *a, const struct schema *s, struct str name)
 			continue;
 		if (!schema_find(all[i], name))
 			continue;
-		path = arena_printf(a, "%s%s%.*s", all[i]->path, *all[i]->path ? "." : "", STR_ARG(name));
+		path = arena_printf(
+			a, "%s%s%.*s", all[i]->path, *all[i]->path ? "." : "", STR_ARG(name));
 		/* The same mapping, where an alternative lacks the key. */
 		if (strcmp(all[i]->path, s->path) == 0)
 			return arena_printf(a, "did you mean '%.*s'?", STR_ARG(path));
@@ -231,12 +248,14 @@ schema_hint(struct arena *a, const struct schema *s, struct str name)
 
 	for (size_t i = 0; i < s->n && i < MOST_KEYS; i++)
 		names[i] = s->keys[i].name;
-	/* One letter off is a slip; only then the words of others, which are near to something as well. */
+	/* One letter off is a slip; only then the words of others, which are near to something as
+	 * well. */
 	found = suggest_nearest(name, names, s->n);
 	if (found && suggest_distance(name, str_from(found), 1) <= 1)
 		return suggest_hint(a, found);
 	if (name.n < 64 && *s->path) {
-		const char *path = suggest_foreign(arena_printf(a, "%s.%.*s", s->path, STR_ARG(name)));
+		const char *path =
+			suggest_foreign(arena_printf(a, "%s.%.*s", s->path, STR_ARG(name)));
 
 		if (path)
 			return hint_path(a, s, path);

@@ -1,5 +1,6 @@
-/* schema: the keys of a manifest as a table, mapping by mapping: what type a key has, where its value goes, and what
- * a message says was expected. Reading, merging and "did you mean" are driven by it. Data only. */
+/* schema: the keys of a manifest as a table, mapping by mapping: what type a key has, where its
+ * value goes, and what a message says was expected. Reading, merging and "did you mean" are driven
+ * by it. Data only. */
 #ifndef FURROW_SCHEMA_H
 #define FURROW_SCHEMA_H
 
@@ -8,38 +9,38 @@
 /* How a value is written. The type of the member that it fills stands behind it. */
 enum key_type {
 	KEY_READ_BEFORE, /* furrow, extends: nothing is left to do */
-	KEY_TEXT,        /* struct str: any text but an empty one */
-	KEY_BOOL,        /* bool */
-	KEY_WORD,        /* an enum: index of one of `words` */
-	KEY_COUNT,       /* int64_t from least to most */
-	KEY_DURATION,    /* int64_t in ns, of least or more */
-	KEY_MONEY,       /* double in US dollars, more than 0 */
+	KEY_TEXT,	 /* struct str: any text but an empty one */
+	KEY_BOOL,	 /* bool */
+	KEY_WORD,	 /* an enum: index of one of `words` */
+	KEY_COUNT,	 /* int64_t from least to most */
+	KEY_DURATION,	 /* int64_t in ns, of least or more */
+	KEY_MONEY,	 /* double in US dollars, more than 0 */
 	KEY_COUNT_RANGE, /* struct range, of least or more */
-	KEY_SIZE_RANGE,  /* struct range in bytes */
-	KEY_MAP,         /* a struct of its own, by `map` */
-	KEY_NAME,        /* struct str: the job's name */
-	KEY_IMAGE,       /* struct str */
-	KEY_BUILD,       /* struct build */
-	KEY_INNER_PATH,  /* struct str: relative, and leads nowhere out */
+	KEY_SIZE_RANGE,	 /* struct range in bytes */
+	KEY_MAP,	 /* a struct of its own, by `map` */
+	KEY_NAME,	 /* struct str: the job's name */
+	KEY_IMAGE,	 /* struct str */
+	KEY_BUILD,	 /* struct build */
+	KEY_INNER_PATH,	 /* struct str: relative, and leads nowhere out */
 	KEY_INNER_PATHS, /* struct strings of those */
-	KEY_ENV,         /* struct pairs */
-	KEY_SECRETS,     /* struct strings */
-	KEY_WORKDIR,     /* struct workdir */
-	KEY_INFRA,       /* struct infra */
-	KEY_GPUS,        /* struct gpus */
-	KEY_DISK,        /* struct disk */
-	KEY_SIZE,        /* int64_t in bytes */
-	KEY_RATE,        /* int64_t in bytes per second, from least to most */
-	KEY_TYPE,        /* struct str: an instance type */
-	KEY_AMI,         /* struct str */
-	KEY_ANY_OF,      /* in struct instances, whose other keys are read by then */
-	KEY_ENTRYPOINT,  /* struct entrypoint */
-	KEY_INPUTS,      /* in struct map */
-	KEY_OUTPUTS,     /* struct str */
-	KEY_RESULTS,     /* struct str */
-	KEY_STORE,       /* struct str */
-	KEY_RETRY_FOR,   /* unsigned */
-	KEY_EXIT_CODES,  /* in struct retry */
+	KEY_ENV,	 /* struct pairs */
+	KEY_SECRETS,	 /* struct strings */
+	KEY_WORKDIR,	 /* struct workdir */
+	KEY_INFRA,	 /* struct infra */
+	KEY_GPUS,	 /* struct gpus */
+	KEY_DISK,	 /* struct disk */
+	KEY_SIZE,	 /* int64_t in bytes */
+	KEY_RATE,	 /* int64_t in bytes per second, from least to most */
+	KEY_TYPE,	 /* struct str: an instance type */
+	KEY_AMI,	 /* struct str */
+	KEY_ANY_OF,	 /* in struct instances, whose other keys are read by then */
+	KEY_ENTRYPOINT,	 /* struct entrypoint */
+	KEY_INPUTS,	 /* in struct map */
+	KEY_OUTPUTS,	 /* struct str */
+	KEY_RESULTS,	 /* struct str */
+	KEY_STORE,	 /* struct str */
+	KEY_RETRY_FOR,	 /* unsigned */
+	KEY_EXIT_CODES,	 /* in struct retry */
 	KEY_TYPE_COUNT
 };
 
@@ -56,30 +57,34 @@ struct schema_key {
 	const char *name;
 	enum key_type type;
 	unsigned flags;
-	size_t at;            /* offset of the member in the mapping's struct */
-	size_t at_pos;        /* of its struct pos; 0: it has none */
+	size_t at;     /* offset of the member in the mapping's struct */
+	size_t at_pos; /* of its struct pos; 0: it has none */
 	int64_t least, most;
 	const struct schema *map; /* the keys of the mapping that the value may be */
 	const char *const *words; /* ends with NULL */
-	const char *expected; /* "a size, such as 16GiB" */
+	const char *expected;	  /* "a size, such as 16GiB" */
 };
 
 struct schema {
-	const char *path;  /* "" for the manifest itself, "map.inputs" */
+	const char *path; /* "" for the manifest itself, "map.inputs" */
 	const struct schema_key *keys;
 	size_t n;
-	const char *short_for; /* the key that somebody means who gives a plain value instead of the mapping; may be NULL */
+	const char *short_for; /* the key that somebody means who gives a plain value instead of the
+				  mapping; may be NULL */
 };
 
-extern const struct schema schema_manifest, schema_environment, schema_build, schema_workdir, schema_instances,
-	schema_alternative, schema_disk, schema_map, schema_inputs, schema_retry;
+extern const struct schema schema_manifest, schema_environment, schema_build, schema_workdir,
+	schema_instances, schema_alternative, schema_disk, schema_map, schema_inputs, schema_retry;
 
 const struct schema_key *schema_find(const struct schema *s, struct str name);
 
-/* What somebody meant by an unknown key of s: "did you mean 'memory'?"; without an idea, the keys there are. */
+/* What somebody meant by an unknown key of s: "did you mean 'memory'?"; without an idea, the keys
+ * there are. */
 struct str schema_hint(struct arena *a, const struct schema *s, struct str name);
 
-/* Calls `each` for every key of every mapping, with the path of the mapping. For the tests of what documents them. */
-void schema_walk(void (*each)(void *ctx, const struct schema *s, const struct schema_key *key), void *ctx);
+/* Calls `each` for every key of every mapping, with the path of the mapping. For the tests of what
+ * documents them. */
+void schema_walk(
+	void (*each)(void *ctx, const struct schema *s, const struct schema_key *key), void *ctx);
 
 #endif

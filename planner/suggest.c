@@ -1,7 +1,10 @@
-/* suggest: edit distance, and the words of other tools. A word with a mapping's path before it holds there alone. */
+/* suggest: edit distance, and the words of other tools. A word with a mapping's path before it
+ * holds there alone. */
 #include "planner/suggest.h"
 
-enum { LONGEST_WORD = 64 };
+enum {
+	LONGEST_WORD = 64
+};
 
 static const struct {
 	const char *word;

@@ -1,7 +1,8 @@
 /* units: reading quantities exactly, and proposing what was meant by one that is none.
  *
- * Each reader is strict. When it refuses a text, the text is rewritten by the common habits (blanks, other
- * spellings of units, other signs for a range), and what the strict reader then takes is proposed. */
+ * Each reader is strict. When it refuses a text, the text is rewritten by the common habits
+ * (blanks, other spellings of units, other signs for a range), and what the strict reader then
+ * takes is proposed. */
 #include "planner/units.h"
 
 #include "planner/base/clock.h"
@@ -10,9 +11,18 @@
 
 #include <stdio.h>
 
-enum verdict { FINE, MALFORMED, NEGATIVE, TOO_SMALL, TOO_LARGE, BACKWARDS };
+enum verdict {
+	FINE,
+	MALFORMED,
+	NEGATIVE,
+	TOO_SMALL,
+	TOO_LARGE,
+	BACKWARDS
+};
 
-enum { FRACTION_DIGITS = 9 };
+enum {
+	FRACTION_DIGITS = 9
+};
 
 struct unit {
 	const char *name;
@@ -21,11 +31,15 @@ struct unit {
 
 static const struct unit time_units[] = {{"d", 86400 * NS_PER_S}, {"h", 3600 * NS_PER_S},
 	{"m", 60 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS}};
-enum { N_TIME_UNITS = sizeof(time_units) / sizeof(*time_units) };
+enum {
+	N_TIME_UNITS = sizeof(time_units) / sizeof(*time_units)
+};
 
 static const struct unit size_units[] = {{"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30},
 	{"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}};
-enum { N_SIZE_UNITS = sizeof(size_units) / sizeof(*size_units) };
+enum {
+	N_SIZE_UNITS = sizeof(size_units) / sizeof(*size_units)
+};
 
 /* whole + fraction / 10^FRACTION_DIGITS */
 struct number {
@@ -260,7 +274,8 @@ explain(struct unit_problem *why, enum verdict v, struct str s, const struct wor
 		what = "ends before it begins";
 		break;
 	}
-	snprintf(why->message, sizeof(why->message), "%s %s; expected %s", quoted, what, w->expected);
+	snprintf(why->message, sizeof(why->message), "%s %s; expected %s", quoted, what,
+		w->expected);
 }
 
 static void
@@ -310,7 +325,8 @@ bool
 units_duration(struct str s, int64_t *ns, struct unit_problem *why)
 {
 	static const struct wording w = {"duration",
-		"numbers with units of d, h, m, s or ms, such as 10m, 1h30m or 500ms (36500d at most)",
+		"numbers with units of d, h, m, s or ms, such as 10m, 1h30m or 500ms (36500d at "
+		"most)",
 		meant_duration};
 
 	return read_scalar(s, read_duration, &w, ns, why);
@@ -319,8 +335,8 @@ units_duration(struct str s, int64_t *ns, struct unit_problem *why)
 bool
 units_size(struct str s, int64_t *bytes, struct unit_problem *why)
 {
-	static const struct wording w = {"size",
-		"a number with a unit of KiB, MiB, GiB or TiB, such as 16GiB", meant_size};
+	static const struct wording w = {
+		"size", "a number with a unit of KiB, MiB, GiB or TiB, such as 16GiB", meant_size};
 
 	return read_scalar(s, read_size, &w, bytes, why);
 }
@@ -336,8 +352,8 @@ units_rate(struct str s, int64_t *bytes_per_s, struct unit_problem *why)
 bool
 units_money(struct str s, double *usd, struct unit_problem *why)
 {
-	static const struct wording w = {"amount of money",
-		"US dollars as a plain number, such as 5 or 0.25", meant_money};
+	static const struct wording w = {
+		"amount of money", "US dollars as a plain number, such as 5 or 0.25", meant_money};
 	int64_t micro_usd;
 
 	if (!read_scalar(s, read_money, &w, &micro_usd, why))
@@ -384,7 +400,8 @@ bool
 units_size_range(struct str s, struct range *out, struct unit_problem *why)
 {
 	static const struct wording w = {"size",
-		"a number with a unit of KiB, MiB, GiB or TiB, such as 16GiB, 16GiB+ or 8GiB..32GiB",
+		"a number with a unit of KiB, MiB, GiB or TiB, such as 16GiB, 16GiB+ or "
+		"8GiB..32GiB",
 		meant_size_range};
 
 	return read_any_range(s, read_size, &w, out, why);
@@ -402,8 +419,8 @@ units_format_duration(struct arena *a, int64_t ns)
 
 		ns %= time_units[i].factor;
 		if (n)
-			text = arena_printf(a, "%.*s%lld%s", STR_ARG(text), (long long)n,
-				time_units[i].name);
+			text = arena_printf(
+				a, "%.*s%lld%s", STR_ARG(text), (long long)n, time_units[i].name);
 	}
 	return text;
 }
@@ -415,11 +432,11 @@ units_format_size(struct arena *a, int64_t bytes)
 		int64_t factor = size_units[i].factor;
 
 		if (bytes >= factor && bytes % (factor / 1024 * 1024) == 0)
-			return arena_printf(a, "%lld%s", (long long)(bytes / factor),
-				size_units[i].name);
+			return arena_printf(
+				a, "%lld%s", (long long)(bytes / factor), size_units[i].name);
 		if (bytes >= factor)
-			return arena_printf(a, "%.1f%s", (double)bytes / (double)factor,
-				size_units[i].name);
+			return arena_printf(
+				a, "%.1f%s", (double)bytes / (double)factor, size_units[i].name);
 	}
 	return arena_printf(a, "%lld bytes", (long long)bytes);
 }

@@ -1,8 +1,8 @@
 /* units: the quantities of a manifest: durations, sizes, rates, money, counts and ranges of them.
  *
- * Everything is exact: a number is read as integer and fraction, never through floating point (but for
- * money, at the very end), and what doesn't fit is an error. Blanks, signs and foreign units are errors
- * with a proposal, never guessed. */
+ * Everything is exact: a number is read as integer and fraction, never through floating point (but
+ * for money, at the very end), and what doesn't fit is an error. Blanks, signs and foreign units
+ * are errors with a proposal, never guessed. */
 #ifndef FURROW_UNITS_H
 #define FURROW_UNITS_H
 
@@ -14,9 +14,12 @@ struct unit_problem {
 	char proposal[48]; /* "16GiB"; empty: none */
 };
 
-enum { UNITS_MAX_DAYS = 36500 };
+enum {
+	UNITS_MAX_DAYS = 36500
+};
 
-/* "1h30m", "500ms", "1.5h", "0": days, hours, minutes, seconds, milliseconds, from large to small. */
+/* "1h30m", "500ms", "1.5h", "0": days, hours, minutes, seconds, milliseconds, from large to small.
+ */
 bool units_duration(struct str s, int64_t *ns, struct unit_problem *why);
 
 /* "16GiB", "1.5TiB": KiB, MiB, GiB, TiB. */

@@ -1,10 +1,13 @@
-/* units_meant: rewriting a text by the common habits: blanks, other spellings of units, other signs for ranges. */
+/* units_meant: rewriting a text by the common habits: blanks, other spellings of units, other signs
+ * for ranges. */
 #include "planner/units_meant.h"
 
 #include <stdio.h>
 
 static const char *const size_units[] = {"TiB", "GiB", "MiB", "KiB"};
-enum { N_UNITS = sizeof(size_units) / sizeof(*size_units) };
+enum {
+	N_UNITS = sizeof(size_units) / sizeof(*size_units)
+};
 
 static bool
 is_digit(char c)
@@ -76,10 +79,11 @@ time_unit_meant(struct str word)
 {
 	static const struct {
 		const char *word, *unit;
-	} words[] = {{"", "s"}, {"s", "s"}, {"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"},
-		{"m", "m"}, {"min", "m"}, {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"h", "h"}, {"hr", "h"},
-		{"hrs", "h"}, {"hour", "h"}, {"hours", "h"}, {"d", "d"}, {"day", "d"}, {"days", "d"},
-		{"ms", "ms"}, {"msec", "ms"}, {"millis", "ms"}, {"millisecond", "ms"}, {"milliseconds", "ms"}};
+	} words[] = {{"", "s"}, {"s", "s"}, {"sec", "s"}, {"secs", "s"}, {"second", "s"},
+		{"seconds", "s"}, {"m", "m"}, {"min", "m"}, {"mins", "m"}, {"minute", "m"},
+		{"minutes", "m"}, {"h", "h"}, {"hr", "h"}, {"hrs", "h"}, {"hour", "h"},
+		{"hours", "h"}, {"d", "d"}, {"day", "d"}, {"days", "d"}, {"ms", "ms"},
+		{"msec", "ms"}, {"millis", "ms"}, {"millisecond", "ms"}, {"milliseconds", "ms"}};
 	char low[16];
 
 	if (word.n > sizeof(low))

@@ -1,5 +1,5 @@
-/* units_meant: what was probably meant by a text that is no quantity. Part of units; a proposal holds only when the
- * strict reader takes it. */
+/* units_meant: what was probably meant by a text that is no quantity. Part of units; a proposal
+ * holds only when the strict reader takes it. */
 #ifndef FURROW_UNITS_MEANT_H
 #define FURROW_UNITS_MEANT_H
 

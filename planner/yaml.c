@@ -61,7 +61,8 @@ step_forward(struct reader *r)
 	r->cursor_index++;
 }
 
-/* The byte at which libyaml's character `index` begins. Marks come nearly in order, so this is a short way. */
+/* The byte at which libyaml's character `index` begins. Marks come nearly in order, so this is a
+ * short way. */
 static size_t
 byte_at(struct reader *r, size_t index)
 {
@@ -121,7 +122,8 @@ static int
 too_much(struct reader *r, struct pos pos)
 {
 	diag_add(r->diags, DIAG_ERROR, pos, none,
-		"too much: the document holds more than %d values here, each alias counted with all that it "
+		"too much: the document holds more than %d values here, each alias counted with "
+		"all that it "
 		"stands for",
 		MANIFEST_MAX_NODES);
 	return ERR_INPUT;
@@ -191,7 +193,8 @@ refuse_tag(struct reader *r, struct pos pos, const yaml_char_t *tag)
 
 	if (tag)
 		diag_add(r->diags, DIAG_ERROR, pos, none,
-			"the tag %s: tags have no meaning here; leave it out (quotes make any value text)",
+			"the tag %s: tags have no meaning here; leave it out (quotes make any "
+			"value text)",
 			diag_quote(quoted, name_of(tag)));
 }
 
@@ -210,10 +213,11 @@ new_node(struct reader *r, enum doc_kind kind, const yaml_event_t *event)
 	return n;
 }
 
-static int
-read_node(struct reader *r, const yaml_event_t *event, uint32_t depth, struct doc_node **out);
+static int read_node(
+	struct reader *r, const yaml_event_t *event, uint32_t depth, struct doc_node **out);
 
-/* A scalar's raw text begins with its anchor and tag, if any; the place meant is that of the text. */
+/* A scalar's raw text begins with its anchor and tag, if any; the place meant is that of the text.
+ */
 static void
 skip_properties(struct doc_node *n)
 {
@@ -237,8 +241,7 @@ read_scalar(struct reader *r, const yaml_event_t *event, struct doc_node **out)
 	struct doc_node *n = new_node(r, DOC_SCALAR, event);
 	const char *eol;
 
-	n->text = arena_str(r->arena,
-		text_of(event->data.scalar.value, event->data.scalar.length));
+	n->text = arena_str(r->arena, text_of(event->data.scalar.value, event->data.scalar.length));
 	n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	refuse_tag(r, n->pos, event->data.scalar.tag);
 	skip_properties(n);
@@ -261,13 +264,13 @@ read_alias(struct reader *r, const yaml_event_t *event, uint32_t depth, struct d
 	char quoted[DIAG_QUOTE_BYTES];
 
 	if (!a) {
-		diag_add(r->diags, DIAG_ERROR, pos, none, "the alias *%.*s names no anchor above it",
-			STR_ARG(name));
+		diag_add(r->diags, DIAG_ERROR, pos, none,
+			"the alias *%.*s names no anchor above it", STR_ARG(name));
 		return ERR_INPUT;
 	}
 	if (!a->node) {
-		diag_add(r->diags, DIAG_ERROR, pos, none, "the alias %s stands within what it names",
-			diag_quote(quoted, name));
+		diag_add(r->diags, DIAG_ERROR, pos, none,
+			"the alias %s stands within what it names", diag_quote(quoted, name));
 		return ERR_INPUT;
 	}
 	/* The alias itself was counted as one. */
@@ -369,7 +372,8 @@ merge(struct reader *r, struct doc_node *n, struct entries *e, const struct doc_
 
 		if (map->kind != DOC_MAP) {
 			diag_add(r->diags, DIAG_ERROR, from->pos, none,
-				"<< merges mappings, but finds %s: write <<: *NAME, or <<: [*ONE, *OTHER]",
+				"<< merges mappings, but finds %s: write <<: *NAME, or <<: [*ONE, "
+				"*OTHER]",
 				doc_kind_name(map));
 			return 0;
 		}
@@ -528,7 +532,8 @@ read_stream(struct reader *r, struct doc_node **root)
 }
 
 int
-doc_parse(struct arena *a, struct doc_node **root, struct diagnostics *diags, struct str file, struct str bytes)
+doc_parse(struct arena *a, struct doc_node **root, struct diagnostics *diags, struct str file,
+	struct str bytes)
 {
 	struct reader r = {.arena = a, .diags = diags, .file = file, .cursor_line = 1};
 	int rc;
@@ -543,7 +548,8 @@ doc_parse(struct arena *a, struct doc_node **root, struct diagnostics *diags, st
 	if (rc)
 		return rc;
 	if (!yaml_parser_initialize(&r.parser)) {
-		diag_add(diags, DIAG_ERROR, (struct pos){.file = file}, none, "not enough memory to read this");
+		diag_add(diags, DIAG_ERROR, (struct pos){.file = file}, none,
+			"not enough memory to read this");
 		return ERR_INPUT;
 	}
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
@@ -558,63 +564,4 @@ doc_parse(struct arena *a, struct doc_node **root, struct diagnostics *diags, st
 	if (rc)
 		*root = NULL;
 	return rc;
-}
-
-const struct doc_entry *
-doc_find(const struct doc_node *map, const char *key)
-{
-	if (!map || map->kind != DOC_MAP)
-		return NULL;
-	for (size_t i = 0; i < map->n; i++) {
-		if (str_is(map->entries[i].key, key))
-			return &map->entries[i];
-	}
-	return NULL;
-}
-
-bool
-doc_is_empty(const struct doc_node *n)
-{
-	return n->kind == DOC_SCALAR && n->plain && n->text.n == 0;
-}
-
-bool
-doc_is_null(const struct doc_node *n)
-{
-	return n->kind == DOC_SCALAR && n->plain &&
-	       (str_is(n->text, "~") || str_is(n->text, "null"));
-}
-
-const char *
-doc_kind_name(const struct doc_node *n)
-{
-	switch (n->kind) {
-	case DOC_MAP:
-		return "a mapping";
-	case DOC_LIST:
-		return "a list";
-	case DOC_SCALAR:
-		break;
-	}
-	return doc_is_empty(n) ? "nothing" : doc_is_null(n) ? "null" : "text";
-}
-
-struct pos
-doc_pos_within(const struct doc_node *n, const char *what, size_t nth, size_t len)
-{
-	struct pos pos = n->pos;
-	size_t width = strlen(what);
-
-	for (size_t i = 0; i + width <= n->raw.n; i++) {
-		if (memcmp(n->raw.p + i, what, width) == 0 && nth-- == 0) {
-			pos.len = (uint32_t)len;
-			return pos;
-		}
-		pos.col++;
-		if (n->raw.p[i] == '\n') {
-			pos.line++;
-			pos.col = 1;
-		}
-	}
-	return n->pos;
 }

@@ -24,18 +24,19 @@ static const struct {
 	const char *words;
 } problems[] = {
 	{"mapping values are not allowed in this context",
-		"a ':' where no key can stand: is the line indented as the ones above it, and is a value that "
+		"a ':' where no key can stand: is the line indented as the ones above it, and is a "
+		"value that "
 		"holds ': ' in quotes?"},
-	{"did not find expected key",
-		"expected a key here: is the line indented as the ones above it, and are quotes and brackets closed?"},
+	{"did not find expected key", "expected a key here: is the line indented as the ones above "
+				      "it, and are quotes and brackets closed?"},
 	{"did not find expected '-' indicator",
 		"expected '- ' and an item, or less indentation: a list and a mapping don't mix"},
 	{"could not find expected ':'", "expected ':' and a blank behind the key"},
 	{"did not find expected ',' or ']'", "the list in [ ] is not closed, or lacks a ','"},
 	{"did not find expected ',' or '}'", "the mapping in { } is not closed, or lacks a ','"},
 	{"found unexpected end of stream", "what begins here is never closed"},
-	{"found unknown escape character",
-		"no such escape: within double quotes '\\' begins one; use single quotes for text as it is"},
+	{"found unknown escape character", "no such escape: within double quotes '\\' begins one; "
+					   "use single quotes for text as it is"},
 	{"block sequence entries are not allowed in this context",
 		"a list's '- ' cannot stand on the line of its key: put it on the next line"},
 };
@@ -92,11 +93,13 @@ doc_check_bytes(struct diagnostics *diags, struct str file, struct str bytes)
 	struct pos top = {.file = file};
 
 	if (bytes.n > MANIFEST_MAX_BYTES) {
-		diag_add(diags, DIAG_ERROR, top, none, "%zu bytes are too many for a manifest; at most %d",
-			bytes.n, MANIFEST_MAX_BYTES);
+		diag_add(diags, DIAG_ERROR, top, none,
+			"%zu bytes are too many for a manifest; at most %d", bytes.n,
+			MANIFEST_MAX_BYTES);
 		return ERR_INPUT;
 	}
-	if (bytes.n >= 2 && (memcmp(bytes.p, "\xff\xfe", 2) == 0 || memcmp(bytes.p, "\xfe\xff", 2) == 0)) {
+	if (bytes.n >= 2 &&
+		(memcmp(bytes.p, "\xff\xfe", 2) == 0 || memcmp(bytes.p, "\xfe\xff", 2) == 0)) {
 		diag_add(diags, DIAG_ERROR, top, none, "the text is UTF-16; save it as UTF-8");
 		return ERR_INPUT;
 	}
