@@ -35,7 +35,7 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 EXECUTE := executor journal pool ready retry timings
 PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
-	store/collect store/collect_index store/commit store/dir store/gc store/index store/lock store/record \
+	store/collect store/collect_index store/commit store/dir store/gc store/index store/io store/lock store/record \
 	store/result store/unpack store/writer
 CMD := apply commands completion destroy gc init logs options plan prepare report run runs show_plan status \
 	summary validate view_json view_plain view_tty why
@@ -75,7 +75,8 @@ $(B)/runner/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CC_FLAGS) -MMD -MP -c -o $@ $<
 
-$(UNIT:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/tests/exec/world.o $(B)/libfurrow.a
+$(UNIT:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/tests/exec/world.o $(B)/tests/plan/state.o \
+		$(B)/libfurrow.a
 	$(Q)$(CC) $(CC_FLAGS) -pie $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(BENCH:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/libfurrow.a

@@ -1,10 +1,13 @@
-/* diff: job against observed. Everything that exists is looked up in sorted lists, so that 100,000 tasks in
- * place cost a search each and no memory. Says why in words; does and prints nothing. */
+/* diff: job against observed. Everything that exists is looked up in sorted lists, so that 100,000
+ * tasks in place cost a search each and no memory. Says why in words; does and prints nothing. */
 #include "planner/diff.h"
 
 #include "planner/source.h"
 
-enum { SHORT_HEX = 7, SHORT_DIGEST = 12 + sizeof("sha256:") - 1 };
+enum {
+	SHORT_HEX = 7,
+	SHORT_DIGEST = 12 + sizeof("sha256:") - 1
+};
 
 static const char *const cause_names[CAUSE_COUNT] = {
 	[CAUSE_HAS_RESULT] = "has-result",
@@ -47,9 +50,11 @@ cause_parse(struct str s, enum cause *out)
 }
 
 static void
-add(struct change *list, size_t *n, enum kind kind, enum verb verb, enum cause cause, struct str reason)
+add(struct change *list, size_t *n, enum kind kind, enum verb verb, enum cause cause,
+	struct str reason)
 {
-	list[(*n)++] = (struct change){.kind = kind, .verb = verb, .cause = cause, .reason = reason};
+	list[(*n)++] =
+		(struct change){.kind = kind, .verb = verb, .cause = cause, .reason = reason};
 }
 
 static void
@@ -89,8 +94,8 @@ has_result(const struct observed *obs, const struct digest *key)
 	return false;
 }
 
-/* What lies in `results` under this folder, or NULL. Tasks mostly come in the order of their folders, so the
- * one behind the last find is tried first. */
+/* What lies in `results` under this folder, or NULL. Tasks mostly come in the order of their
+ * folders, so the one behind the last find is tried first. */
 static const struct collected *
 find_collected(const struct observed *obs, struct str folder, size_t *hint)
 {
@@ -166,6 +171,13 @@ look_at_tasks(struct builder *b)
 	arena_free(&scratch);
 }
 
+/* A folder as people write it: "results/". */
+static struct str
+folder_name(struct builder *b, struct str path)
+{
+	return str_ends(path, STR("/")) ? path : arena_printf(b->arena, "%.*s/", STR_ARG(path));
+}
+
 static struct str
 files_of(struct builder *b)
 {
@@ -174,7 +186,7 @@ files_of(struct builder *b)
 
 	if (s->kind == SOURCE_PATH)
 		return arena_printf(b->arena, "%zu %s of %.*s", s->n_entries, files,
-			STR_ARG(b->job->manifest->workdir.path));
+			STR_ARG(folder_name(b, b->job->manifest->workdir.path)));
 	return arena_printf(b->arena, "%zu %s of %.*s%s", s->n_entries, files,
 		STR_ARG(s->describe.p ? s->describe : s->commit),
 		s->kind == SOURCE_DIRTY ? " with uncommitted changes" : "");
@@ -203,7 +215,8 @@ image_name(struct builder *b)
 
 	if (e->image.p)
 		return e->image;
-	return arena_printf(b->arena, "the image of %.*s", STR_ARG(e->build.context));
+	return arena_printf(
+		b->arena, "the image built from %.*s", STR_ARG(folder_name(b, e->build.context)));
 }
 
 static struct str
@@ -224,10 +237,10 @@ how_to_get_image(struct builder *b)
 	struct str what;
 
 	if (!e->image.p)
-		what = arena_printf(b->arena, "build %.*s with %.*s", STR_ARG(e->build.context),
-			STR_ARG(e->build.dockerfile));
+		what = arena_printf(b->arena, "build it from %.*s (%.*s)",
+			STR_ARG(folder_name(b, e->build.context)), STR_ARG(e->build.dockerfile));
 	else if (str_starts(e->image, STR("oci-archive:")) ||
-		str_starts(e->image, STR("docker-archive:")))
+		 str_starts(e->image, STR("docker-archive:")))
 		what = arena_printf(b->arena, "load %.*s", STR_ARG(e->image));
 	else
 		what = arena_printf(b->arena, "pull %.*s", STR_ARG(e->image));
@@ -307,15 +320,6 @@ add_tasks(struct builder *b)
 	}
 }
 
-/* The results folder as people write it: "results/". */
-static struct str
-results_name(struct builder *b)
-{
-	struct str root = job_results_root(b->job);
-
-	return str_ends(root, STR("/")) ? root : arena_printf(b->arena, "%.*s/", STR_ARG(root));
-}
-
 static struct str
 count_text(struct arena *a, uint32_t n, const char *one, const char *many)
 {
@@ -328,7 +332,7 @@ look_at_collect(struct builder *b)
 	const struct changes *c = b->out;
 	uint32_t n = c->n_tasks_run + c->n_to_collect;
 	bool replaces = c->n_to_replace > 0;
-	struct str root = results_name(b), reason, results;
+	struct str root = folder_name(b, job_results_root(b->job)), reason, results;
 
 	if (n == 0) {
 		results = count_text(b->arena, c->n_tasks_in_place, "result is", "results are");
@@ -338,14 +342,16 @@ look_at_collect(struct builder *b)
 	}
 	if (c->n_tasks_run) {
 		results = count_text(b->arena, n, "result", "results");
-		reason = arena_printf(b->arena, "bring %.*s to %.*s", STR_ARG(results), STR_ARG(root));
+		reason = arena_printf(
+			b->arena, "bring %.*s to %.*s", STR_ARG(results), STR_ARG(root));
 	} else {
 		results = count_text(b->arena, n, "result is", "results are");
-		reason = arena_printf(b->arena, "%.*s not in %.*s yet", STR_ARG(results), STR_ARG(root));
+		reason = arena_printf(
+			b->arena, "%.*s not in %.*s yet", STR_ARG(results), STR_ARG(root));
 	}
 	if (replaces)
-		reason = arena_printf(b->arena, "%.*s, %u in place of %s", STR_ARG(reason),
-			c->n_to_replace, c->n_to_replace == 1 ? "an older one" : "older ones");
+		reason = arena_printf(b->arena, "%.*s, replacing %u older %s", STR_ARG(reason),
+			c->n_to_replace, c->n_to_replace == 1 ? "one" : "ones");
 	add_todo(b, KIND_COLLECT, replaces ? VERB_CHANGE : VERB_CREATE,
 		replaces ? CAUSE_TO_REPLACE : CAUSE_TO_COLLECT, reason);
 }
@@ -354,8 +360,8 @@ static void
 look_at_release(struct builder *b)
 {
 	add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_OVER,
-		has_image(b->job->manifest) ? STR("end the runner and remove its container") :
-					      STR("end the runner"));
+		has_image(b->job->manifest) ? STR("end the runner and remove its container")
+					    : STR("end the runner"));
 }
 
 void
@@ -382,8 +388,8 @@ diff(struct arena *a, struct changes *out, const struct job *job, const struct o
 }
 
 struct str
-diff_task_reason(const struct changes *c, const struct job *job, const struct observed *obs,
-	uint32_t index)
+diff_task_reason(
+	const struct changes *c, const struct job *job, const struct observed *obs, uint32_t index)
 {
 	return task_reason(
 		c->task_runs[index] ? cause_to_run(obs, &job->tasks[index]) : CAUSE_HAS_RESULT);

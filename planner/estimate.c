@@ -7,12 +7,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NO_NODE = UINT32_MAX };
+enum {
+	NO_NODE = UINT32_MAX
+};
 
 void
 estimator_init(struct estimator *e, const struct job *job, const struct history *history)
 {
-	*e = (struct estimator){.job = job, .history = history, .task_p50_ns = -1, .task_p90_ns = -1};
+	*e = (struct estimator){
+		.job = job, .history = history, .task_p50_ns = -1, .task_p90_ns = -1};
 	if (!history_quantiles(history, KIND_TASK, &e->task_p50_ns, &e->task_p90_ns))
 		e->task_p50_ns = e->task_p90_ns = -1;
 }
@@ -34,7 +37,8 @@ estimate_node(const struct estimator *e, struct node *node)
 	}
 }
 
-/* A binary heap of nodes; the smallest key first, among equals the node that was added to the graph first. */
+/* A binary heap of nodes; the smallest key first, among equals the node that was added to the graph
+ * first. */
 struct heap_item {
 	int64_t key;
 	uint32_t node;
@@ -160,7 +164,8 @@ play_fill_slots(struct play *p, uint32_t by)
 	}
 }
 
-/* Slots are dealt out evenly to the environments, the first ones to end getting what doesn't divide. */
+/* Slots are dealt out evenly to the environments, the first ones to end getting what doesn't
+ * divide. */
 static void
 play_add_slots(struct play *p)
 {
@@ -203,14 +208,14 @@ is_known(const struct graph *g)
 		if (n->estimate_ns >= 0)
 			any = true;
 		else if (n->kind == KIND_IMAGE || n->kind == KIND_INSTANCE ||
-			n->kind == KIND_ENVIRONMENT || n->kind == KIND_TASK)
+			 n->kind == KIND_ENVIRONMENT || n->kind == KIND_TASK)
 			return false;
 	}
 	return any;
 }
 
-/* The spread of the chain of nodes that decided the end, each let go by the one before: as in PERT, independent
- * spreads add up in their squares. */
+/* The spread of the chain of nodes that decided the end, each let go by the one before: as in PERT,
+ * independent spreads add up in their squares. */
 static double
 spread_of_chain(const struct play *p)
 {

@@ -15,8 +15,9 @@ void estimator_init(struct estimator *e, const struct job *job, const struct his
 
 /* Fills estimate_ns and p90_ns of a node by its kind and index.
  *
- * What was seen before takes as long as the last time, and 9 times out of 10 at most a quarter more: history keeps
- * the newest duration, not its spread. A task that was never seen takes what the others take. < 0: unknown. */
+ * What was seen before takes as long as the last time, and 9 times out of 10 at most a quarter
+ * more: history keeps the newest duration, not its spread. A task that was never seen takes what
+ * the others take. < 0: unknown. */
 void estimate_node(const struct estimator *e, struct node *node);
 
 #endif

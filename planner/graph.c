@@ -1,5 +1,6 @@
-/* graph: actions and what they come after, as two flat arrays: nodes, and one run of edges a node. Freezing turns the
- * edges around, finds cycles and the longest way to the end. Knows nothing of what an action does. */
+/* graph: actions and what they come after, as two flat arrays: nodes, and one run of edges a node.
+ * Freezing turns the edges around, finds cycles and the longest way to the end. Knows nothing of
+ * what an action does. */
 #include "planner/graph.h"
 
 #include "planner/base/buf.h"
@@ -9,7 +10,10 @@
 
 #include <stdlib.h>
 
-enum { NO_NODE = UINT32_MAX, CYCLE_SHOWN = 12 };
+enum {
+	NO_NODE = UINT32_MAX,
+	CYCLE_SHOWN = 12
+};
 
 void
 graph_init(struct graph *g, struct arena *a)
@@ -97,8 +101,9 @@ check_edges(const struct graph *g, struct error *err)
 				continue;
 			kind_id(id, n->kind, n->index);
 			return error_set(err, ERR_INTERNAL,
-				"the plan's graph: %s comes after node %u, which is not in it (%u nodes)", id,
-				g->edges[n->after + e], g->n_nodes);
+				"the plan's graph: %s comes after node %u, which is not in it (%u "
+				"nodes)",
+				id, g->edges[n->after + e], g->n_nodes);
 		}
 	}
 	return 0;
@@ -132,8 +137,8 @@ turn_edges(struct graph *g)
 	}
 }
 
-/* Fills order with the nodes such that each stands behind all it comes after, and returns how many there are:
- * fewer than n_nodes when there is a cycle. waits[i] is 0 for those. */
+/* Fills order with the nodes such that each stands behind all it comes after, and returns how many
+ * there are: fewer than n_nodes when there is a cycle. waits[i] is 0 for those. */
 static uint32_t
 sort_nodes(const struct graph *g, uint32_t *order, uint32_t *waits)
 {
@@ -179,8 +184,8 @@ add_id(struct buf *b, const struct graph *g, uint32_t node)
 	buf_addf(b, "%s%s", b->n ? " -> " : "", id);
 }
 
-/* Every stuck node comes after a stuck one, so going from one to the next must come back to where it was. The way
- * is then told from front to back: each comes after the one named before it. */
+/* Every stuck node comes after a stuck one, so going from one to the next must come back to where
+ * it was. The way is then told from front to back: each comes after the one named before it. */
 static int
 tell_cycle(const struct graph *g, const uint32_t *waits, struct error *err)
 {
@@ -209,7 +214,8 @@ tell_cycle(const struct graph *g, const uint32_t *waits, struct error *err)
 		add_id(&path, g, way[i]);
 	}
 	r = error_set(err, ERR_INTERNAL,
-		"the plan's graph has a cycle, each coming after the one before: %s", buf_cstr(&path));
+		"the plan's graph has a cycle, each coming after the one before: %s",
+		buf_cstr(&path));
 	buf_free(&path);
 	free(seen_at);
 	free(way);
@@ -245,8 +251,8 @@ longest_after(const struct graph *g, const struct node *n)
 	return longest;
 }
 
-/* From the end to the front. A slot is a way on as well, so nodes that give some are worth what the longest taker of
- * one is: the second round knows that from the first. */
+/* From the end to the front. A slot is a way on as well, so nodes that give some are worth what the
+ * longest taker of one is: the second round knows that from the first. */
 static void
 measure_rest(struct graph *g, const uint32_t *order)
 {

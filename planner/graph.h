@@ -1,4 +1,5 @@
-/* graph: actions and what they come after. Built from changes, then frozen: nobody writes to it after that. */
+/* graph: actions and what they come after. Built from changes, then frozen: nobody writes to it
+ * after that. */
 #ifndef FURROW_GRAPH_H
 #define FURROW_GRAPH_H
 
@@ -12,27 +13,28 @@ struct changes;
 struct node {
 	enum kind kind;
 	enum verb verb;
-	uint32_t index;      /* of its kind: task[index] */
+	uint32_t index;	     /* of its kind: task[index] */
 	bool needs_slot;     /* takes a slot that an environment[i] gives, for as long as it runs */
 	bool gives_slots;    /* environment[i]: its outcome says how many */
-	bool always;         /* runs whatever became of what it comes after: collect, release */
+	bool always;	     /* runs whatever became of what it comes after: collect, release */
 	struct str reason;   /* may be absent (tasks) */
 	int64_t estimate_ns; /* < 0: unknown */
-	int64_t p90_ns;      /* < 0: unknown */
-	double usd;          /* 0 on this machine */
-	uint32_t after;      /* first of n_after indices in graph->edges */
+	int64_t p90_ns;	     /* < 0: unknown */
+	double usd;	     /* 0 on this machine */
+	uint32_t after;	     /* first of n_after indices in graph->edges */
 	uint32_t n_after;
-	uint32_t before;     /* set by graph_freeze: first of n_before indices in graph->back_edges */
+	uint32_t before; /* set by graph_freeze: first of n_before indices in graph->back_edges */
 	uint32_t n_before;
-	int64_t rest_ns;     /* set by graph_freeze: the longest path from its begin to the end of the graph,
-	                      * on which a node that needs a slot follows each one that gives some */
+	int64_t rest_ns; /* set by graph_freeze: the longest path from its begin to the end of the
+			  * graph, on which a node that needs a slot follows each one that gives
+			  * some */
 };
 
 struct graph {
 	struct arena *arena;
 	struct node *nodes;
 	uint32_t n_nodes, cap_nodes;
-	uint32_t *edges; /* node indices */
+	uint32_t *edges;	     /* node indices */
 	uint32_t n_edges, cap_edges; /* used of edges, which may hold gaps: go through the nodes */
 	uint32_t *back_edges;
 	bool frozen;
@@ -43,11 +45,13 @@ void graph_init(struct graph *g, struct arena *a);
 /* Room for so many more; only spares growing. */
 void graph_reserve(struct graph *g, uint32_t n_nodes, uint32_t n_edges);
 
-/* Adds a node that comes after the n given ones; returns its index. Names of `after` may be added before the
- * nodes themselves (graph_add_edge), so a cycle is possible and graph_freeze finds it. */
+/* Adds a node that comes after the n given ones; returns its index. Names of `after` may be added
+ * before the nodes themselves (graph_add_edge), so a cycle is possible and graph_freeze finds it.
+ */
 uint32_t graph_add(struct graph *g, const struct node *node, const uint32_t *after, uint32_t n);
 
-/* `node` comes after `after` too. Only before freezing; costs O(edges of node) unless node is the last one. */
+/* `node` comes after `after` too. Only before freezing; costs O(edges of node) unless node is the
+ * last one. */
 void graph_add_edge(struct graph *g, uint32_t node, uint32_t after);
 
 /* Fills back edges and rest_ns, an unknown estimate counting as 1 s. ERR_INTERNAL with the path
@@ -58,9 +62,10 @@ int graph_freeze(struct graph *g, struct error *err);
 int graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 	const struct observed *obs, const struct changes *changes, struct error *err);
 
-/* How long the whole takes with `slots` task slots (0 counts as 1), and its 90th percentile; < 0: unknown, as is the
- * whole when an image, instance, environment or task has no estimate. Simulates the executor: the ready node
- * with the longest rest takes the next free slot. O(n log n). Defined in estimate.c. */
+/* How long the whole takes with `slots` task slots (0 counts as 1), and its 90th percentile; < 0:
+ * unknown, as is the whole when an image, instance, environment or task has no estimate. Simulates
+ * the executor: the ready node with the longest rest takes the next free slot. O(n log n). Defined
+ * in estimate.c. */
 void graph_estimate(const struct graph *g, uint32_t slots, int64_t *ns, int64_t *p90_ns);
 
 #endif

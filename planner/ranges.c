@@ -26,7 +26,8 @@ ranges_add(struct buf *out, const uint32_t *v, size_t n, size_t max_bytes)
 	}
 }
 
-/* A number without sign and leading zeros, at or above `least` and below n, cut off the front of *text. */
+/* A number without sign and leading zeros, at or above `least` and below n, cut off the front of
+ * *text. */
 static bool
 cut_number(struct str *text, uint32_t least, uint32_t n, uint32_t *out)
 {

@@ -4,11 +4,12 @@
 
 #include "planner/base/buf.h"
 
-/* Adds n ascending numbers. What would make the text longer than max_bytes (0: no limit) becomes "...". */
+/* Adds n ascending numbers. What would make the text longer than max_bytes (0: no limit) becomes
+ * "...". */
 void ranges_add(struct buf *out, const uint32_t *v, size_t n, size_t max_bytes);
 
-/* Sets set[i] = 1 for each number of the text. false, set then being undefined, for anything that ranges_add does not
- * write: numbers out of order, or not below n. The empty text is no numbers. */
+/* Sets set[i] = 1 for each number of the text. false, set then being undefined, for anything that
+ * ranges_add does not write: numbers out of order, or not below n. The empty text is no numbers. */
 bool ranges_parse(struct str text, uint8_t *set, uint32_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* graph and estimate: edges, cycles, the longest rest, folding, schedules; 100,000 nodes at once. */
+/* graph and estimate: edges, cycles, the longest rest, folding, schedules; 100,000 nodes at once.
+ */
 #include "planner/base/buf.h"
 #include "planner/base/clock.h"
 #include "planner/diff.h"
@@ -82,8 +83,7 @@ test_edges_and_rest(void **state)
 	graph_init(&g, &a);
 	source = add(&g, KIND_SOURCE, 0, 2);
 	image = add(&g, KIND_IMAGE, 0, 5);
-	env = graph_add(&g,
-		&(struct node){.kind = KIND_ENVIRONMENT, .estimate_ns = S, .p90_ns = S},
+	env = graph_add(&g, &(struct node){.kind = KIND_ENVIRONMENT, .estimate_ns = S, .p90_ns = S},
 		(uint32_t[]){source, image}, 2);
 	collect = add(&g, KIND_COLLECT, 0, -1);
 	graph_add_edge(&g, collect, env);
@@ -278,7 +278,8 @@ test_forward_edge(void **state)
 	arena_free(&a);
 }
 
-/* 400 short tasks before a chain of 10 long ones, 4 slots: as ideal as it gets, since the chain goes first. */
+/* 400 short tasks before a chain of 10 long ones, 4 slots: as ideal as it gets, since the chain
+ * goes first. */
 static void
 test_schedule_of_a_tail(void **state)
 {
@@ -327,7 +328,8 @@ test_schedule_with_environments(void **state)
 	/* One slot from 1 s, two from 3 s: tasks end at 3, 5, 5, 7. */
 	assert_int_equal(ns, 8 * S);
 	graph_estimate(&g, 1, &ns, &p90);
-	assert_int_equal(ns, 10 * S); /* the one slot is that of the environment that is there first */
+	assert_int_equal(
+		ns, 10 * S); /* the one slot is that of the environment that is there first */
 	graph_estimate(&g, 0, &ns, &p90);
 	assert_int_equal(ns, 10 * S);
 	graph_estimate(&g, UINT32_MAX, &ns, &p90);
@@ -450,7 +452,8 @@ build_many(struct graph *g, struct arena *a)
 		graph_add_edge(g, collect, env + 1 + i);
 }
 
-/* Generous: ten times what it takes on a slow machine under a sanitizer, a hundredth of what O(n²) would. */
+/* Generous: ten times what it takes on a slow machine under a sanitizer, a hundredth of what O(n²)
+ * would. */
 static void
 test_many(void **state)
 {
