@@ -32,11 +32,12 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
-EXECUTE := executor journal pool ready retry timings
+EXECUTE := critical events executor journal layout nodes places pool read_attempts read_nodes reader ready retry scan \
+	spans state timings
 PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
-	store/collect store/collect_index store/commit store/dir store/gc store/index store/io store/lock store/record \
-	store/result store/unpack store/writer
+	store/collect store/collect_fill store/collect_index store/commit store/dir store/gc store/index \
+	store/io store/lock store/object store/record store/result store/unpack store/writer
 CMD := apply commands completion destroy gc init logs options plan prepare report run runs show_plan status \
 	summary validate view_json view_plain view_tty why
 RUNNER := main pack reap serve stream task

@@ -87,7 +87,7 @@ append_file(struct store *s, const char *path, const void *bytes, size_t n)
 
 	if (fd < 0)
 		return -errno;
-	rc = dir_write_all(fd, bytes, n);
+	rc = io_write_all(fd, bytes, n);
 	close(fd);
 	return rc;
 }
@@ -140,7 +140,7 @@ copy_in(struct store_result *r, const char *part, int fd, struct error *err)
 	int rc = 0;
 
 	for (uint64_t at = 0; rc == 0;) {
-		ssize_t n = dir_read_at(fd, chunk, COPY_BYTES, at);
+		ssize_t n = io_read_at(fd, chunk, COPY_BYTES, at);
 
 		if (n < 0)
 			rc = part_failed(r, part, (int)n, err);

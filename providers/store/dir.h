@@ -18,6 +18,7 @@
 #ifndef FURROW_STORE_DIR_H
 #define FURROW_STORE_DIR_H
 
+#include "providers/store/io.h"
 #include "providers/store/record.h"
 #include "providers/store/store.h"
 
@@ -101,10 +102,6 @@ bool writer_is_alive(struct store *s, const char writer[WRITER_BYTES]);
 
 /* dir.c */
 
-/* Writes n bytes, whole; 0 or -errno. */
-int dir_write_all(int fd, const void *bytes, size_t n);
-/* Reads n bytes at an offset, fewer only at the end of the file: the count or -errno. */
-ssize_t dir_read_at(int fd, void *bytes, size_t n, uint64_t at);
 /* Makes the folders above a path in the store, durably; 0 or -errno. */
 int dir_make_parents(struct store *s, const char *path);
 int dir_sync_parent(struct store *s, const char *path);

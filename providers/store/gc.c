@@ -158,7 +158,7 @@ copy_records(struct store *s, const struct store_log *log, const struct survey *
 	for (size_t i = 0; i < survey->n && rc == 0; i++) {
 		rc = log_read_record(s, log, survey->v[i].at, &r, &bytes, err);
 		if (rc == 0) {
-			int wrote = dir_write_all(fd, bytes.p, bytes.n);
+			int wrote = io_write_all(fd, bytes.p, bytes.n);
 
 			if (wrote < 0)
 				rc = error_set_errno(err, ERR_HOST, -wrote, "store %s: write results anew", s->path);

@@ -80,7 +80,7 @@ index_scan_locked(struct store *s, size_t which, struct error *err)
 
 		if (at + RECORD_HEADER_BYTES > chunk_at + (uint64_t)have) {
 			chunk_at = at;
-			have = dir_read_at(log->fd, chunk, CHUNK_BYTES, at);
+			have = io_read_at(log->fd, chunk, CHUNK_BYTES, at);
 			if (have < 0)
 				break;
 		}
@@ -369,7 +369,7 @@ log_read_record(const struct store *s, const struct store_log *log, uint64_t at,
 	size_t whole;
 
 	buf_clear(bytes);
-	n = dir_read_at(log->fd, buf_reserve(bytes, GUESS_BYTES), GUESS_BYTES, at);
+	n = io_read_at(log->fd, buf_reserve(bytes, GUESS_BYTES), GUESS_BYTES, at);
 	if (n < 0)
 		return scan_failed(s, log, n, err);
 	if (n < RECORD_HEADER_BYTES || !record_parse(bytes->p, out))
@@ -379,7 +379,7 @@ log_read_record(const struct store *s, const struct store_log *log, uint64_t at,
 	if (bytes->n < whole) {
 		size_t rest = whole - bytes->n;
 
-		n = dir_read_at(log->fd, buf_reserve(bytes, rest), rest, at + bytes->n);
+		n = io_read_at(log->fd, buf_reserve(bytes, rest), rest, at + bytes->n);
 		if (n < 0)
 			return scan_failed(s, log, n, err);
 		bytes->n += (size_t)n;

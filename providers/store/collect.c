@@ -1,0 +1,580 @@
+/* collect: bringing results into the results folder.
+ *
+ * Everything is prepared in RESULTS/.furrow-tmp and synced at once. Then the index is replaced by one that calls the
+ * folders that are about to change pending, the folders are renamed into place (exchanged with what an older result
+ * left), and at last the index says what lies there. Interrupted at any moment, each folder is old or new as a whole,
+ * and the next collect knows which ones it has to look after. The results folder is locked meanwhile, so what lies in
+ * .furrow-tmp at the beginning is what a killed one left.
+ *
+ * Below the results folder (which may be a symlink itself) no symlink is followed. */
+#include "providers/store/collect.h"
+
+#include "providers/store/collect_fill.h"
+#include "providers/store/collect_index.h"
+#include "providers/store/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What becomes of one item. */
+struct plan_entry {
+	const struct collect_item *item;
+	bool kept;      /* lies there as it should */
+	bool replaces;  /* a folder of ours lies there */
+	bool changes;   /* there is a new state for the index */
+	bool prepared;  /* .furrow-tmp/NUMBER is to be renamed into place */
+	uint32_t number;
+};
+
+struct collecting {
+	struct store *store;
+	const char *path; /* of the results folder, for messages */
+	int results_fd, temporary_fd;
+	struct arena arena;
+	struct arena scratch; /* for one result */
+	struct collect_index old;
+	struct plan_entry *entries; /* sorted by folder */
+	size_t n;
+	struct collect_report *report;
+	struct error *err;
+};
+
+static int
+failed(struct collecting *c, int os_errno, const char *what, struct str folder)
+{
+	return error_set_errno(c->err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path, what, STR_ARG(folder));
+}
+
+static int
+not_writable(const char *path, int os_errno, struct error *err)
+{
+	bool is_users = os_errno == EACCES || os_errno == EPERM || os_errno == EROFS || os_errno == ENOTDIR ||
+			os_errno == ELOOP || os_errno == ENAMETOOLONG || os_errno == ENOENT;
+
+	return error_set_errno(err, is_users ? ERR_INPUT : ERR_HOST, os_errno, "results folder %s is %s", path,
+		os_errno == ENOTDIR ? "no folder, name another one as `results`" : "not writable");
+}
+
+/* Removes a folder with all that is in it, following no symlink. fd is closed. */
+static void
+remove_content(int fd)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		int below;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) == 0 || (errno != EISDIR && errno != EPERM))
+			continue;
+		fchmodat(dirfd(d), e->d_name, 0700, 0); /* a task may have left a folder that cannot be read */
+		below = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below >= 0)
+			remove_content(below);
+		unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	}
+	closedir(d);
+}
+
+static void
+remove_temporary(int results_fd)
+{
+	int fd = openat(results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0) {
+		remove_content(fd);
+		unlinkat(results_fd, COLLECT_TEMPORARY, AT_REMOVEDIR);
+	}
+}
+
+static int
+open_results(struct collecting *c)
+{
+	int made = io_make_folders(c->path);
+
+	c->results_fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->results_fd < 0)
+		return not_writable(c->path, errno == ENOENT && made < 0 ? -made : errno, c->err);
+	while (flock(c->results_fd, LOCK_EX) < 0 && errno == EINTR)
+		continue;
+	remove_temporary(c->results_fd);
+	return 0;
+}
+
+/* Only when there is something to write. */
+static int
+open_temporary(struct collecting *c)
+{
+	if (c->temporary_fd >= 0)
+		return 0;
+	if (mkdirat(c->results_fd, COLLECT_TEMPORARY, 0700) < 0)
+		return not_writable(c->path, errno, c->err);
+	c->temporary_fd =
+		openat(c->results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return c->temporary_fd < 0 ? not_writable(c->path, errno, c->err) : 0;
+}
+
+static int
+by_folder(const void *a, const void *b)
+{
+	return str_cmp(((const struct plan_entry *)a)->item->folder, ((const struct plan_entry *)b)->item->folder);
+}
+
+static int
+check_items(struct collecting *c, const struct collect_item *items, size_t n)
+{
+	c->entries = ARENA_ARRAY(&c->arena, struct plan_entry, n);
+	c->n = n;
+	for (size_t i = 0; i < n; i++) {
+		if (!collect_is_folder(items[i].folder))
+			return error_set(c->err, ERR_INPUT, "collect into %s: '%.*s' cannot be a task's folder", c->path,
+				STR_ARG(items[i].folder));
+		c->entries[i].item = &items[i];
+	}
+	qsort(c->entries, n, sizeof(*c->entries), by_folder);
+	for (size_t i = 1; i < n; i++) {
+		if (str_eq(c->entries[i - 1].item->folder, c->entries[i].item->folder))
+			return error_set(c->err, ERR_INPUT,
+				"collect into %s: two tasks have the folder %.*s; give each its own in `results`", c->path,
+				STR_ARG(c->entries[i].item->folder));
+	}
+	return 0;
+}
+
+static const struct plan_entry *
+find_item(const struct collecting *c, struct str folder)
+{
+	struct collect_item wanted = {.folder = folder};
+	struct plan_entry key = {.item = &wanted};
+
+	return c->n ? bsearch(&key, c->entries, c->n, sizeof(key), by_folder) : NULL;
+}
+
+static int
+by_label(const void *a, const void *b)
+{
+	return str_cmp(((const struct collected *)a)->label, ((const struct collected *)b)->label);
+}
+
+static const struct collected *
+find_old(const struct collecting *c, struct str folder)
+{
+	struct collected key = {.label = folder};
+
+	return c->old.n ? bsearch(&key, c->old.v, c->old.n, sizeof(key), by_label) : NULL;
+}
+
+/* No task's folder may lie within another one's: replacing that would take it away. */
+static int
+check_nesting(struct collecting *c, struct str folder)
+{
+	for (size_t i = 1; i < folder.n; i++) {
+		struct str above = {.p = folder.p, .n = i};
+
+		if (folder.p[i] == '/' && (find_item(c, above) || find_old(c, above)))
+			return error_set(c->err, ERR_INPUT,
+				"collect into %s: the folder %.*s would lie within that of another task, %.*s", c->path,
+				STR_ARG(folder), STR_ARG(above));
+	}
+	return 0;
+}
+
+/* What is there under a task's name and is not from us is the user's. */
+static int
+check_free(struct collecting *c, struct str folder)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.*s", STR_ARG(folder));
+	if (fstatat(c->results_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return error_set(c->err, ERR_INPUT,
+			"collect into %s: there is a %s %s that furrow has not made; move it away, or name another folder "
+			"as `results`",
+			c->path, S_ISDIR(st.st_mode) ? "folder" : "file", path);
+	return errno == ENOENT ? 0 : not_writable(path, errno, c->err);
+}
+
+/* Decides what is kept and what is new, before anything is written. */
+static int
+decide(struct collecting *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct plan_entry *e = &c->entries[i];
+		const struct collected *old = find_old(c, e->item->folder);
+		enum collect_state state = old ? (enum collect_state)c->old.state[old - c->old.v] : COLLECT_GONE;
+		int rc = check_nesting(c, e->item->folder);
+
+		if (rc < 0)
+			return rc;
+		if ((state == COLLECT_FOLDER || state == COLLECT_EMPTY) &&
+			digest_cmp(&old->key, &e->item->key) == 0) {
+			c->report->n_kept++;
+			e->kept = true;
+			continue;
+		}
+		e->replaces = state == COLLECT_FOLDER || state == COLLECT_PENDING;
+		rc = e->replaces ? 0 : check_free(c, e->item->folder);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+make_folder(struct collecting *c, struct plan_entry *e, const struct result *r)
+{
+	char name[16];
+	int fd, rc = open_temporary(c);
+
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "%08x", e->number);
+	if (mkdirat(c->temporary_fd, name, 0777) < 0)
+		return failed(c, errno, "make", e->item->folder);
+	fd = openat(c->temporary_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return failed(c, errno, "make", e->item->folder);
+	rc = collect_fill(c->store, r, fd, &c->report->bytes, c->err);
+	close(fd);
+	return rc < 0 ? error_wrap(c->err, "collect %.*s", STR_ARG(e->item->folder)) : 0;
+}
+
+static int
+prepare(struct collecting *c, struct plan_entry *e)
+{
+	struct result r;
+	int rc;
+
+	arena_reset(&c->scratch);
+	rc = result_load(c->store, &c->scratch, &r, &e->item->key, c->err);
+	if (rc == ERR_MISSING) {
+		c->report->n_missing++;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	e->prepared = collect_has_files(&r);
+	if (e->prepared)
+		rc = make_folder(c, e, &r);
+	if (rc < 0) {
+		e->prepared = false;
+		return rc;
+	}
+	e->changes = true;
+	c->report->n_written++;
+	return 0;
+}
+
+/* Whether it makes no sense to go on with the next result: the disk is full, say. */
+static bool
+is_general(const struct error *err)
+{
+	return err->os_errno != 0 && err->os_errno != ENAMETOOLONG;
+}
+
+/* One result that cannot be unpacked doesn't keep the others from their folders. Returns the first failure. */
+static int
+prepare_all(struct collecting *c, struct error *first)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct plan_entry *e = &c->entries[i];
+		int rc;
+
+		e->number = (uint32_t)i;
+		if (e->kept)
+			continue;
+		rc = prepare(c, e);
+		if (rc < 0 && result == 0) {
+			*first = *c->err;
+			result = rc;
+		}
+		if (rc < 0 && is_general(c->err))
+			break;
+	}
+	return result;
+}
+
+/* The folder that a task's folder is in; made when it isn't there. < 0: -errno. */
+static int
+open_parent(int results_fd, struct str folder, char last[NAME_MAX + 1])
+{
+	int fd = fcntl(results_fd, F_DUPFD_CLOEXEC, 0);
+
+	for (;;) {
+		struct str part = str_cut(&folder, '/');
+		int below;
+
+		snprintf(last, NAME_MAX + 1, "%.*s", STR_ARG(part));
+		if (!folder.p || fd < 0)
+			return fd < 0 ? -errno : fd;
+		below = mkdirat(fd, last, 0777) < 0 && errno != EEXIST
+				? -1
+				: openat(fd, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below < 0) {
+			int saved = errno;
+
+			close(fd);
+			return -saved;
+		}
+		close(fd);
+		fd = below;
+	}
+}
+
+/* Puts the new folder in place of the old one, which then lies under the new one's temporary name. */
+static int
+exchange(struct collecting *c, const char *temporary, int parent, const char *last)
+{
+	char aside[32];
+
+	if (renameat2(c->temporary_fd, temporary, parent, last, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return renameat(c->temporary_fd, temporary, parent, last) < 0 ? -errno : 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	snprintf(aside, sizeof(aside), "%s.old", temporary); /* a file system that cannot: in two steps */
+	if (renameat(parent, last, c->temporary_fd, aside) < 0 ||
+		renameat(c->temporary_fd, temporary, parent, last) < 0)
+		return -errno;
+	return 0;
+}
+
+static int
+place_new(struct collecting *c, const char *temporary, int parent, const char *last)
+{
+	if (renameat2(c->temporary_fd, temporary, parent, last, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	return renameat(c->temporary_fd, temporary, parent, last) < 0 ? -errno : 0; /* fails on a folder in use */
+}
+
+static int
+place(struct collecting *c, const struct plan_entry *e)
+{
+	char temporary[16], last[NAME_MAX + 1];
+	int parent = open_parent(c->results_fd, e->item->folder, last), rc;
+
+	if (parent == -ELOOP || parent == -ENOTDIR)
+		return error_set(c->err, ERR_INPUT,
+			"collect into %s: %.*s would lie in what is no folder but a file or a symlink: move that away",
+			c->path, STR_ARG(e->item->folder));
+	if (parent < 0)
+		return failed(c, -parent, "make", e->item->folder);
+	snprintf(temporary, sizeof(temporary), "%08x", e->number);
+	if (!e->prepared) /* nothing to bring any more */
+		rc = renameat(parent, last, c->temporary_fd, temporary) < 0 && errno != ENOENT ? -errno : 0;
+	else if (e->replaces)
+		rc = exchange(c, temporary, parent, last);
+	else
+		rc = place_new(c, temporary, parent, last);
+	close(parent);
+	return rc < 0 ? failed(c, -rc, "put in place", e->item->folder) : 0;
+}
+
+/* The old index with what changed: pending, or as it is now. */
+static struct collect_index
+merge(struct collecting *c, bool pending)
+{
+	struct collect_index out = {.v = ARENA_ARRAY(&c->arena, struct collected, c->old.n + c->n),
+		.state = ARENA_ARRAY(&c->arena, uint8_t, c->old.n + c->n)};
+	size_t o = 0, i = 0;
+
+	while (o < c->old.n || i < c->n) {
+		const struct plan_entry *e = i < c->n ? &c->entries[i] : NULL;
+		int order;
+
+		if (e && !e->changes) {
+			i++;
+			continue;
+		}
+		order = !e ? -1 : o == c->old.n ? 1 : str_cmp(c->old.v[o].label, e->item->folder);
+		if (order < 0) {
+			out.v[out.n] = c->old.v[o];
+			out.state[out.n++] = c->old.state[o++];
+			continue;
+		}
+		out.v[out.n] = (struct collected){.label = e->item->folder, .key = e->item->key};
+		out.state[out.n++] = (uint8_t)(!e->prepared && (!pending || !e->replaces) ? COLLECT_EMPTY
+						: pending                                  ? COLLECT_PENDING
+											   : COLLECT_FOLDER);
+		o += order == 0;
+		i++;
+	}
+	return out;
+}
+
+static int
+write_index(struct collecting *c, bool pending)
+{
+	struct collect_index index = merge(c, pending);
+	int rc = open_temporary(c);
+
+	if (rc < 0)
+		return rc;
+	rc = collect_index_write(c->temporary_fd, &index);
+	if (rc == 0 && renameat(c->temporary_fd, COLLECT_INDEX, c->results_fd, COLLECT_INDEX) < 0)
+		rc = -errno;
+	if (rc == 0 && fsync(c->results_fd) < 0)
+		rc = -errno;
+	return rc < 0 ? failed(c, -rc, "write", STR(COLLECT_INDEX)) : 0;
+}
+
+static int
+publish_folders(struct collecting *c)
+{
+	int rc;
+
+	if (syncfs(c->results_fd) < 0)
+		return failed(c, errno, "sync", STR("."));
+	rc = write_index(c, true);
+	for (size_t i = 0; rc == 0 && i < c->n; i++) {
+		const struct plan_entry *e = &c->entries[i];
+
+		if (e->prepared || (e->changes && e->replaces))
+			rc = place(c, e);
+	}
+	if (rc == 0 && syncfs(c->results_fd) < 0)
+		rc = failed(c, errno, "sync", STR("."));
+	return rc;
+}
+
+static int
+publish(struct collecting *c)
+{
+	bool any = false, folders = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		any |= c->entries[i].changes;
+		folders |= c->entries[i].prepared || (c->entries[i].changes && c->entries[i].replaces);
+	}
+	if (folders)
+		rc = publish_folders(c);
+	if (any && rc == 0)
+		rc = write_index(c, false);
+	return rc;
+}
+
+static int
+run(struct collecting *c, const struct collect_item *items, size_t n)
+{
+	struct error first, *err = c->err;
+	int rc, published;
+
+	rc = check_items(c, items, n);
+	if (rc == 0)
+		rc = open_results(c);
+	if (rc == 0)
+		rc = collect_index_read(&c->arena, c->results_fd, &c->old, err);
+	if (rc < 0)
+		return rc;
+	collect_index_look(c->results_fd, &c->old);
+	rc = decide(c);
+	if (rc < 0)
+		return rc;
+	rc = prepare_all(c, &first);
+	published = publish(c);
+	if (rc < 0)
+		*err = first;
+	return rc < 0 ? rc : published;
+}
+
+int
+collect_run(struct store *s, const char *results_dir, const struct collect_item *items, size_t n,
+	struct collect_report *report, struct error *err)
+{
+	struct error unwanted;
+	struct collecting c = {.store = s,
+		.path = results_dir,
+		.results_fd = -1,
+		.temporary_fd = -1,
+		.report = report,
+		.err = err ? err : &unwanted};
+	int rc;
+
+	*report = (struct collect_report){0};
+	rc = run(&c, items, n);
+	if (c.temporary_fd >= 0) {
+		close(c.temporary_fd);
+		remove_temporary(c.results_fd);
+	}
+	if (c.results_fd >= 0)
+		close(c.results_fd);
+	arena_free(&c.arena);
+	arena_free(&c.scratch);
+	return rc;
+}
+
+int
+collect_observe(struct arena *a, const char *results_dir, struct collected **out, size_t *n, struct error *err)
+{
+	struct collect_index index;
+	int rc, fd = open(results_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*out = NULL;
+	*n = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return not_writable(results_dir, errno, err);
+	rc = collect_index_read(a, fd, &index, err);
+	if (rc < 0) {
+		close(fd);
+		return error_wrap(err, "results folder %s", results_dir);
+	}
+	collect_index_look(fd, &index);
+	close(fd);
+	*out = index.v;
+	for (size_t i = 0; i < index.n; i++) {
+		if (index.state[i] == COLLECT_FOLDER || index.state[i] == COLLECT_EMPTY)
+			index.v[(*n)++] = index.v[i];
+	}
+	return 0;
+}
+
+int
+collect_check(const char *results_dir, struct error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (strlen(results_dir) >= sizeof(path))
+		return not_writable(results_dir, ENAMETOOLONG, err);
+	snprintf(path, sizeof(path), "%s", results_dir);
+	while (stat(path, &st) < 0) { /* the nearest one that is there */
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT)
+			return not_writable(results_dir, errno, err);
+		if (lstat(path, &st) == 0)
+			return error_set(err, ERR_INPUT, "results folder %s: %s is a symlink to nowhere", results_dir,
+				path);
+		if (!slash)
+			snprintf(path, sizeof(path), ".");
+		else
+			slash[slash == path] = '\0';
+	}
+	if (!S_ISDIR(st.st_mode))
+		return not_writable(results_dir, ENOTDIR, err);
+	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
+		return not_writable(results_dir, errno, err);
+	return 0;
+}
