@@ -9,21 +9,31 @@
  * field for each; pairs(v) the number of pairs and two fields for each. file(e) is field(path), the
  * mode as 4 bytes, little-endian, and the 20 bytes of the git blob id.
  *
- *   key     SHA-256( common INPUT )           common: 32 bytes
- *   common  SHA-256( SCHEMA ENTRYPOINT IMAGE SETUP SETUP_FILES SOURCE ENV SECRETS OUTPUTS )
+ *   key          SHA-256( common INPUT )
+ *   common       SHA-256( SCHEMA ENTRYPOINT IMAGE SETUP SETUP_FILES SOURCE ENV SECRETS OUTPUTS )
+ *   environment  SHA-256( field("furrow-environment 1") IMAGE SETUP ), and with a setup also
+ *                SETUP_FILES pairs(the environment that it is given, sorted by name)
+ *   build        SHA-256( field("furrow-build 1") file(Dockerfile) field(context) and the source
+ *                identity of what lies below the context )
  *
  *   SCHEMA       field("furrow-key 1")
- *   ENTRYPOINT   field("shell") field(text)  or  field("list") list(argv)
- *   IMAGE        field("none")  or  field("digest") field("sha256:…")  or  field("build") and the
- * 32 bytes of the build's identity, which is SHA-256( field("furrow-build 1") file(Dockerfile)
- * field(context) and the 32 bytes of the source identity of what lies below the context ) SETUP
- * field(text) SETUP_FILES  number of files, file(e) for each, sorted by path, none twice SOURCE 32
- * bytes: the source's identity (source.c) of the files that belong to every task ENV
- * pairs(environment.env), sorted by name SECRETS      list(environment.secrets), sorted: names only
+ *   ENTRYPOINT   field("shell") field(text)
+ *                field("list") list(argv)
+ *   IMAGE        field("none")
+ *                field("digest") field("sha256:...")
+ *                field("build") and the 32 bytes of build
+ *   SETUP        field(text)
+ *   SETUP_FILES  the number of files, file(e) for each, sorted by path, none twice
+ *   SOURCE       32 bytes: the source identity (source.c) of the files that belong to every task
+ *   ENV          pairs(environment.env), sorted by name
+ *   SECRETS      list(environment.secrets), sorted: names only
  *   OUTPUTS      field(outputs)
- *   INPUT        field("none")  or  field("value") field(input)  or  field("file") file(e)  or
- * field("matrix") pairs(axes), in the manifest's order; then field(index in decimal) when a
- * template in entrypoint or env names task.index, else nothing
+ *   INPUT        field("none")
+ *                field("value") field(input)
+ *                field("file") file(e)
+ *                field("matrix") pairs(axes), in the manifest's order
+ *                and behind that, only when a template in entrypoint or env names task.index,
+ *                field(the index in decimal)
  *
  * Templates are hashed as they are written, not replaced: what they stand for is in the record as
  * well, but for the key itself, which cannot be. A value is a value, whether from a list, a file's
