@@ -34,7 +34,8 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout nodes places pool read_attempts read_nodes reader ready retry scan \
 	spans state timings
-PROVIDERS := archive/lib container/archive container/engine git/export git/lib git/remote git/tree git/walk \
+PROVIDERS := dynlib archive/lib container/archive container/engine git/blob git/bytes git/entries git/export \
+	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
 	store/collect store/collect_fill store/collect_index store/commit store/dir store/gc store/index \
 	store/io store/lock store/object store/record store/result store/unpack store/writer
