@@ -57,28 +57,25 @@ static void
 expand_glob(struct arena *a, struct job *job, const struct roles *roles, struct diagnostics *diags)
 {
 	const struct source *s = job->source;
-	size_t from = source_lower_bound(s, roles->prefix), to = from;
-	uint32_t *found, n = 0;
-	struct arena scratch = {0};
+	struct task *t;
+	size_t n = 0;
 
-	while (to < s->n_entries && str_starts(s->entries[to].path, roles->prefix))
-		to++;
-	found = ARENA_ARRAY(&scratch, uint32_t, to - from);
-	for (size_t i = from; i < to; i++) {
-		if (role_of(roles, &s->entries[i]) == ROLE_INPUT)
-			found[n++] = (uint32_t)i;
-	}
+	for (size_t i = 0; i < s->n_entries; i++)
+		n += role_of(roles, &s->entries[i]) == ROLE_INPUT;
 	if (n == 0) {
 		no_match(job, diags);
-	} else if (count_is_good(&job->manifest->map, n, diags)) {
-		struct task *t = make_tasks(a, job, n);
-
-		for (uint32_t i = 0; i < n; i++) {
-			t[i].input_entry = found[i];
-			t[i].input = s->entries[found[i]].path;
-		}
+		return;
 	}
-	arena_free(&scratch);
+	if (!count_is_good(&job->manifest->map, n, diags))
+		return;
+	t = make_tasks(a, job, (uint32_t)n);
+	for (size_t i = 0; i < s->n_entries; i++) {
+		if (role_of(roles, &s->entries[i]) != ROLE_INPUT)
+			continue;
+		t->input_entry = (uint32_t)i;
+		t->input = s->entries[i].path;
+		t++;
+	}
 }
 
 static void

@@ -1,4 +1,4 @@
-/* role: by path alone. */
+/* role: by path alone, looked at once for each file. */
 #include "planner/role.h"
 
 #include "planner/job.h"
@@ -47,20 +47,66 @@ in_state_folder(struct str path)
 	       (path.n > 9 && memmem(path.p, path.n, "/.furrow/", 9) != NULL);
 }
 
+/* What roles depend on. */
+struct places {
+	struct str manifest; /* paths within the workdir; absent: not there */
+	struct str list;
+	struct str results;
+	struct str glob; /* absent: no MAP_GLOB */
+	struct str prefix;
+};
+
+static void
+find_places(struct places *p, struct arena *a, const struct manifest *m, const struct source *s)
+{
+	struct job job = {.manifest = m};
+
+	*p = (struct places){.manifest = s->manifest_path};
+	if (m->map.kind == MAP_FILE)
+		p->list = job_source_path(a, m, s, m->map.file);
+	if (m->workdir.kind != WORKDIR_URL && !str_starts(m->results, STR("s3://")))
+		p->results = job_source_path(a, m, s, job_results_root(&job));
+	if (m->map.kind == MAP_GLOB) {
+		p->glob = tidy(a, m->map.glob);
+		p->prefix = constant_folders(p->glob);
+	}
+}
+
+static enum role
+find_role(const struct places *p, struct str path)
+{
+	if (p->manifest.p && str_eq(path, p->manifest))
+		return ROLE_ASIDE;
+	if (p->list.p && str_eq(path, p->list))
+		return ROLE_ASIDE;
+	if (p->results.n && path_within(path, p->results))
+		return ROLE_ASIDE;
+	if (in_state_folder(path))
+		return ROLE_ASIDE;
+	if (p->glob.p && str_starts(path, p->prefix) && source_glob_match(p->glob, path))
+		return ROLE_INPUT;
+	return ROLE_PROGRAM;
+}
+
+void
+roles_init(struct roles *r, struct arena *a, const struct manifest *m, const struct source *s)
+{
+	struct places places;
+
+	find_places(&places, a, m, s);
+	*r = (struct roles){.source = s, .prefix = places.prefix};
+	r->v = ARENA_ARRAY(a, uint8_t, s->n_entries);
+	for (size_t i = 0; i < s->n_entries; i++) {
+		r->v[i] = (uint8_t)find_role(&places, s->entries[i].path);
+		if (r->v[i] == ROLE_INPUT && s->entries[i].mode == FILE_SYMLINK)
+			r->link_input = true;
+	}
+}
+
 enum role
 role_of(const struct roles *r, const struct source_entry *e)
 {
-	if (r->manifest.p && str_eq(e->path, r->manifest))
-		return ROLE_ASIDE;
-	if (r->list.p && str_eq(e->path, r->list))
-		return ROLE_ASIDE;
-	if (r->results.n && path_within(e->path, r->results))
-		return ROLE_ASIDE;
-	if (in_state_folder(e->path))
-		return ROLE_ASIDE;
-	if (r->glob.p && str_starts(e->path, r->prefix) && source_glob_match(r->glob, e->path))
-		return ROLE_INPUT;
-	return ROLE_PROGRAM;
+	return (enum role)r->v[e - r->source->entries];
 }
 
 bool
@@ -70,25 +116,4 @@ role_skip(void *ctx, const struct source_entry *e)
 	enum role role = role_of(r, e);
 
 	return role == ROLE_ASIDE || (role == ROLE_INPUT && !r->link_input);
-}
-
-void
-roles_init(struct roles *r, struct arena *a, const struct manifest *m, const struct source *s)
-{
-	struct job job = {.manifest = m};
-
-	*r = (struct roles){.manifest = s->manifest_path};
-	if (m->map.kind == MAP_FILE)
-		r->list = job_source_path(a, m, s, m->map.file);
-	if (m->workdir.kind != WORKDIR_URL && !str_starts(m->results, STR("s3://")))
-		r->results = job_source_path(a, m, s, job_results_root(&job));
-	if (m->map.kind != MAP_GLOB)
-		return;
-	r->glob = tidy(a, m->map.glob);
-	r->prefix = constant_folders(r->glob);
-	for (size_t i = source_lower_bound(s, r->prefix);
-		i < s->n_entries && str_starts(s->entries[i].path, r->prefix); i++) {
-		if (s->entries[i].mode == FILE_SYMLINK && role_of(r, &s->entries[i]) == ROLE_INPUT)
-			r->link_input = true;
-	}
 }

@@ -13,18 +13,18 @@ enum role {
 };
 
 struct roles {
-	struct str manifest; /* paths within the workdir; absent: not there */
-	struct str list;
-	struct str results;
-	struct str glob;   /* absent: no MAP_GLOB */
-	struct str prefix; /* the glob's constant leading folders, with the last '/' */
+	const struct source *source;
+	uint8_t *v;	   /* enum role of each entry */
+	struct str prefix; /* of the map's glob: its constant leading folders, with the last '/' */
 	/* A symbolic link is among the inputs. What it points to is not known here and may be
 	 * another input, so the inputs then belong to every task. */
 	bool link_input;
 };
 
+/* In the arena; the source must stay. */
 void roles_init(struct roles *r, struct arena *a, const struct manifest *m, const struct source *s);
 
+/* e: one of the source's entries. */
 enum role role_of(const struct roles *r, const struct source_entry *e);
 
 /* A source_skip_fn, ctx being struct roles: skips what does not belong to every task. */

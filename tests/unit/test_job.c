@@ -173,10 +173,11 @@ paths_from_the_manifest(void **state)
 static enum role
 role(struct fixture *f, const char *path)
 {
+	struct source_entry *e = fixture_file(f, path, "");
 	struct roles r;
 
 	roles_init(&r, &f->arena, &f->m, &f->source);
-	return role_of(&r, fixture_file(f, path, ""));
+	return role_of(&r, e);
 }
 
 static void
