@@ -76,7 +76,6 @@ static const struct {
 	{"instances.number", "instances.max"},
 	{"instances.on_demand", "instances.spot"},
 	{"instances.size", "instances.type"},
-	{"instances.timeout", "instances.idle"},
 	{"items", "map.inputs"},
 	{"job", "name"},
 	{"job_name", "name"},

@@ -374,8 +374,13 @@ units_count(struct str s, int64_t least, int64_t most, int64_t *out, struct unit
 	else
 		snprintf(expected, sizeof(expected), "a whole number from %lld to %lld",
 			(long long)least, (long long)most);
-	if (!read_scalar(s, read_count, &w, out, why))
+	if (!read_scalar(s, read_count, &w, out, why)) {
+		int64_t n;
+
+		if (read_count(str_from(why->proposal), &n) == FINE && (n < least || n > most))
+			why->proposal[0] = '\0';
 		return false;
+	}
 	if (*out >= least && *out <= most)
 		return true;
 	explain(why, *out < least ? TOO_SMALL : TOO_LARGE, s, &w);
@@ -388,8 +393,13 @@ units_count_range(struct str s, int64_t least, struct range *out, struct unit_pr
 	static const struct wording w = {
 		"count", "a whole number, or a range, such as 4, 4+ or 4..8", meant_count_range};
 
-	if (!read_any_range(s, read_count, &w, out, why))
+	if (!read_any_range(s, read_count, &w, out, why)) {
+		struct range r;
+
+		if (read_range(str_from(why->proposal), read_count, &r) == FINE && r.min < least)
+			why->proposal[0] = '\0';
 		return false;
+	}
 	if (out->min >= least)
 		return true;
 	explain(why, out->min < 0 ? NEGATIVE : TOO_SMALL, s, &w);

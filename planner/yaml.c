@@ -88,8 +88,10 @@ syntax_error(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "unreadable", *words;
-	/* For what is never closed, its beginning says more than the end of the file. */
-	bool unclosed = p->context && strcmp(problem, "found unexpected end of stream") == 0;
+	/* For what is never closed or completed, its beginning says more than where that was
+	 * noticed. */
+	bool unclosed = p->context && (strcmp(problem, "found unexpected end of stream") == 0 ||
+					      strcmp(problem, "could not find expected ':'") == 0);
 	struct pos pos;
 
 	if (p->error == YAML_READER_ERROR) {
@@ -102,8 +104,8 @@ syntax_error(struct reader *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		diag_add(r->diags, DIAG_ERROR, pos, none, "not enough memory to read this");
 	else if (p->context && !unclosed && p->context_mark.line != p->problem_mark.line)
-		diag_add(r->diags, DIAG_ERROR, pos, none, "no YAML: %s (%s that begins in line %u)",
-			words, p->context, pos_at(r, p->context_mark.index).line);
+		diag_add(r->diags, DIAG_ERROR, pos, none, "no YAML: %s (in what begins in line %u)",
+			words, pos_at(r, p->context_mark.index).line);
 	else
 		diag_add(r->diags, DIAG_ERROR, pos, none, "no YAML: %s", words);
 	return ERR_INPUT;
@@ -360,8 +362,9 @@ find_entry(const struct entries *e, struct str key)
 	return NULL;
 }
 
-/* Takes over what a `<<` names, but for keys that are there already. */
-static int
+/* Takes over what a `<<` names, but for keys that are there already. Their nodes were counted when
+ * the alias was read. */
+static void
 merge(struct reader *r, struct doc_node *n, struct entries *e, const struct doc_entry *from)
 {
 	const struct doc_node *maps = from->value;
@@ -375,7 +378,7 @@ merge(struct reader *r, struct doc_node *n, struct entries *e, const struct doc_
 				"<< merges mappings, but finds %s: write <<: *NAME, or <<: [*ONE, "
 				"*OTHER]",
 				doc_kind_name(map));
-			return 0;
+			return;
 		}
 		for (size_t k = 0; k < map->n; k++) {
 			if (find_entry(e, map->entries[k].key))
@@ -383,12 +386,8 @@ merge(struct reader *r, struct doc_node *n, struct entries *e, const struct doc_
 			append(r, e, &map->entries[k]);
 			contain(n, map->entries[k].value);
 			n->weight++;
-			r->n_nodes += map->entries[k].value->weight + 1;
 		}
-		if (r->n_nodes > MANIFEST_MAX_NODES)
-			return too_much(r, from->pos);
 	}
-	return 0;
 }
 
 static int
@@ -472,8 +471,8 @@ read_map(struct reader *r, const yaml_event_t *start, uint32_t depth, struct doc
 			contain(n, entry.value);
 		n->weight++;
 	}
-	for (size_t i = 0; i < merges.n && !rc; i++)
-		rc = merge(r, n, &entries, &merges.v[i]);
+	for (size_t i = 0; i < merges.n; i++)
+		merge(r, n, &entries, &merges.v[i]);
 	n->entries = entries.v;
 	n->n = entries.n;
 	close_anchor(r, anchor, n);

@@ -31,9 +31,15 @@ static const struct {
 				      "it, and are quotes and brackets closed?"},
 	{"did not find expected '-' indicator",
 		"expected '- ' and an item, or less indentation: a list and a mapping don't mix"},
-	{"could not find expected ':'", "expected ':' and a blank behind the key"},
+	{"could not find expected ':'", "a key without its ': '"},
 	{"did not find expected ',' or ']'", "the list in [ ] is not closed, or lacks a ','"},
 	{"did not find expected ',' or '}'", "the mapping in { } is not closed, or lacks a ','"},
+	{"found a tab character that violates indentation", "a tab: YAML is indented with blanks"},
+	{"did not find expected alphabetic or numeric character",
+		"a name is missing behind the '*' or '&': put the value in quotes if it is meant "
+		"as text"},
+	{"did not find expected comment or line break",
+		"nothing but a comment can follow '|' or '>' on its line"},
 	{"found unexpected end of stream", "what begins here is never closed"},
 	{"found unknown escape character", "no such escape: within double quotes '\\' begins one; "
 					   "use single quotes for text as it is"},
