@@ -39,8 +39,9 @@ PROVIDERS := dynlib archive/lib container/archive container/engine git/blob git/
 	host/session host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
 	store/collect store/collect_fill store/collect_index store/commit store/dir store/gc store/index \
 	store/io store/lock store/object store/record store/result store/unpack store/writer
-CMD := apply commands completion destroy gc init logs options plan prepare report run runs show_plan status \
-	summary validate view_json view_plain view_tty why
+CMD := apply commands completion config destroy file find_store gc help_text init leftovers logs manifest_file options \
+	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
+	tail text trace validate view view_json view_plain view_tty why
 RUNNER := main pack reap serve stream task
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)

@@ -13,10 +13,11 @@
 static const char help[] =
 	"usage: furrow apply [MANIFEST | PLAN] [options]\n"
 	"\n"
-	"Does what `furrow plan` shows: runs the tasks that have no result under their key yet, and brings all results\n"
-	"together. Shows the plan and asks first. What is finished is kept whatever happens, so a second apply does only\n"
-	"what is missing. A PLAN that `furrow plan -o` saved is applied as it is, once and unasked, or not at all when\n"
-	"something moved since.\n"
+	"Does what `furrow plan` shows: runs the tasks that have no result under their\n"
+	"key yet, and brings all results together. Shows the plan and asks first. What\n"
+	"is finished is kept whatever happens, so a second apply does only what is\n"
+	"missing. A PLAN that `furrow plan -o` saved is applied as it is, once and\n"
+	"unasked, or not at all when something moved since.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow apply                     show the plan, ask, do it\n"
@@ -26,10 +27,10 @@ static const char help[] =
 	"Options:\n"
 	"  -y, --yes                don't ask\n"
 	"  -j, --jobs N             N tasks at a time\n"
-	"  -k, --keep-going         start further tasks although one failed (against map.fail_fast)\n"
-	"  -n, --dry-run            print what would be started, in its order; start nothing\n"
-	"      --rev REV            take manifest and sources as they stand at a git revision\n"
-	"      --allow-dirty        take the working files when they differ from the commit\n"
+	"  -k, --keep-going         go on although a task failed (see map.fail_fast)\n"
+	"  -n, --dry-run            print what would be started, and start nothing\n"
+	"      --rev REV            manifest and sources as of a git revision\n"
+	"      --allow-dirty        take the working files as they are\n"
 	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"      --progress HOW       auto, tty, plain, json or quiet\n"
@@ -38,13 +39,18 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_JOBS, FURROW_PROGRESS, FURROW_COLOR, NO_COLOR, CI, FURROW_ENGINE, FURROW_RUNNER, and what the manifest\n"
-	"  names in environment.secrets\n"
+	"  FURROW_JOBS, FURROW_PROGRESS, FURROW_COLOR, NO_COLOR, CI, FURROW_ENGINE,\n"
+	"  FURROW_RUNNER, and what the manifest names in environment.secrets\n"
 	"\n"
 	"Exit codes:\n"
-	"  0 done, or nothing to do; 1 a task failed; 3 the host failed; 4 a saved plan is out of date or was applied\n"
-	"  before; 64 the command line or the manifest is wrong, or nobody said yes; 75 another apply of this job runs;\n"
-	"  130 interrupted (128 + signal): Ctrl-C lets running tasks finish, a second one stops them\n";
+	"  0    done, or nothing to do\n"
+	"  1    a task failed\n"
+	"  3    the host failed\n"
+	"  4    a saved plan is out of date or was applied before\n"
+	"  64   the command line or the manifest is wrong, or nobody said yes\n"
+	"  75   another apply of this job runs\n"
+	"  130  interrupted (128 + signal): Ctrl-C lets running tasks finish, a\n"
+	"       second one stops them\n";
 
 struct apply {
 	struct options options;
@@ -55,7 +61,8 @@ struct apply {
 	char id[27]; /* of the run to come */
 };
 
-/* From here on nobody else applies this job, so what is observed holds until the end. A dry run takes no lock. */
+/* From here on nobody else applies this job, so what is observed holds until the end. A dry run
+ * takes no lock. */
 static int
 take_lock(struct apply *a, struct error *err)
 {
@@ -87,7 +94,7 @@ confirm(const struct apply *a, struct error *err)
 		return 0;
 	if (!out_can_ask())
 		return error_set(err, ERR_INPUT,
-			"apply asks before it starts, and there is no terminal to ask on: -y says yes");
+			"apply asks first, and there is no terminal to ask on: -y says yes");
 	if (!out_ask("\nApply?"))
 		return error_set(err, ERR_INPUT, "nothing was done");
 	return 0;
@@ -143,7 +150,8 @@ nothing_to_do(const struct apply *a)
 		return 0;
 	buf_addf(&b,
 		"{\"furrow_run\":1,\"run\":null,\"exit\":0,\"wall_s\":0,"
-		"\"tasks\":{\"total\":%u,\"in_place\":%u,\"done\":0,\"failed\":0,\"not_run\":0},\"results\":",
+		"\"tasks\":{\"total\":%u,\"in_place\":%u,\"done\":0,\"failed\":0,\"not_run\":0},"
+		"\"results\":",
 		a->prepared.plan.job.n_tasks, c->n_tasks_in_place);
 	json_add_string(&b, a->prepared.results_dir);
 	buf_add_cstr(&b, "}\n");
@@ -156,18 +164,23 @@ nothing_to_do(const struct apply *a)
 static int
 apply(struct apply *a, struct error *err)
 {
-	struct prepared *p = &a->prepared;
 	const char *manifest = options_arg(&a->options, 0);
+	struct prepared *p = &a->prepared;
+	int rc = saved_plan_open(&a->saved, &p->arena, &a->options, manifest, err);
 
-	if (saved_plan_open(&a->saved, &p->arena, &a->options, manifest, err) < 0)
-		return out_fail(err);
-
-	if (prepare_manifest(p, &a->options, a->saved.there ? NULL : manifest, err) < 0 || /* parse */
-		take_lock(a, err) < 0 ||
-		prepare_observe(p, err) < 0 || /* observe */
-		prepare_diff(p, err) < 0 ||    /* diff */
-		prepare_graph(p, err) < 0 ||   /* graph */
-		saved_plan_check(&a->saved, p, err) < 0)
+	if (rc == 0)
+		rc = prepare_manifest(p, &a->options, a->saved.there ? NULL : manifest, err);
+	if (rc == 0)
+		rc = take_lock(a, err);
+	if (rc == 0)
+		rc = prepare_observe(p, err);
+	if (rc == 0)
+		rc = prepare_diff(p, err);
+	if (rc == 0)
+		rc = prepare_graph(p, err);
+	if (rc == 0)
+		rc = saved_plan_check(&a->saved, p, err);
+	if (rc < 0)
 		return out_fail(err);
 
 	show(a);
@@ -176,9 +189,12 @@ apply(struct apply *a, struct error *err)
 	if (a->options.dry_run)
 		return dry_run(a, err);
 
-	if (confirm(a, err) < 0 ||
-		saved_plan_take(&a->saved, p, a->id, err) < 0 ||
-		run_plan(&a->run, p, &a->options, a->id, err) < 0) /* run */
+	rc = confirm(a, err);
+	if (rc == 0)
+		rc = saved_plan_take(&a->saved, p, a->id, err);
+	if (rc == 0)
+		rc = run_plan(&a->run, p, &a->options, a->id, err);
+	if (rc < 0)
 		return out_fail(err);
 
 	return report(a);
@@ -190,7 +206,8 @@ run(int argc, char **argv)
 	struct apply a = {0};
 	struct error err;
 	int status = options_parse(&a.options, &command_apply,
-		"yes jobs keep-going dry-run rev allow-dirty infra manifest progress json color", 1, argc, argv);
+		"yes jobs keep-going dry-run rev allow-dirty infra manifest progress json color", 1,
+		argc, argv);
 
 	if (status >= 0)
 		return status;

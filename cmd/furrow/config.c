@@ -1,4 +1,5 @@
-/* config: reading settings. The file is a flat mapping of scalars; anything else in it is an error. */
+/* config: reading settings. The file is a flat mapping of scalars; anything else in it is an error.
+ */
 #include "cmd/furrow/config.h"
 
 #include "cmd/furrow/file.h"
@@ -12,7 +13,9 @@ static const char *const names[] = {"progress", "color", "jobs", NULL};
 static const char *const progresses[] = {"auto", "tty", "plain", "json", "quiet", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 
-enum { JOBS_MAX = 4096 };
+enum {
+	JOBS_MAX = 4096
+};
 
 /* The position of s in a list, -1 when it is not there. */
 static int
@@ -43,7 +46,8 @@ choice(const char *const *list, struct str name, struct str value, int *out, str
 }
 
 int
-config_set(struct config *c, enum config_from from, struct str name, struct str value, struct error *err)
+config_set(struct config *c, enum config_from from, struct str name, struct str value,
+	struct error *err)
 {
 	enum config_from *before[] = {&c->progress_from, &c->color_from, &c->jobs_from};
 	int which = find(names, name), n = 0;
@@ -61,8 +65,8 @@ config_set(struct config *c, enum config_from from, struct str name, struct str 
 	if (which == 1 && choice(colors, name, value, &n, err) != 0)
 		return ERR_INPUT;
 	if (which == 2 && (!str_to_i64(value, &jobs) || jobs < 1 || jobs > JOBS_MAX))
-		return error_set(err, ERR_INPUT, "jobs is a number from 1 to %d, not '%.*s'", JOBS_MAX,
-			STR_ARG(value));
+		return error_set(err, ERR_INPUT, "jobs is a number from 1 to %d, not '%.*s'",
+			JOBS_MAX, STR_ARG(value));
 	if (*before[which] > from)
 		return 0;
 	*before[which] = from;
@@ -80,7 +84,8 @@ scalar(const yaml_node_t *node)
 {
 	if (!node || node->type != YAML_SCALAR_NODE)
 		return (struct str){0};
-	return (struct str){.p = (const char *)node->data.scalar.value, .n = node->data.scalar.length};
+	return (struct str){
+		.p = (const char *)node->data.scalar.value, .n = node->data.scalar.length};
 }
 
 static int
@@ -149,7 +154,8 @@ load_environment(struct config *c, struct error *err)
 
 		if (!value || !*value)
 			continue;
-		if (config_set(c, FROM_ENVIRONMENT, str_from(names[i]), str_from(value), err) != 0) {
+		if (config_set(c, FROM_ENVIRONMENT, str_from(names[i]), str_from(value), err) !=
+			0) {
 			error_wrap(err, "%s", variables[i]);
 			return err->code;
 		}

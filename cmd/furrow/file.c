@@ -30,37 +30,45 @@ read_up_to(int fd, char *p, size_t n)
 	return (ssize_t)have;
 }
 
+static int
+too_large(const char *path, size_t max_bytes, struct error *err)
+{
+	if (max_bytes % (1 << 20) == 0)
+		return error_set(err, ERR_INPUT, "read %s: it is larger than %zu MiB", path,
+			max_bytes >> 20);
+	return error_set(err, ERR_INPUT, "read %s: it is larger than %zu bytes", path, max_bytes);
+}
+
 /* A file in /proc or a pipe tells no size, so what is read decides, not what stat says. */
 static int
-read_all(struct arena *a, int fd, const char *path, size_t max_bytes, size_t guess, struct str *bytes,
-	struct error *err)
+read_all(struct arena *a, int fd, const char *path, size_t max_bytes, size_t guess,
+	struct str *bytes, struct error *err)
 {
 	size_t cap = guess + 1, n = 0;
 	char *p = NULL;
+	ssize_t r;
+	int rc = 0;
 
 	for (;;) {
-		ssize_t r;
-
 		if (cap > max_bytes + 1)
 			cap = max_bytes + 1;
 		p = mem_realloc(p, cap);
 		r = read_up_to(fd, p + n, cap - n);
-		if (r < 0 || n + (size_t)r > max_bytes) {
-			int rc = r < 0 ? error_set_errno(err, errno == EISDIR ? ERR_INPUT : ERR_HOST, errno,
-						 "read %s", path)
-				       : error_set(err, ERR_INPUT, "read %s: it is larger than %zu bytes",
-						 path, max_bytes);
-			free(p);
-			return rc;
-		}
-		n += (size_t)r;
-		if (n < cap)
+		if (r >= 0)
+			n += (size_t)r;
+		if (r < 0 || n < cap || n > max_bytes)
 			break;
 		cap *= 2;
 	}
-	*bytes = arena_str(a, (struct str){.p = p, .n = n});
+	if (r < 0)
+		rc = error_set_errno(
+			err, errno == EISDIR ? ERR_INPUT : ERR_HOST, errno, "read %s", path);
+	else if (n > max_bytes)
+		rc = too_large(path, max_bytes, err);
+	else
+		*bytes = arena_str(a, (struct str){.p = p, .n = n});
 	free(p);
-	return 0;
+	return rc;
 }
 
 int
@@ -71,12 +79,14 @@ file_read(struct arena *a, const char *path, size_t max_bytes, struct str *bytes
 	int rc;
 
 	if (fd < 0)
-		return error_set_errno(err, errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_INPUT,
-			errno, "open %s", path);
+		return error_set_errno(err,
+			errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_INPUT, errno,
+			"open %s", path);
 	if (fstat(fd, &st) != 0)
 		st.st_size = 0;
 	rc = read_all(a, fd, path, max_bytes,
-		st.st_size > 0 && (uint64_t)st.st_size <= max_bytes ? (size_t)st.st_size : 4096, bytes, err);
+		st.st_size > 0 && (uint64_t)st.st_size <= max_bytes ? (size_t)st.st_size : 4096,
+		bytes, err);
 	close(fd);
 	return rc;
 }
@@ -91,7 +101,8 @@ file_map(const char *path, struct str *bytes, struct error *err)
 
 	*bytes = STR("");
 	if (fd < 0)
-		return error_set_errno(err, errno == ENOENT ? ERR_MISSING : ERR_HOST, errno, "open %s", path);
+		return error_set_errno(
+			err, errno == ENOENT ? ERR_MISSING : ERR_HOST, errno, "open %s", path);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		rc = error_set(err, ERR_INPUT, "%s is not a file", path);
 	} else if (st.st_size > 0) {
@@ -157,7 +168,8 @@ file_create(const char *path, struct str bytes, struct error *err)
 	int rc = 0;
 
 	if (fd < 0)
-		return error_set_errno(err, errno == EEXIST ? ERR_INPUT : ERR_HOST, errno, "create %s", path);
+		return error_set_errno(
+			err, errno == EEXIST ? ERR_INPUT : ERR_HOST, errno, "create %s", path);
 	if (write_and_sync(fd, bytes) != 0) {
 		rc = error_set_errno(err, ERR_HOST, errno, "write %s", path);
 		unlink(path);

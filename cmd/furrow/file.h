@@ -5,11 +5,13 @@
 #include "planner/base/arena.h"
 #include "planner/base/error.h"
 
-/* The bytes of a file. ERR_MISSING: there is none; ERR_INPUT: it is a folder, or larger than max_bytes; ERR_HOST:
- * reading failed. */
-int file_read(struct arena *a, const char *path, size_t max_bytes, struct str *bytes, struct error *err);
+/* The bytes of a file. ERR_MISSING: there is none; ERR_INPUT: it is a folder, or larger than
+ * max_bytes; ERR_HOST: reading failed. */
+int file_read(
+	struct arena *a, const char *path, size_t max_bytes, struct str *bytes, struct error *err);
 
-/* The bytes of a file that only grows, without copying them; end with file_unmap. An empty file gives an empty string. */
+/* The bytes of a file that only grows, without copying them; end with file_unmap. An empty file
+ * gives an empty string. */
 int file_map(const char *path, struct str *bytes, struct error *err);
 void file_unmap(struct str bytes);
 

@@ -1,5 +1,5 @@
-/* furrow: a batch job as a manifest, planned and applied. This file finds the command that is asked for. Nothing is
- * initialised before it is needed: `furrow --version` opens nothing. */
+/* furrow: a batch job as a manifest, planned and applied. This file finds the command that is asked
+ * for. Nothing is initialised before it is needed: `furrow --version` opens nothing. */
 #include "cmd/furrow/command.h"
 #include "cmd/furrow/out.h"
 #include "planner/suggest.h"
@@ -12,33 +12,39 @@
 static const char usage_head[] =
 	"usage: furrow [-C DIR] COMMAND [options]\n"
 	"\n"
-	"Plans and applies batch jobs. A job is described in furrow.yaml, in a git repository. `furrow plan` shows what\n"
-	"would be done and why, `furrow apply` does it; what has a result already is not done again.\n"
+	"Plans and applies batch jobs. A job is described in furrow.yaml, in a git\n"
+	"repository. `furrow plan` shows what would be done and why, `furrow apply` does\n"
+	"it; what has a result already is not done again.\n"
 	"\n"
 	"Commands:\n";
 
 static const char usage_tail[] =
 	"\n"
 	"Examples:\n"
-	"  furrow init                 write a furrow.yaml to start from\n"
-	"  furrow plan                 what would happen, and why\n"
-	"  furrow apply                show it, ask, do it\n"
+	"  furrow init                      write a furrow.yaml to start from\n"
+	"  furrow plan                      what would happen, and why\n"
+	"  furrow apply                     show it, ask, do it\n"
 	"\n"
 	"Options:\n"
-	"  -C DIR                      work as if started in DIR\n"
-	"  -h, --help                  this text; `furrow COMMAND --help` tells about one command\n"
-	"      --version               the version\n"
+	"  -C DIR                   work as if started in DIR\n"
+	"      --version            the version\n"
+	"  -h, --help               this text; `furrow COMMAND --help` tells of one command\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_PROGRESS, FURROW_COLOR, FURROW_JOBS    as --progress, --color, -j\n"
-	"  FURROW_RUNNER               the furrow-runner to use\n"
-	"  FURROW_ENGINE               the container engine to use: podman, docker, or a path\n"
-	"  NO_COLOR                    no colours\n"
+	"  FURROW_PROGRESS, FURROW_COLOR, FURROW_JOBS: as --progress, --color, -j\n"
+	"  FURROW_RUNNER: the furrow-runner to use\n"
+	"  FURROW_ENGINE: the container engine to use: podman, docker, or a path\n"
+	"  NO_COLOR: no colours; CI: no live view\n"
 	"\n"
 	"Exit codes:\n"
-	"  0 done; 1 a task failed; 2 there are changes (plan --detailed-exitcode); 3 the host or a service failed;\n"
-	"  4 a saved plan is out of date; 64 the command line or the manifest is wrong; 75 another apply of this job\n"
-	"  runs; 128 + N ended by signal N\n";
+	"  0    done\n"
+	"  1    a task failed\n"
+	"  2    there are changes (plan --detailed-exitcode)\n"
+	"  3    the host or a service failed\n"
+	"  4    a saved plan is out of date\n"
+	"  64   the command line or the manifest is wrong\n"
+	"  75   another apply of this job runs\n"
+	"  128+ ended by a signal: 130 is Ctrl-C\n";
 
 static int
 show_help(void)

@@ -11,8 +11,8 @@ read_text(struct manifest_file *f, struct str shown, const char *path, struct er
 	int rc;
 
 	if (f->n == sizeof(f->texts) / sizeof(f->texts[0]))
-		return error_set(err, ERR_INPUT, "%.*s: a manifest extends at most %d others", STR_ARG(shown),
-			MANIFEST_MAX_EXTENDS);
+		return error_set(err, ERR_INPUT, "%.*s: a manifest extends at most %d others",
+			STR_ARG(shown), MANIFEST_MAX_EXTENDS);
 	if (f->rev.p)
 		rc = source_manifest_at(f->arena, path, f->rev, &text->bytes, err);
 	else
@@ -26,16 +26,17 @@ read_text(struct manifest_file *f, struct str shown, const char *path, struct er
 }
 
 int
-manifest_file_read(struct manifest_file *f, struct arena *a, const struct place *place, struct str rev,
-	struct error *err)
+manifest_file_read(struct manifest_file *f, struct arena *a, const struct place *place,
+	struct str rev, struct error *err)
 {
 	int rc;
 
 	*f = (struct manifest_file){.arena = a, .rev = rev};
 	rc = read_text(f, str_from(place->shown), place->path, err);
 	if (rc == ERR_MISSING && !rev.p)
-		return error_set(err, ERR_INPUT, "there is no %s here: `furrow init` writes one, -C DIR or a path as "
-						 "argument names another",
+		return error_set(err, ERR_INPUT,
+			"there is no %s here: `furrow init` writes one, -C DIR or a path as "
+			"argument names another",
 			place->shown);
 	return rc;
 }
@@ -60,7 +61,8 @@ path_of(const struct manifest_file *f, struct str file)
 }
 
 static int
-load_extended(void *ctx, struct str path, struct str from, struct str *file, struct str *bytes, struct error *err)
+load_extended(void *ctx, struct str path, struct str from, struct str *file, struct str *bytes,
+	struct error *err)
 {
 	struct manifest_file *f = ctx;
 	struct str shown = folder_of(from), real = folder_of(str_from(path_of(f, from)));
@@ -79,13 +81,14 @@ load_extended(void *ctx, struct str path, struct str from, struct str *file, str
 }
 
 int
-manifest_file_parse(struct manifest_file *f, struct arena *a, struct manifest *out, struct diagnostics *diags,
-	struct str infra, struct error *err)
+manifest_file_parse(struct manifest_file *f, struct arena *a, struct manifest *out,
+	struct diagnostics *diags, struct str infra, struct error *err)
 {
 	const struct manifest_loader loader = {.ctx = f, .load = load_extended};
 	const struct manifest_options options = {.infra = infra};
 
-	return manifest_parse(a, out, diags, f->texts[0].file, f->texts[0].bytes, &loader, &options, err);
+	return manifest_parse(
+		a, out, diags, f->texts[0].file, f->texts[0].bytes, &loader, &options, err);
 }
 
 struct digest

@@ -8,7 +8,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum takes { TAKES_FLAG, TAKES_TEXT, TAKES_COUNT, TAKES_AGE, TAKES_SETTING, TAKES_HELP };
+enum takes {
+	TAKES_FLAG,
+	TAKES_TEXT,
+	TAKES_COUNT,
+	TAKES_AGE,
+	TAKES_SETTING,
+	TAKES_HELP
+};
 
 struct spec {
 	const char *name;
@@ -44,7 +51,9 @@ static const struct spec specs[] = {
 	{"yes", 'y', TAKES_FLAG, AT(yes)},
 };
 
-enum { N_SPECS = sizeof(specs) / sizeof(specs[0]) };
+enum {
+	N_SPECS = sizeof(specs) / sizeof(specs[0])
+};
 
 /* What getopt_long is given, and the names for "did you mean". */
 struct accepted {
@@ -93,7 +102,8 @@ accept_all(struct accepted *acc, const char *takes)
 	size_t n_shorts = 0;
 
 	*acc = (struct accepted){0};
-	acc->shorts[n_shorts++] = ':'; /* getopt tells a missing argument apart, and prints nothing */
+	acc->shorts[n_shorts++] =
+		':'; /* getopt tells a missing argument apart, and prints nothing */
 	for (int i = 0; i < N_SPECS; i++) {
 		if (specs[i].takes == TAKES_HELP || named_in(takes, specs[i].name))
 			accept_spec(acc, i, &n_shorts);
@@ -129,7 +139,8 @@ take(struct options *o, const struct spec *s, const char *value, struct error *e
 		return 0;
 	case TAKES_COUNT:
 		if (!str_to_i64(str_from(value), (int64_t *)member) || *(int64_t *)member < 1)
-			return error_set(err, ERR_INPUT, "expected a number from 1 on, got '%s'", value);
+			return error_set(
+				err, ERR_INPUT, "expected a number from 1 on, got '%s'", value);
 		return 0;
 	case TAKES_AGE:
 		if (!units_duration(str_from(value), (int64_t *)member, &why))
@@ -150,30 +161,33 @@ unknown_option(const struct command *c, const struct accepted *acc, const char *
 	const char *near;
 
 	if (optopt && optopt < 256)
-		return out_usage("%s: unknown option '-%c' (furrow %s --help tells the options)", c->name, optopt,
-			c->name);
+		return out_usage("%s: unknown option '-%c' (furrow %s --help tells the options)",
+			c->name, optopt, c->name);
 	name = str_from_index(name, 2);
 	name = str_cut(&name, '=');
 	if (optopt)
-		return out_usage("%s: option '--%s' takes no value", c->name, specs[optopt - 256].name);
+		return out_usage(
+			"%s: option '--%s' takes no value", c->name, specs[optopt - 256].name);
 	near = suggest_nearest(name, acc->names, (size_t)acc->n);
 	if (near)
-		return out_usage("%s: unknown option '--%.*s'; did you mean '--%s'?", c->name, STR_ARG(name), near);
-	return out_usage("%s: unknown option '--%.*s' (furrow %s --help tells the options)", c->name, STR_ARG(name),
-		c->name);
+		return out_usage("%s: unknown option '--%.*s'; did you mean '--%s'?", c->name,
+			STR_ARG(name), near);
+	return out_usage("%s: unknown option '--%.*s' (furrow %s --help tells the options)",
+		c->name, STR_ARG(name), c->name);
 }
 
 /* -1: go on. */
 static int
-take_next(struct options *o, const struct command *c, const struct accepted *acc, int opt, const char *word)
+take_next(struct options *o, const struct command *c, const struct accepted *acc, int opt,
+	const char *word)
 {
 	const struct spec *s = spec_of(opt);
 	struct error err;
 
 	if (opt == ':') {
 		s = spec_of(optopt);
-		return out_usage("%s: option '--%s' wants a value (furrow %s --help shows it)", c->name,
-			s ? s->name : word, c->name);
+		return out_usage("%s: option '--%s' wants a value (furrow %s --help shows it)",
+			c->name, s ? s->name : word, c->name);
 	}
 	if (opt == '?' || !s)
 		return unknown_option(c, acc, word);
@@ -192,7 +206,8 @@ take_next(struct options *o, const struct command *c, const struct accepted *acc
 }
 
 int
-options_parse(struct options *o, const struct command *c, const char *takes, int max_args, int argc, char **argv)
+options_parse(struct options *o, const struct command *c, const char *takes, int max_args, int argc,
+	char **argv)
 {
 	struct accepted acc;
 	struct error err;
@@ -213,8 +228,8 @@ options_parse(struct options *o, const struct command *c, const char *takes, int
 	o->args = argv + optind;
 	o->n_args = argc - optind;
 	if (o->n_args > max_args)
-		return out_usage("%s: what is '%s' for? (furrow %s --help tells the arguments)", c->name,
-			o->args[max_args], c->name);
+		return out_usage("%s: what is '%s' for? (furrow %s --help tells the arguments)",
+			c->name, o->args[max_args], c->name);
 	if (config_load(&o->config, &err) != 0)
 		return out_fail(&err);
 	return -1;

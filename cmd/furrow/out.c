@@ -37,7 +37,8 @@ out_color(int fd, enum color wish)
 	return isatty(fd);
 }
 
-/* 0, or the errno of what stopped it. A descriptor that somebody made non-blocking is waited for. */
+/* 0, or the errno of what stopped it. A descriptor that somebody made non-blocking is waited for.
+ */
 static int
 write_all(int fd, const char *p, size_t n)
 {

@@ -1,22 +1,37 @@
-/* out: where output goes. Data goes to standard output, words to standard error; each is written here and nowhere else. */
+/* out: where output goes. Data goes to standard output, words to standard error; each is written
+ * here and nowhere else. */
 #ifndef FURROW_OUT_H
 #define FURROW_OUT_H
 
 #include "planner/base/buf.h"
 #include "planner/base/error.h"
 
-enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum color {
+	COLOR_AUTO,
+	COLOR_ALWAYS,
+	COLOR_NEVER
+};
 
-enum ink { INK_PLAIN, INK_BOLD, INK_DIM, INK_RED, INK_GREEN, INK_YELLOW, INK_CYAN };
+enum ink {
+	INK_PLAIN,
+	INK_BOLD,
+	INK_DIM,
+	INK_RED,
+	INK_GREEN,
+	INK_YELLOW,
+	INK_CYAN
+};
 
 /* The escape sequence that begins an ink (INK_PLAIN: ends it); "" when colours are off. */
 const char *out_ink(bool color, enum ink ink);
 
-/* Whether to colour what goes to fd: on a terminal, unless NO_COLOR is set or TERM is "dumb" or missing. */
+/* Whether to colour what goes to fd: on a terminal, unless NO_COLOR is set or TERM is "dumb" or
+ * missing. */
 bool out_color(int fd, enum color wish);
 
-/* Writes the buffer to standard output, and empties it. Returns 0, or the exit status to leave with: a reader that
- * went away is the reader's business and ends us in silence, anything else is told. */
+/* Writes the buffer to standard output, and empties it. Returns 0, or the exit status to leave
+ * with: a reader that went away is the reader's business and ends us in silence, anything else is
+ * told. */
 int out_data(struct buf *b);
 
 /* One line of words on standard error, in one write. */

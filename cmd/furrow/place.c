@@ -25,21 +25,24 @@ place_find(struct arena *a, struct place *out, const char *manifest, struct erro
 		dir = (struct str){.p = given, .n = slash == given ? 1 : (size_t)(slash - given)};
 	real = realpath(arena_cstr(a, dir), NULL);
 	if (!real)
-		return error_set_errno(err, ERR_INPUT, errno, "%s: the folder of the manifest", given);
+		return error_set_errno(
+			err, ERR_INPUT, errno, "%s: the folder of the manifest", given);
 	out->shown = arena_cstr(a, str_from(given));
 	out->dir = arena_cstr(a, str_from(real));
 	out->name = arena_cstr(a, str_from(slash ? slash + 1 : given));
-	out->path = arena_printf(a, "%s%s%s", out->dir, strcmp(real, "/") == 0 ? "" : "/", out->name).p;
+	out->path =
+		arena_printf(a, "%s%s%s", out->dir, strcmp(real, "/") == 0 ? "" : "/", out->name).p;
 	free(real);
 	return 0;
 }
 
 int
-place_from_options(struct arena *a, struct place *out, const struct options *o, const char *argument,
-	struct error *err)
+place_from_options(struct arena *a, struct place *out, const struct options *o,
+	const char *argument, struct error *err)
 {
 	if (o->manifest && argument)
-		return error_set(err, ERR_INPUT, "the manifest is given twice: -m %s and %s", o->manifest, argument);
+		return error_set(err, ERR_INPUT, "the manifest is given twice: -m %s and %s",
+			o->manifest, argument);
 	return place_find(a, out, argument ? argument : o->manifest, err);
 }
 
@@ -50,6 +53,8 @@ place_state(struct arena *a, struct state_dir *out, const struct place *place, s
 
 	if (rc == 0 && access(out->root, F_OK) != 0)
 		return error_set(err, ERR_MISSING,
-			"nothing was applied in %s yet (-m names another manifest, -C another folder)", place->dir);
+			"nothing was applied in %s yet (-m names another manifest, -C another "
+			"folder)",
+			place->dir);
 	return rc;
 }

@@ -6,22 +6,25 @@
 
 #include <unistd.h>
 
-enum { STATUS_CHANGES = 2 };
+enum {
+	STATUS_CHANGES = 2
+};
 
 static const char help[] =
 	"usage: furrow plan [MANIFEST] [options]\n"
 	"\n"
-	"Shows what `furrow apply` would do, and why: which tasks have no result under their key yet, and what has to be\n"
-	"made for them. Reads the manifest (default: ./furrow.yaml), the sources and what exists; changes nothing.\n"
+	"Shows what `furrow apply` would do, and why: which tasks have no result under\n"
+	"their key yet, and what has to be made for them. Reads the manifest (default:\n"
+	"./furrow.yaml), the sources and what exists; changes nothing.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow plan                      what would happen here\n"
-	"  furrow plan --rev v1.2           the same for the manifest and the sources of a revision\n"
-	"  furrow plan -o today.plan        save it; `furrow apply today.plan` does exactly that, once\n"
+	"  furrow plan --rev v1.2           the same as of a revision\n"
+	"  furrow plan -o today.plan        save it for `furrow apply today.plan`\n"
 	"\n"
 	"Options:\n"
-	"      --rev REV            take manifest and sources as they stand at a git revision\n"
-	"      --allow-dirty        take the working files when they differ from the commit\n"
+	"      --rev REV            manifest and sources as of a git revision\n"
+	"      --allow-dirty        take the working files as they are\n"
 	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"  -j, --jobs N             count on N tasks at a time\n"
@@ -36,8 +39,10 @@ static const char help[] =
 	"  FURROW_JOBS, FURROW_COLOR, NO_COLOR, FURROW_ENGINE\n"
 	"\n"
 	"Exit codes:\n"
-	"  0 planned; 2 with --detailed-exitcode: there is something to do; 3 the host failed; 64 the command line or\n"
-	"  the manifest is wrong\n";
+	"  0    planned\n"
+	"  2    with --detailed-exitcode: there is something to do\n"
+	"  3    the host failed\n"
+	"  64   the command line or the manifest is wrong\n";
 
 static int
 save(const struct plan *plan, const char *path, struct error *err)
@@ -79,13 +84,15 @@ run(int argc, char **argv)
 	struct options o;
 	struct error err;
 	int status = options_parse(&o, &command_plan,
-		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode color", 1, argc, argv);
+		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode color", 1,
+		argc, argv);
 
 	if (status >= 0)
 		return status;
 	if (o.json && o.dot)
 		return out_usage("plan: --json and --dot at once; choose one");
-	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 || (o.output && save(&p.plan, o.output, &err) < 0))
+	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 ||
+		(o.output && save(&p.plan, o.output, &err) < 0))
 		status = out_fail(&err);
 	else
 		status = print(&p.plan, &o);

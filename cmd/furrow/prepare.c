@@ -5,10 +5,13 @@
 #include "cmd/furrow/out.h"
 #include "planner/base/ulid.h"
 #include "planner/execute/pool.h"
+#include "providers/store/collect.h"
 
 #include <sys/random.h>
 
-enum { READ_WORKERS = 4 };
+enum {
+	READ_WORKERS = 4
+};
 
 void
 prepare_ulid(char out[27])
@@ -31,8 +34,8 @@ settle(struct prepared *p, struct diagnostics *diags, int rc, struct error *err)
 		manifest_file_show(&p->file, diags);
 	if (!told)
 		return rc;
-	return error_set(err, ERR_INPUT, "%s: %zu error%s in it; nothing was done", p->place.shown, diags->n_errors,
-		diags->n_errors == 1 ? "" : "s");
+	return error_set(err, ERR_INPUT, "%s: %zu error%s in it; nothing was done", p->place.shown,
+		diags->n_errors, diags->n_errors == 1 ? "" : "s");
 }
 
 static int
@@ -41,20 +44,26 @@ check_infra(const struct manifest *m, struct error *err)
 	if (m->instances.infra.kind == INFRA_LOCAL)
 		return 0;
 	return error_set(err, ERR_INPUT,
-		"infra %.*s: this furrow runs jobs on this machine only; add --infra local to run it here",
+		"infra %.*s: this furrow runs jobs on this machine only; add --infra local to run "
+		"it here",
 		STR_ARG(m->instances.infra.text));
 }
 
 /* A folder of the manifest as an absolute path; s3:// is for clouds. */
 static int
-resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char *key, struct str *out,
-	struct error *err)
+resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char *key,
+	struct str *out, struct error *err)
 {
 	if (str_starts(folder, STR("s3://")))
-		return error_set(err, ERR_INPUT, "%.*s:%u:%u: %s: %.*s: infra local keeps its files in folders; name one",
+		return error_set(err, ERR_INPUT,
+			"%.*s:%u:%u: %s: %.*s: infra local keeps its files in folders; name one",
 			STR_ARG(pos.file), pos.line, pos.col, key, STR_ARG(folder));
+	while (str_starts(folder, STR("./")))
+		folder = str_from_index(folder, 2);
 	if (folder.n && folder.p[0] == '/')
 		*out = arena_str(&p->arena, folder);
+	else if (folder.n == 0 || str_is(folder, "."))
+		*out = str_from(p->place.dir);
 	else
 		*out = arena_printf(&p->arena, "%s/%.*s", p->place.dir, STR_ARG(folder));
 	return 0;
@@ -65,12 +74,14 @@ resolve_folders(struct prepared *p, struct error *err)
 {
 	const struct manifest *m = &p->manifest;
 	const struct job unexpanded = {.manifest = m};
-	int rc = resolve_folder(p, job_results_root(&unexpanded), m->pos_results, "results", &p->results_dir, err);
+	int rc = resolve_folder(
+		p, job_results_root(&unexpanded), m->pos_results, "results", &p->results_dir, err);
 
 	if (rc < 0)
 		return rc;
 	p->store_path = str_from(p->state.store);
-	return m->store.p ? resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err) : 0;
+	return m->store.p ? resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err)
+			  : 0;
 }
 
 /* What the manifest says of this job is stronger than what the config file says of all. */
@@ -83,7 +94,8 @@ decide_jobs(const struct config *config, const struct manifest *m)
 }
 
 int
-prepare_manifest(struct prepared *p, const struct options *o, const char *argument, struct error *err)
+prepare_manifest(
+	struct prepared *p, const struct options *o, const char *argument, struct error *err)
 {
 	struct diagnostics diags = {.arena = &p->arena};
 	struct plan *plan = &p->plan;
@@ -93,7 +105,8 @@ prepare_manifest(struct prepared *p, const struct options *o, const char *argume
 		rc = manifest_file_read(&p->file, &p->arena, &p->place, str_from(o->rev), err);
 	if (rc < 0)
 		return rc;
-	rc = manifest_file_parse(&p->file, &p->arena, &p->manifest, &diags, str_from(o->infra), err);
+	rc = manifest_file_parse(
+		&p->file, &p->arena, &p->manifest, &diags, str_from(o->infra), err);
 	rc = settle(p, &diags, rc, err);
 	if (rc == 0)
 		rc = check_infra(&p->manifest, err);
@@ -110,7 +123,8 @@ prepare_manifest(struct prepared *p, const struct options *o, const char *argume
 	return rc;
 }
 
-/* The results folder relative to the manifest's, absent when it lies elsewhere: what a run leaves there is no source. */
+/* The results folder relative to the manifest's, absent when it lies elsewhere: what a run leaves
+ * there is no source. */
 static struct str
 results_within(const struct prepared *p)
 {
@@ -132,15 +146,16 @@ open_local(struct prepared *p, struct error *err)
 		.store_path = p->store_path,
 		.clock = clock_system(),
 		.max_slots = p->max_slots,
-		.source = {
-			.manifest_dir = p->place.dir,
-			.manifest_name = p->place.name,
-			.workdir = p->manifest.workdir,
-			.rev = p->plan.rev,
-			.allow_dirty = p->plan.allow_dirty,
-			.results = results_within(p),
-			.cache_dir = p->state.cache,
-		},
+		.source =
+			{
+				.manifest_dir = p->place.dir,
+				.manifest_name = p->place.name,
+				.workdir = p->manifest.workdir,
+				.rev = p->plan.rev,
+				.allow_dirty = p->plan.allow_dirty,
+				.results = results_within(p),
+				.cache_dir = p->state.cache,
+			},
 	};
 
 	return local_open(&p->local, &config, err);
@@ -153,15 +168,17 @@ check_machine(struct prepared *p, struct error *err)
 	const struct machine *machine = &local_observed(p->local)->observed.machine;
 	struct diagnostics diags = {.arena = &p->arena};
 
-	manifest_check_local(&p->manifest, machine->cpus, machine->memory_bytes, machine->arch, &diags);
+	manifest_check_local(
+		&p->manifest, machine->cpus, machine->memory_bytes, machine->arch, &diags);
 	return settle(p, &diags, 0, err);
 }
 
 int
 prepare_observe(struct prepared *p, struct error *err)
 {
-	const struct exec_options options = {
-		.deadline_ns = -1, .task_timeout_ns = -1, .retry = {.task_attempts = 1, .step_attempts = 1}};
+	const struct exec_options options = {.deadline_ns = -1,
+		.task_timeout_ns = -1,
+		.retry = {.task_attempts = 1, .step_attempts = 1}};
 	struct exec_result result;
 	struct graph reads;
 	struct pool *pool;
@@ -169,6 +186,8 @@ prepare_observe(struct prepared *p, struct error *err)
 
 	if (rc == 0)
 		rc = check_machine(p, err);
+	if (rc == 0)
+		rc = collect_check(p->results_dir.p, err);
 	if (rc == 0)
 		rc = local_read_graph(p->local, &p->arena, &reads, err);
 	if (rc < 0)
@@ -189,7 +208,8 @@ prepare_diff(struct prepared *p, struct error *err)
 	const struct local_observation *seen = local_observed(p->local);
 	struct diagnostics diags = {.arena = &p->arena};
 	struct plan *plan = &p->plan;
-	int rc = job_resolve(&p->arena, &plan->job, &p->manifest, &seen->source, &seen->inputs, &diags, err);
+	int rc = job_resolve(
+		&p->arena, &plan->job, &p->manifest, &seen->source, &seen->inputs, &diags, err);
 
 	rc = settle(p, &diags, rc, err);
 	if (rc < 0)
@@ -205,7 +225,8 @@ prepare_graph(struct prepared *p, struct error *err)
 {
 	struct plan *plan = &p->plan;
 	char id[27];
-	int rc = graph_of_changes(&p->arena, &plan->graph, &plan->job, &plan->observed, &plan->changes, err);
+	int rc = graph_of_changes(
+		&p->arena, &plan->graph, &plan->job, &plan->observed, &plan->changes, err);
 
 	if (rc < 0)
 		return rc;

@@ -1,5 +1,5 @@
-/* prepare: what plan, apply, why and status have in common: from a manifest to a plan. In order: manifest, observe, diff,
- * graph; each needs the one before. */
+/* prepare: what plan, apply, why and status have in common: from a manifest to a plan. In order:
+ * manifest, observe, diff, graph; each needs the one before. */
 #ifndef FURROW_PREPARE_H
 #define FURROW_PREPARE_H
 
@@ -13,15 +13,16 @@ struct prepared {
 	struct manifest_file file;
 	struct state_dir state;
 	struct str store_path, results_dir; /* absolute */
-	uint32_t max_slots;                 /* -j; 0: as the manifest says */
+	uint32_t max_slots;		    /* -j; 0: as the manifest says */
 	struct manifest manifest;
 	struct local *local;
 	struct plan plan;
 };
 
-/* Reads and checks the manifest that `argument` or the options name (at --rev). What is wrong with it is shown on
- * standard error; err then tells how much. Zero *p first. */
-int prepare_manifest(struct prepared *p, const struct options *o, const char *argument, struct error *err);
+/* Reads and checks the manifest that `argument` or the options name (at --rev). What is wrong with
+ * it is shown on standard error; err then tells how much. Zero *p first. */
+int prepare_manifest(
+	struct prepared *p, const struct options *o, const char *argument, struct error *err);
 
 /* Reads the source and what exists, concurrently; changes nothing. */
 int prepare_observe(struct prepared *p, struct error *err);
@@ -33,7 +34,8 @@ int prepare_diff(struct prepared *p, struct error *err);
 int prepare_graph(struct prepared *p, struct error *err);
 
 /* All four. */
-int prepare_plan(struct prepared *p, const struct options *o, const char *argument, struct error *err);
+int prepare_plan(
+	struct prepared *p, const struct options *o, const char *argument, struct error *err);
 
 void prepare_close(struct prepared *p);
 

@@ -14,7 +14,8 @@ by_kind_and_label(const void *a, const void *b)
 	return x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : str_cmp(x->label, y->label);
 }
 
-/* How long a node took, without waiting for its turn: a task as long as its process ran. < 0: it didn't go well. */
+/* How long a node took, without waiting for its turn: a task as long as its process ran. < 0: it
+ * didn't go well. */
 static int64_t
 duration_ns(const struct timing_node *n)
 {
@@ -44,8 +45,8 @@ entry_of(struct history_entry *e, const struct timing_node *n, const struct plan
 }
 
 void
-record_history(struct arena *a, struct history *out, const struct plan *plan, const struct timings *t,
-	const struct history *older)
+record_history(
+	struct arena *a, struct history *out, const struct plan *plan, const struct timings *t)
 {
 	size_t n = 0;
 
@@ -56,12 +57,9 @@ record_history(struct arena *a, struct history *out, const struct plan *plan, co
 		qsort(out->v, n, sizeof(*out->v), by_kind_and_label);
 	out->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct history_entry *before = history_find(older, out->v[i].kind, out->v[i].label);
-
 		/* Several environments share the label "-": one of them stands for all. */
 		if (out->n && by_kind_and_label(&out->v[out->n - 1], &out->v[i]) == 0)
 			continue;
-		out->v[i].count += before ? before->count : 0;
 		out->v[out->n++] = out->v[i];
 	}
 }
@@ -81,7 +79,7 @@ merge(struct store *store, const struct plan *plan, const struct timings *t, str
 	else if (rc == ERR_MISSING)
 		rc = 0;
 	if (rc == 0) {
-		record_history(&a, &newer, plan, t, &older);
+		record_history(&a, &newer, plan, t);
 		history_merge(&text, &older, &newer);
 		rc = newer.n ? store_put(store, name, buf_str(&text), err) : 0;
 	}

@@ -1,16 +1,17 @@
-/* record: what a finished run leaves in the store for the next plan: durations, and which key each task had. */
+/* record: what a finished run leaves in the store for the next plan: durations, and which key each
+ * task had. */
 #ifndef FURROW_RECORD_H
 #define FURROW_RECORD_H
 
 #include "planner/execute/timings.h"
 #include "planner/plan.h"
 
-/* The durations of what went well in a run, as history entries sorted as history wants them. older may be empty: counts
- * go on from it. */
-void record_history(struct arena *a, struct history *out, const struct plan *plan, const struct timings *t,
-	const struct history *older);
+/* The durations of what went well in a run, as history entries sorted as history wants them. */
+void record_history(
+	struct arena *a, struct history *out, const struct plan *plan, const struct timings *t);
 
-/* Merges them into history/JOB of the store. That it failed is said, and no more: history is a help, never a condition. */
+/* Merges them into history/JOB of the store. That it failed is said, and no more: history is a
+ * help, never a condition. */
 void record_run(const struct plan *plan, const struct timings *t, const char *store_path);
 
 #endif

@@ -13,7 +13,11 @@
 #include <unistd.h>
 
 /* Steps that are no tasks, at a time. */
-enum { WORKERS = 8, STEP_ATTEMPTS = 4, AHEAD_LEAST = 8 };
+enum {
+	WORKERS = 8,
+	STEP_ATTEMPTS = 4,
+	AHEAD_LEAST = 8
+};
 
 static const int64_t grace_ns = 5 * NS_PER_S;
 
@@ -33,7 +37,9 @@ on_signal(int number)
 	errno = saved;
 }
 
-enum { N_SIGNALS = 3 };
+enum {
+	N_SIGNALS = 3
+};
 static const int signals[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 static void
@@ -86,14 +92,16 @@ options_of(const struct prepared *p, const struct options *o)
 		.task_timeout_ns = m->timeout_ns,
 		.grace_ns = grace_ns,
 		.ahead = p->plan.slots > AHEAD_LEAST ? p->plan.slots : AHEAD_LEAST,
-		.retry = {
-			.task_attempts = m->retry.attempts < 1 ? 1 : (uint32_t)m->retry.attempts,
-			.task_for_mask = m->retry.for_mask,
-			.exit_codes = m->retry.exit_codes,
-			.n_exit_codes = m->retry.n_exit_codes,
-			.step_attempts = STEP_ATTEMPTS,
-			.delay_ns = m->retry.delay_ns,
-		},
+		.retry =
+			{
+				.task_attempts =
+					m->retry.attempts < 1 ? 1 : (uint32_t)m->retry.attempts,
+				.task_for_mask = m->retry.for_mask,
+				.exit_codes = m->retry.exit_codes,
+				.n_exit_codes = m->retry.n_exit_codes,
+				.step_attempts = STEP_ATTEMPTS,
+				.delay_ns = m->retry.delay_ns,
+			},
 	};
 	ssize_t n = getrandom(&e.retry.seed, sizeof(e.retry.seed), 0);
 
@@ -102,8 +110,8 @@ options_of(const struct prepared *p, const struct options *o)
 }
 
 static int
-open_journal(struct journal **out, const struct run *run, const struct prepared *p, const char *trace,
-	int64_t wall0_ns, struct error *err)
+open_journal(struct journal **out, const struct run *run, const struct prepared *p,
+	const char *trace, int64_t wall0_ns, struct error *err)
 {
 	const struct plan *plan = &p->plan;
 	const struct source *source = plan->job.source;
@@ -124,7 +132,8 @@ open_journal(struct journal **out, const struct run *run, const struct prepared 
 		.n_in_place = plan->changes.n_tasks_in_place,
 	};
 	struct arena a = {0};
-	int rc = journal_create(out, arena_printf(&a, "%s/journal.jsonl", run->path).p, &head, &plan->graph, err);
+	int rc = journal_create(
+		out, arena_printf(&a, "%s/journal.jsonl", run->path).p, &head, &plan->graph, err);
 
 	arena_free(&a);
 	return rc;
@@ -142,7 +151,8 @@ exit_status_of(int rc, const struct exec_result *result)
 
 /* Walks the graph with everything in place; fills out->exit_status. */
 static int
-execute(struct run *out, struct prepared *p, const struct options *o, const char *trace, struct error *err)
+execute(struct run *out, struct prepared *p, const struct options *o, const char *trace,
+	struct error *err)
 {
 	const struct clock *clock = clock_system();
 	const struct exec_options options = options_of(p, o);
@@ -168,8 +178,8 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	}
 	view = view_open(mode, &facts, view_stderr());
 	catch_signals(pool, before);
-	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), journal, view_observer(view), &result,
-		&why);
+	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), journal,
+		view_observer(view), &result, &why);
 	view_close(view, result.wall_ns);
 	out->exit_status = exit_status_of(rc, &result);
 	out->out_of_time = result.out_of_time;
@@ -181,7 +191,8 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 }
 
 int
-run_plan(struct run *out, struct prepared *p, const struct options *o, const char *id, struct error *err)
+run_plan(struct run *out, struct prepared *p, const struct options *o, const char *id,
+	struct error *err)
 {
 	struct run_dir dir = {.id = id};
 	char trace[33];
@@ -237,7 +248,8 @@ run_dry(struct prepared *p, struct buf *out, struct error *err)
 	int rc;
 
 	options.dry_run = true;
-	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), NULL, &observer, &result, err);
+	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), NULL, &observer,
+		&result, err);
 	pool_close(pool);
 	return rc;
 }

@@ -6,20 +6,23 @@
 #include "planner/execute/timings.h"
 
 struct run {
-	const char *id;   /* ULID */
-	const char *path; /* its folder, .furrow/runs/ID */
-	int exit_status;  /* what apply ends with */
+	const char *id;		  /* ULID */
+	const char *path;	  /* its folder, .furrow/runs/ID */
+	int exit_status;	  /* what apply ends with */
 	struct error first_error; /* of the node that failed first; code ERR_NONE: none */
-	bool out_of_time; /* max_duration was over */
-	struct timings timings; /* its journal, read back */
+	bool out_of_time;	  /* max_duration was over */
+	struct timings timings;	  /* its journal, read back */
 };
 
-/* Executes p->plan under the run id `id`: run folder, journal, workers, view, signals, and the durations that the next plan
- * estimates from. 0 when it was executed, whatever became of it (exit_status); < 0 when it could not be, or its journal
- * could not be kept. *out lives in p->arena. */
-int run_plan(struct run *out, struct prepared *p, const struct options *o, const char *id, struct error *err);
+/* Executes p->plan under the run id `id`: run folder, journal, workers, view, signals, and the
+ * durations that the next plan estimates from. 0 when it was executed, whatever became of it
+ * (exit_status); < 0 when it could not be, or its journal could not be kept. *out lives in
+ * p->arena. */
+int run_plan(struct run *out, struct prepared *p, const struct options *o, const char *id,
+	struct error *err);
 
-/* -n: walks the plan with the executor's own loop but starts nothing; the order of nodes is added to `out`, one a line. */
+/* -n: walks the plan with the executor's own loop but starts nothing; the order of nodes is added
+ * to `out`, one a line. */
 int run_dry(struct prepared *p, struct buf *out, struct error *err);
 
 #endif

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { ULID_CHARACTERS = ULID_BYTES - 1 };
+enum {
+	ULID_CHARACTERS = ULID_BYTES - 1
+};
 
 static void
-load(struct arena *a, const struct state_dir *state, const char *id, const char *running, struct run_dir *out)
+load(struct arena *a, const struct state_dir *state, const char *id, const char *running,
+	struct run_dir *out)
 {
 	struct str bytes = {0};
 	struct error err;
@@ -55,15 +58,17 @@ running_run(const struct state_dir *state, char run[32])
 }
 
 void
-run_dir_list(struct arena *a, const struct state_dir *state, struct run_dir **out, size_t *n)
+run_dir_list(struct arena *a, const struct state_dir *state, size_t limit, struct run_dir **out,
+	size_t *n, size_t *all)
 {
 	struct names ids = list_ids(a, state);
 	char running[32];
 
 	running_run(state, running);
-	*out = ARENA_ARRAY(a, struct run_dir, ids.n);
-	*n = ids.n;
-	for (size_t i = 0; i < ids.n; i++)
+	*all = ids.n;
+	*n = ids.n < limit ? ids.n : limit;
+	*out = ARENA_ARRAY(a, struct run_dir, *n);
+	for (size_t i = 0; i < *n; i++)
 		load(a, state, ids.v[i], running, &(*out)[i]);
 }
 
@@ -91,10 +96,11 @@ position(const struct names *ids, const char *spec, struct error *err)
 		return 0;
 	if (spec[0] == '^') {
 		if (!str_to_i64(spec[1] ? str_from(spec + 1) : STR("1"), &back) || back < 0)
-			return error_set(err, ERR_INPUT, "'%s' is no run: write ^1 for the one before the latest",
-				spec);
+			return error_set(err, ERR_INPUT,
+				"'%s' is no run: write ^1 for the one before the latest", spec);
 		if (back >= (int64_t)ids->n)
-			return error_set(err, ERR_INPUT, "there is no run '%s': there are %zu (furrow runs lists them)",
+			return error_set(err, ERR_INPUT,
+				"there is no run '%s': there are %zu (furrow runs lists them)",
 				spec, ids->n);
 		return back;
 	}
@@ -102,12 +108,14 @@ position(const struct names *ids, const char *spec, struct error *err)
 		if (strncasecmp(ids->v[i], spec, n) != 0)
 			continue;
 		if (found != SIZE_MAX)
-			return error_set(err, ERR_INPUT, "'%s' begins more than one run's id: %s and %s; write more of it",
+			return error_set(err, ERR_INPUT,
+				"'%s' begins more than one run's id: %s and %s; write more of it",
 				spec, ids->v[found], ids->v[i]);
 		found = i;
 	}
 	if (found == SIZE_MAX)
-		return error_set(err, ERR_INPUT, "there is no run '%s' in %s", spec, "this state folder (furrow runs lists them)");
+		return error_set(err, ERR_INPUT, "there is no run '%s' in %s", spec,
+			"this state folder (furrow runs lists them)");
 	return (int64_t)found;
 }
 
@@ -120,7 +128,8 @@ run_dir_find(struct arena *a, const struct state_dir *state, const char *spec, s
 	int64_t at;
 
 	if (ids.n == 0)
-		return error_set(err, ERR_INPUT, "nothing was applied here yet: %s has no run", state->runs);
+		return error_set(
+			err, ERR_INPUT, "nothing was applied here yet: %s has no run", state->runs);
 	at = position(&ids, spec ? spec : "latest", err);
 	if (at < 0)
 		return (int)at;
@@ -234,7 +243,8 @@ run_tasks_find(const struct run_tasks *t, uint32_t index)
 }
 
 int
-run_tasks_named(const struct run_tasks *t, const char *word, const struct run_task **out, struct error *err)
+run_tasks_named(
+	const struct run_tasks *t, const char *word, const struct run_task **out, struct error *err)
 {
 	enum kind kind;
 	uint32_t index;

@@ -1,5 +1,5 @@
-/* saved_plan: reading saved plans, and seeing to it that one is applied once. .furrow/applied/ID, made with O_EXCL before
- * anything runs, holds the run that applies the plan ID. */
+/* saved_plan: reading saved plans, and seeing to it that one is applied once. .furrow/applied/ID,
+ * made with O_EXCL before anything runs, holds the run that applies the plan ID. */
 #include "cmd/furrow/saved_plan.h"
 
 #include "cmd/furrow/file.h"
@@ -27,15 +27,21 @@ starts_like_a_plan(const char *path)
 static int
 refuse_options(const struct options *o, const char *path, struct error *err)
 {
-	const char *name = o->manifest ? "-m" : o->rev ? "--rev" : o->infra ? "--infra" : o->allow_dirty ? "--allow-dirty" : NULL;
+	const char *name = o->manifest	    ? "-m"
+			   : o->rev	    ? "--rev"
+			   : o->infra	    ? "--infra"
+			   : o->allow_dirty ? "--allow-dirty"
+					    : NULL;
 
 	if (!name)
 		return 0;
-	return error_set(err, ERR_INPUT, "%s: a saved plan is applied as it was made; leave %s out", path, name);
+	return error_set(err, ERR_INPUT, "%s: a saved plan is applied as it was made; leave %s out",
+		path, name);
 }
 
 int
-saved_plan_open(struct saved_plan *s, struct arena *a, struct options *o, const char *argument, struct error *err)
+saved_plan_open(struct saved_plan *s, struct arena *a, struct options *o, const char *argument,
+	struct error *err)
 {
 	struct plan_file *file = &s->file;
 	struct str bytes;
@@ -68,7 +74,8 @@ mark_of(const struct saved_plan *s, const struct prepared *p, struct arena *a)
 static int
 applied_already(const struct saved_plan *s, struct str run, struct error *err)
 {
-	return error_set(err, ERR_STALE, "%s was applied already as run %.*s; make a new plan with `furrow plan -o`",
+	return error_set(err, ERR_STALE,
+		"%s was applied already as run %.*s; make a new plan with `furrow plan -o`",
 		s->path, STR_ARG(str_trim(run)));
 }
 
@@ -91,7 +98,8 @@ saved_plan_check(const struct saved_plan *s, const struct prepared *p, struct er
 }
 
 int
-saved_plan_take(const struct saved_plan *s, const struct prepared *p, const char *run, struct error *err)
+saved_plan_take(
+	const struct saved_plan *s, const struct prepared *p, const char *run, struct error *err)
 {
 	struct arena a = {0};
 	int rc;

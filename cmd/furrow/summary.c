@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 
-enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8 };
+enum {
+	SHOWN_FAILURES = 10,
+	SHOWN_PATH = 8
+};
 
 struct counts {
 	uint32_t done, failed, not_run;
@@ -88,7 +91,8 @@ add_failures(struct buf *b, const struct summary *s)
 		if (n->state != NODE_FAILED || all++ >= SHOWN_FAILURES)
 			continue;
 		shown++;
-		buf_addf(b, "%sfailed%s ", out_ink(s->color, INK_RED), out_ink(s->color, INK_PLAIN));
+		buf_addf(
+			b, "%sfailed%s ", out_ink(s->color, INK_RED), out_ink(s->color, INK_PLAIN));
 		add_name(b, s, n);
 		buf_add_cstr(b, ": ");
 		text_add_safe(b, last && last->error.p ? last->error : STR("failed"), 0);
@@ -110,14 +114,16 @@ add_headline(struct buf *b, const struct summary *s)
 	uint32_t in_place = s->plan->changes.n_tasks_in_place;
 	char text[TEXT_BYTES];
 
-	buf_addf(b, "%s%u task%s done", out_ink(s->color, INK_BOLD), c.done, c.done == 1 ? "" : "s");
+	buf_addf(
+		b, "%s%u task%s done", out_ink(s->color, INK_BOLD), c.done, c.done == 1 ? "" : "s");
 	if (c.failed)
 		buf_addf(b, ", %u failed", c.failed);
 	if (c.not_run)
 		buf_addf(b, ", %u did not run", c.not_run);
 	if (in_place)
 		buf_addf(b, ", %u in place before", in_place);
-	buf_addf(b, ", in %s%s\n", text_duration(text, s->timings->wall_ns), out_ink(s->color, INK_PLAIN));
+	buf_addf(b, ", in %s%s\n", text_duration(text, s->timings->wall_ns),
+		out_ink(s->color, INK_PLAIN));
 	if (s->out_of_time)
 		buf_add_cstr(b, "max_duration is over: what still ran was stopped\n");
 	if ((s->timings->interrupted || s->out_of_time) && c.not_run)
@@ -130,18 +136,19 @@ summary_add_phases(struct buf *b, const struct timings *t, bool color)
 	char critical[TEXT_BYTES], all[TEXT_BYTES];
 	int64_t wall = t->wall_ns > 0 ? t->wall_ns : 1, sum = 0;
 
-	buf_addf(b, "\n%swhere the time went   critical path          all steps%s\n", out_ink(color, INK_BOLD),
-		out_ink(color, INK_PLAIN));
+	buf_addf(b, "\n%swhere the time went   critical path          all steps%s\n",
+		out_ink(color, INK_BOLD), out_ink(color, INK_PLAIN));
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (t->critical_phase_ns[i] == 0 && t->phase_ns[i] == 0)
 			continue;
 		sum += t->phase_ns[i];
 		buf_addf(b, "  %-14s %18s %3d %% %15s\n", phase_name((enum phase)i),
 			text_duration(critical, t->critical_phase_ns[i]),
-			(int)((t->critical_phase_ns[i] * 100 + wall / 2) / wall), text_duration(all, t->phase_ns[i]));
+			(int)((t->critical_phase_ns[i] * 100 + wall / 2) / wall),
+			text_duration(all, t->phase_ns[i]));
 	}
-	buf_addf(b, "  %-14s %18s %3d %% %15s\n", "together", text_duration(critical, t->wall_ns), 100,
-		text_duration(all, sum));
+	buf_addf(b, "  %-14s %18s %3d %% %15s\n", "together", text_duration(critical, t->wall_ns),
+		100, text_duration(all, sum));
 }
 
 static void
@@ -153,7 +160,8 @@ add_critical_path(struct buf *b, const struct summary *s)
 	const struct timing_node **path = summary_critical_path(&a, s->timings, &n);
 
 	if (n)
-		buf_addf(b, "\n%scritical path%s  ", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN));
+		buf_addf(b, "\n%scritical path%s  ", out_ink(s->color, INK_BOLD),
+			out_ink(s->color, INK_PLAIN));
 	for (size_t i = 0; i < n; i++) {
 		/* A long chain of tasks in one slot: its ends tell enough. */
 		if (n > SHOWN_PATH && i == SHOWN_PATH / 2) {
@@ -176,7 +184,8 @@ add_reused(struct buf *b, const struct summary *s)
 
 	if (c->n_in_place == 0 && c->n_tasks_in_place == 0)
 		return;
-	buf_addf(b, "%sreused%s         ", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN));
+	buf_addf(b, "%sreused%s         ", out_ink(s->color, INK_BOLD),
+		out_ink(s->color, INK_PLAIN));
 	for (size_t i = 0; i < c->n_in_place; i++) {
 		kind_id(id, c->in_place[i].kind, c->in_place[i].index);
 		buf_addf(b, "%s%s", i ? ", " : "", id);
@@ -196,10 +205,10 @@ summary_write(struct buf *b, const struct summary *s)
 	summary_add_phases(b, s->timings, s->color);
 	add_critical_path(b, s);
 	add_reused(b, s);
-	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN),
-		STR_ARG(s->results_dir));
-	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD), out_ink(s->color, INK_PLAIN),
-		STR_ARG(s->timings->run));
+	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD),
+		out_ink(s->color, INK_PLAIN), STR_ARG(s->results_dir));
+	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD),
+		out_ink(s->color, INK_PLAIN), STR_ARG(s->timings->run));
 }
 
 static void
@@ -240,7 +249,8 @@ add_failures_json(struct buf *b, const struct summary *s)
 		json_add_member_int(b, "attempts", n->n_attempts);
 		json_add_member_string(b, "error", last ? last->error : (struct str){0});
 		if (n->kind == KIND_TASK && last)
-			json_add_member_string(b, "stderr", tail_of(&a, s->logs, n->index, last->attempt));
+			json_add_member_string(
+				b, "stderr", tail_of(&a, s->logs, n->index, last->attempt));
 		buf_add_char(b, '}');
 		arena_reset(&a);
 	}

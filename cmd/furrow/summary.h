@@ -1,5 +1,5 @@
-/* summary: the end of an apply: what became of it, how long it took and where the time went, what failed with its last
- * words, what was reused. */
+/* summary: the end of an apply: what became of it, how long it took and where the time went, what
+ * failed with its last words, what was reused. */
 #ifndef FURROW_SUMMARY_H
 #define FURROW_SUMMARY_H
 
@@ -10,9 +10,9 @@ struct summary {
 	const struct plan *plan;
 	const struct timings *timings;
 	struct str results_dir; /* as people call it */
-	const char *logs;       /* folder of the attempts' streams; NULL: none */
+	const char *logs;	/* folder of the attempts' streams; NULL: none */
 	int exit_status;
-	bool out_of_time;       /* max_duration was over */
+	bool out_of_time; /* max_duration was over */
 	bool color;
 };
 
@@ -20,13 +20,15 @@ void summary_write(struct buf *out, const struct summary *s);
 
 /* {"furrow_run":1,"run":…,"job":…,"exit":…,"wall_s":…,"tasks":{"total","in_place","done","failed","not_run"},
  *  "phases":{"run":{"critical_s":…,"all_s":…},…},"critical_path":[{"id","label"?,"s"}],
- *  "failures":[{"id","label"?,"attempts","error","stderr"}],"reused":[…],"results":…} and a newline */
+ *  "failures":[{"id","label"?,"attempts","error","stderr"}],"reused":[…],"results":…} and a newline
+ */
 void summary_write_json(struct buf *out, const struct summary *s);
 
 /* "  run    30.1 s   88 %    2m 10s" for each phase that took time, with a heading and the sum. */
 void summary_add_phases(struct buf *out, const struct timings *t, bool color);
 
 /* Nodes of the critical path in the order of time, in the arena. */
-const struct timing_node **summary_critical_path(struct arena *a, const struct timings *t, size_t *n);
+const struct timing_node **summary_critical_path(
+	struct arena *a, const struct timings *t, size_t *n);
 
 #endif

@@ -5,7 +5,10 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/text.h"
 
-enum { LAST_LINES = 5, LAST_BYTES = 8 << 10 };
+enum {
+	LAST_LINES = 5,
+	LAST_BYTES = 8 << 10
+};
 
 struct str
 tail_of(struct arena *a, const char *logs, uint32_t task, uint32_t attempt)
@@ -19,8 +22,8 @@ tail_of(struct arena *a, const char *logs, uint32_t task, uint32_t attempt)
 }
 
 void
-tail_add(struct buf *b, const char *logs, uint32_t task, uint32_t attempt, bool color, const char *eol,
-	size_t columns)
+tail_add(struct buf *b, const char *logs, uint32_t task, uint32_t attempt, bool color,
+	const char *eol, size_t columns)
 {
 	struct arena a = {0};
 	struct str lines = tail_of(&a, logs, task, attempt);

@@ -14,7 +14,8 @@ minutes_and_more(char out[TEXT_BYTES], int64_t s)
 	else if (s < 48 * 3600)
 		snprintf(out, TEXT_BYTES, "%dh %02dm", (int)(s / 3600), (int)(s / 60 % 60));
 	else
-		snprintf(out, TEXT_BYTES, "%lldd %02dh", (long long)(s / 86400), (int)(s / 3600 % 24));
+		snprintf(out, TEXT_BYTES, "%lldd %02dh", (long long)(s / 86400),
+			(int)(s / 3600 % 24));
 	return out;
 }
 
@@ -102,8 +103,8 @@ text_ago(char out[TEXT_BYTES], int64_t ns)
 	return out;
 }
 
-/* The bytes of the character at s.p, 0 when it is not to be shown: a control character, or no UTF-8. C1 controls
- * (U+0080 to U+009F) move the cursor on some terminals, too. */
+/* The bytes of the character at s.p, 0 when it is not to be shown: a control character, or no
+ * UTF-8. C1 controls (U+0080 to U+009F) move the cursor on some terminals, too. */
 static size_t
 character(struct str s)
 {

@@ -4,7 +4,9 @@
 
 #include "planner/base/buf.h"
 
-enum { TEXT_BYTES = 32 };
+enum {
+	TEXT_BYTES = 32
+};
 
 /* "0.4 ms", "420 ms", "34.2 s", "12m 05s", "3h 20m", "2d 04h"; "-" when ns < 0. Returns out. */
 const char *text_duration(char out[TEXT_BYTES], int64_t ns);
@@ -17,8 +19,9 @@ const char *text_time(char out[TEXT_BYTES], int64_t wall_ns);
 /* "just now", "5 minutes ago", "3 hours ago", "12 days ago". */
 const char *text_ago(char out[TEXT_BYTES], int64_t ns);
 
-/* Appends s in at most `columns` columns (0: no limit), with "..." where it was cut. Control characters and bytes that
- * are no UTF-8 become '?', so that what a task wrote cannot move the cursor. */
+/* Appends s in at most `columns` columns (0: no limit), with "..." where it was cut. Control
+ * characters and bytes that are no UTF-8 become '?', so that what a task wrote cannot move the
+ * cursor. */
 void text_add_safe(struct buf *b, struct str s, size_t columns);
 /* How many columns text_add_safe takes without a limit: one a character. */
 size_t text_columns(struct str s);

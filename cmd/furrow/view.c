@@ -84,7 +84,8 @@ add_message(struct buf *b, const char *message, const char *eol)
 }
 
 static void
-add_failure(struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
+add_failure(
+	struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
 {
 	bool color = v->facts.color;
 
@@ -101,13 +102,18 @@ add_failure(struct view *v, struct buf *b, const struct view_end *end, const cha
 		buf_addf(b, " (attempt %u, the last one)", end->attempt);
 	buf_addf(b, "%s\n", eol);
 	if (is_task(v, end->node) && v->n_failures <= VIEW_FULL_ERRORS)
-		tail_add(b, v->facts.logs, view_node(v, end->node)->index, end->attempt, color, eol, columns);
+		tail_add(b, v->facts.logs, view_node(v, end->node)->index, end->attempt, color, eol,
+			columns);
 	if (v->n_failures == VIEW_MAX_ERRORS)
-		buf_addf(b, "(further failures are counted only; `furrow logs` and `furrow report` tell them)%s\n", eol);
+		buf_addf(b,
+			"(further failures are counted only; `furrow logs` and `furrow report` "
+			"tell them)%s\n",
+			eol);
 }
 
 void
-view_add_end(struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
+view_add_end(
+	struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
 {
 	bool color = v->facts.color;
 	char text[TEXT_BYTES];
@@ -123,19 +129,22 @@ view_add_end(struct view *v, struct buf *b, const struct view_end *end, const ch
 	buf_addf(b, "%sdone%s   ", out_ink(color, INK_GREEN), out_ink(color, INK_PLAIN));
 	view_add_name(v, b, end->node);
 	buf_addf(b, " %s%s%s%s\n", out_ink(color, INK_DIM),
-		text_duration(text, end->t_ns - v->since_ns[end->node]), out_ink(color, INK_PLAIN), eol);
+		text_duration(text, end->t_ns - v->since_ns[end->node]), out_ink(color, INK_PLAIN),
+		eol);
 }
 
 void
 view_add_interrupt(const struct view *v, struct buf *b, int count)
 {
 	if (count > 1)
-		buf_addf(b, "stopping %u running task%s", v->tasks_running, v->tasks_running == 1 ? "" : "s");
+		buf_addf(b, "stopping %u running task%s", v->tasks_running,
+			v->tasks_running == 1 ? "" : "s");
 	else if (v->tasks_running == 0)
 		buf_add_cstr(b, "interrupted: nothing more is started");
 	else
-		buf_addf(b, "finishing %u running task%s; press Ctrl-C again to stop %s", v->tasks_running,
-			v->tasks_running == 1 ? "" : "s", v->tasks_running == 1 ? "it" : "them");
+		buf_addf(b, "finishing %u running task%s; press Ctrl-C again to stop %s",
+			v->tasks_running, v->tasks_running == 1 ? "" : "s",
+			v->tasks_running == 1 ? "it" : "them");
 }
 
 void
@@ -166,7 +175,8 @@ remove_running(struct view *v, uint32_t node)
 		if (v->running[i] != node)
 			continue;
 		v->n_running--;
-		memmove(&v->running[i], &v->running[i + 1], (v->n_running - i) * sizeof(*v->running));
+		memmove(&v->running[i], &v->running[i + 1],
+			(v->n_running - i) * sizeof(*v->running));
 		if (is_task(v, node))
 			v->tasks_running--;
 		return true;
@@ -207,8 +217,8 @@ on_phase(void *ctx, uint32_t node, enum phase phase, int64_t t_ns)
 }
 
 static void
-on_end(void *ctx, uint32_t node, uint32_t attempt, enum node_state state, const struct outcome *outcome,
-	const struct error *err, bool will_retry, int64_t t_ns)
+on_end(void *ctx, uint32_t node, uint32_t attempt, enum node_state state,
+	const struct outcome *outcome, const struct error *err, bool will_retry, int64_t t_ns)
 {
 	const struct view_end end = {.node = node,
 		.attempt = attempt,

@@ -3,9 +3,11 @@
  *   {"ev":"begin","t":…,"node":"task[3]","label":…,"attempt":1}       a task: its process runs
  *   {"ev":"end","t":…,"node":…,"label":…,"attempt":…,"state":"ok|failed|cancelled","s":…,"error":…,"again":true}
  *   {"ev":"interrupt","count":1}
- *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…}   every second
+ *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…} every
+ * second
  *
- * t: seconds since the run began. label: of tasks. s: how long it ran. error, again, left_s: only when there is one. */
+ * t: seconds since the run began. label: of tasks. s: how long it ran. error, again, left_s: only
+ * when there is one. */
 #include "cmd/furrow/view_model.h"
 #include "planner/base/json.h"
 
@@ -49,7 +51,9 @@ json_begin(struct view *v, uint32_t node, uint32_t attempt, int64_t t_ns)
 static void
 json_end(struct view *v, const struct view_end *end)
 {
-	const char *state = end->state == NODE_OK ? "ok" : end->state == NODE_CANCELLED ? "cancelled" : "failed";
+	const char *state = end->state == NODE_OK	   ? "ok"
+			    : end->state == NODE_CANCELLED ? "cancelled"
+							   : "failed";
 
 	begin_line(v, "end", end->t_ns);
 	add_node(v, end->node, end->attempt);

@@ -1,4 +1,5 @@
-/* view_model: what the ways of showing a run share: the counts behind a view, and how a finished node reads. */
+/* view_model: what the ways of showing a run share: the counts behind a view, and how a finished
+ * node reads. */
 #ifndef FURROW_VIEW_MODEL_H
 #define FURROW_VIEW_MODEL_H
 
@@ -7,7 +8,7 @@
 #include "planner/base/clock.h"
 
 enum {
-	VIEW_FEW_TASKS = 20,  /* so many tasks at most: each one's success gets a line */
+	VIEW_FEW_TASKS = 20,   /* so many tasks at most: each one's success gets a line */
 	VIEW_FULL_ERRORS = 10, /* so many failures with the last lines of their stderr */
 	VIEW_MAX_ERRORS = 100  /* so many failures with a line; the rest is in the counts */
 };
@@ -24,7 +25,8 @@ struct view_end {
 /* One way of showing. Any may be NULL. The counts are up to date when it is called. */
 struct view_way {
 	int64_t tick_ns;
-	void (*begin)(struct view *v, uint32_t node, uint32_t attempt, int64_t t_ns); /* tasks: the process runs */
+	void (*begin)(struct view *v, uint32_t node, uint32_t attempt,
+		int64_t t_ns); /* tasks: the process runs */
 	void (*end)(struct view *v, const struct view_end *end);
 	void (*interrupt)(struct view *v, int count);
 	void (*tick)(struct view *v, int64_t t_ns);
@@ -38,22 +40,22 @@ struct view {
 	struct view_target target;
 	struct exec_observer observer;
 	const struct view_way *way;
-	struct buf out;             /* what the next write takes along */
+	struct buf out; /* what the next write takes along */
 
-	uint32_t *running;          /* nodes that run, longest first */
+	uint32_t *running; /* nodes that run, longest first */
 	uint32_t n_running;
-	int64_t *since_ns;          /* [n_nodes] of those that run */
-	uint8_t *phases;            /* [n_nodes] enum phase */
-	uint32_t *attempts;         /* [n_nodes] the one that runs */
+	int64_t *since_ns;  /* [n_nodes] of those that run */
+	uint8_t *phases;    /* [n_nodes] enum phase */
+	uint32_t *attempts; /* [n_nodes] the one that runs */
 	uint32_t n_tasks, tasks_ok, tasks_failed, tasks_cancelled, tasks_running;
-	uint32_t n_failures;        /* lines about failures so far */
-	int64_t tasks_ns;           /* of all that ended, together */
+	uint32_t n_failures; /* lines about failures so far */
+	int64_t tasks_ns;    /* of all that ended, together */
 	uint32_t tasks_ended;
-	int64_t now_ns;             /* of the last event */
+	int64_t now_ns; /* of the last event */
 
-	int64_t told_ns;            /* plain: when the last line was written */
+	int64_t told_ns; /* plain: when the last line was written */
 	uint32_t told_tasks;
-	uint32_t *widths;           /* tty: columns of each line of the last frame */
+	uint32_t *widths; /* tty: columns of each line of the last frame */
 	uint32_t n_lines, cap_lines;
 };
 
@@ -62,9 +64,10 @@ const struct node *view_node(const struct view *v, uint32_t node);
 void view_add_name(const struct view *v, struct buf *b, uint32_t node);
 /* "12 of 200 tasks done, 2 running, 1 failed, 34 s, about 2m 10s left". */
 void view_add_counts(const struct view *v, struct buf *b, int64_t t_ns);
-/* The lines, each with its newline, that stay when a node ended: none when it is not worth one. `eol` goes before each
- * newline. columns: 0, or where to cut. */
-void view_add_end(struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns);
+/* The lines, each with its newline, that stay when a node ended: none when it is not worth one.
+ * `eol` goes before each newline. columns: 0, or where to cut. */
+void view_add_end(
+	struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns);
 /* What to say at the first and at the second interrupt. */
 void view_add_interrupt(const struct view *v, struct buf *b, int count);
 /* How long it will go on; < 0: nobody knows. */

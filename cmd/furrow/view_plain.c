@@ -1,5 +1,5 @@
-/* view_plain: a run as lines, for logs and pipes: one for each step, the tasks folded into a heartbeat, failures at
- * once. */
+/* view_plain: a run as lines, for logs and pipes: one for each step, the tasks folded into a
+ * heartbeat, failures at once. */
 #include "cmd/furrow/text.h"
 #include "cmd/furrow/view_model.h"
 

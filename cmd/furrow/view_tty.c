@@ -1,18 +1,22 @@
-/* view_tty: a run live on a terminal. Finished lines scroll and stay; below them one line for each node that runs, and the
- * counts. A frame is one write, within a synchronized update where the terminal knows that, and the cursor is hidden only
- * inside of it: whatever ends us, the terminal is left as it was. */
+/* view_tty: a run live on a terminal. Finished lines scroll and stay; below them one line for each
+ * node that runs, and the counts. A frame is one write, within a synchronized update where the
+ * terminal knows that, and the cursor is hidden only inside of it: whatever ends us, the terminal
+ * is left as it was. */
 #include "cmd/furrow/text.h"
 #include "cmd/furrow/view_model.h"
 
 #include <stdlib.h>
 
-enum { MAX_LINES = 16 };
+enum {
+	MAX_LINES = 16
+};
 
 static const char begin_frame[] = "\033[?2026h\033[?25l";
 static const char end_frame[] = "\033[?25h\033[?2026l";
 static const char clear_to_eol[] = "\033[K";
 
-/* Back to the first line of the last frame. The terminal may have become narrower since, so that lines wrapped. */
+/* Back to the first line of the last frame. The terminal may have become narrower since, so that
+ * lines wrapped. */
 static void
 go_back(struct view *v, unsigned columns)
 {
@@ -37,11 +41,13 @@ end_line(struct view *v, uint32_t width)
 	buf_addf(&v->out, "%s\n", clear_to_eol);
 }
 
-/* "  task[17] long.txt                12.3 s": the name left, the time right of the longest name. */
+/* "  task[17] long.txt                12.3 s": the name left, the time right of the longest name.
+ */
 static void
 add_running(struct view *v, uint32_t node, size_t name_columns, unsigned columns, int64_t t_ns)
 {
-	const char *phase = v->phases[node] < PHASE_COUNT ? phase_name((enum phase)v->phases[node]) : "";
+	const char *phase =
+		v->phases[node] < PHASE_COUNT ? phase_name((enum phase)v->phases[node]) : "";
 	struct buf line = {0};
 	char time[TEXT_BYTES];
 	size_t used, width;

@@ -1,0 +1,183 @@
+/* destroy: removes what is left of a job on this machine. Results stay: they are in the store and
+ * in `results`. */
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/leftovers.h"
+#include "cmd/furrow/manifest_file.h"
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/place.h"
+#include "cmd/furrow/text.h"
+#include "planner/base/ulid.h"
+#include "providers/store/lock.h"
+
+#include <unistd.h>
+
+static const char help[] =
+	"usage: furrow destroy [MANIFEST] [options]\n"
+	"\n"
+	"Removes what is left of a job on this machine: containers, processes and work\n"
+	"folders of runs that died, kept results of setup; with --all also exported\n"
+	"sources. Says what, and asks. Results and the list of runs stay: the next\n"
+	"apply makes again only what it needs.\n"
+	"\n"
+	"Examples:\n"
+	"  furrow destroy -n                what would be removed\n"
+	"  furrow destroy                   show it, ask, remove it\n"
+	"  furrow destroy --all -y          everything but results, unasked\n"
+	"\n"
+	"Options:\n"
+	"  -a, --all                exported sources, too\n"
+	"  -n, --dry-run            only say what would be removed\n"
+	"  -y, --yes                don't ask\n"
+	"      --json               print what is removed as one JSON document\n"
+	"  -m, --manifest FILE      the manifest, instead of the argument\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Environment:\n"
+	"  FURROW_ENGINE\n"
+	"\n"
+	"Exit codes:\n"
+	"  0    removed, or nothing there\n"
+	"  3    something could not be removed\n"
+	"  64   the command line is wrong, or nobody said yes\n"
+	"  75   the job runs\n";
+
+struct destroy {
+	struct arena arena;
+	struct options options;
+	struct place place;
+	struct state_dir state;
+	struct leftovers left;
+	struct engine_handle *engine; /* NULL: none there, or no need of one */
+	struct lock *lock;
+};
+
+static void
+add_containers(struct destroy *d)
+{
+	struct diagnostics diags = {.arena = &d->arena};
+	struct strings names = {0};
+	struct manifest_file file;
+	struct engine info;
+	struct manifest m;
+
+	/* Without a manifest there is no name to look for; without an engine there are no
+	 * containers. */
+	if (manifest_file_read(&file, &d->arena, &d->place, (struct str){0}, NULL) != 0 ||
+		manifest_file_parse(&file, &d->arena, &m, &diags, (struct str){0}, NULL) != 0)
+		return;
+	if (!m.environment.image.p && !m.environment.build.context.p)
+		return;
+	if (engine_open(&d->engine, &d->arena, &info, NULL) != 0) {
+		d->engine = NULL;
+		return;
+	}
+	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, m.name), &names, NULL) != 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		leftovers_add(&d->arena, &d->left, LEFT_CONTAINER, "container",
+			arena_cstr(&d->arena, names.v[i]), NULL);
+}
+
+static void
+gather(struct destroy *d)
+{
+	static const char *const apart[] = {"source", "env", NULL};
+	struct names work = file_names(&d->arena, d->state.work);
+
+	for (size_t i = 0; i < work.n; i++) {
+		if (ulid_is(str_from(work.v[i])))
+			leftovers_add(&d->arena, &d->left, LEFT_RUN, "run that died", work.v[i],
+				arena_printf(&d->arena, "%s/%s", d->state.work, work.v[i]).p);
+	}
+	add_containers(d);
+	leftovers_add_folder(&d->arena, &d->left, "kept setup",
+		arena_printf(&d->arena, "%s/env", d->state.cache).p, NULL, INT64_MAX);
+	if (!d->options.all)
+		return;
+	leftovers_add_folder(&d->arena, &d->left, "exported source",
+		arena_printf(&d->arena, "%s/source", d->state.cache).p, NULL, INT64_MAX);
+	leftovers_add_folder(
+		&d->arena, &d->left, "cached repository", d->state.cache, apart, INT64_MAX);
+}
+
+static int
+show(const struct destroy *d)
+{
+	struct buf b = {0};
+	int status = 0;
+
+	if (d->options.json) {
+		buf_add_cstr(&b, "{\"furrow_destroy\":1,\"removed\":");
+		leftovers_write_json(&b, &d->left);
+		buf_addf(&b, ",\"dry_run\":%s}\n", d->options.dry_run ? "true" : "false");
+		status = out_data(&b);
+	} else if (d->options.dry_run) {
+		leftovers_write(&b, &d->left);
+		status = out_data(&b);
+	} else {
+		leftovers_write(&b, &d->left);
+		out_words(&b);
+	}
+	buf_free(&b);
+	return status;
+}
+
+static int
+confirm(const struct destroy *d, struct error *err)
+{
+	if (d->options.yes)
+		return 0;
+	if (!out_can_ask())
+		return error_set(err, ERR_INPUT,
+			"destroy asks before it removes anything, and there is no terminal to ask "
+			"on: -y says yes");
+	return out_ask("\nRemove these?") ? 0 : error_set(err, ERR_INPUT, "nothing was removed");
+}
+
+static int
+destroy(struct destroy *d, struct error *err)
+{
+	char size[TEXT_BYTES];
+	int status;
+
+	if (place_from_options(
+		    &d->arena, &d->place, &d->options, options_arg(&d->options, 0), err) < 0 ||
+		place_state(&d->arena, &d->state, &d->place, err) < 0 ||
+		lock_take(&d->lock, d->state.lock, "destroy", err) < 0)
+		return out_fail(err);
+	gather(d);
+	status = show(d);
+	if (d->left.n == 0 && !d->options.json)
+		out_say("nothing is left to remove");
+	if (d->left.n == 0 || d->options.dry_run || status != 0)
+		return status;
+	if (confirm(d, err) < 0 || leftovers_remove(&d->left, d->engine, err) < 0)
+		return out_fail(err);
+	out_say("%zu removed, %s freed", d->left.n, text_bytes(size, leftovers_bytes(&d->left)));
+	return 0;
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct destroy d = {0};
+	struct error err;
+	int status = options_parse(
+		&d.options, &command_destroy, "all dry-run yes json manifest", 1, argc, argv);
+
+	if (status >= 0)
+		return status;
+	status = destroy(&d, &err);
+	if (d.engine)
+		engine_close(d.engine);
+	lock_release(d.lock);
+	arena_free(&d.arena);
+	return status;
+}
+
+const struct command command_destroy = {
+	.name = "destroy",
+	.summary = "remove what is left of a job on this machine",
+	.help = help,
+	.run = run,
+};

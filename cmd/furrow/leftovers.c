@@ -1,0 +1,128 @@
+/* leftovers: listing and removing. */
+#include "cmd/furrow/leftovers.h"
+
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/text.h"
+#include "planner/base/clock.h"
+#include "planner/base/json.h"
+#include "providers/host/spawn.h"
+#include "providers/local/state.h"
+
+#include <sys/stat.h>
+
+void
+leftovers_add(struct arena *a, struct leftovers *l, enum leftover_kind kind, const char *what,
+	const char *name, const char *path)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct leftover *v = ARENA_ARRAY(a, struct leftover, cap);
+
+		if (l->n)
+			memcpy(v, l->v, l->n * sizeof(*v));
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = (struct leftover){.kind = kind,
+		.what = what,
+		.name = name,
+		.path = path,
+		.bytes = path ? file_disk_bytes(path) : -1};
+}
+
+static bool
+is_in(const char *name, const char *const *list)
+{
+	for (; list && *list; list++) {
+		if (strcmp(name, *list) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, const char *dir,
+	const char *const *except, int64_t before_ns)
+{
+	struct names names = file_names(a, dir);
+
+	for (size_t i = 0; i < names.n; i++) {
+		const char *path = arena_printf(a, "%s/%s", dir, names.v[i]).p;
+		struct stat st;
+
+		if (is_in(names.v[i], except) || lstat(path, &st) != 0)
+			continue;
+		if ((int64_t)st.st_ctim.tv_sec < before_ns / NS_PER_S)
+			leftovers_add(a, l, LEFT_FOLDER, what, names.v[i], path);
+	}
+}
+
+void
+leftovers_write(struct buf *b, const struct leftovers *l)
+{
+	char size[TEXT_BYTES];
+
+	for (size_t i = 0; i < l->n; i++) {
+		buf_addf(b, "- %-22s ", l->v[i].what);
+		text_add_safe(b, str_from(l->v[i].name), 48);
+		if (l->v[i].bytes >= 0)
+			buf_addf(b, "  %s", text_bytes(size, l->v[i].bytes));
+		buf_add_char(b, '\n');
+	}
+}
+
+void
+leftovers_write_json(struct buf *b, const struct leftovers *l)
+{
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < l->n; i++) {
+		buf_add_cstr(b, i ? ",{" : "{");
+		json_add_member_string(b, "what", str_from(l->v[i].what));
+		json_add_member_string(b, "name", str_from(l->v[i].name));
+		if (l->v[i].path)
+			json_add_member_string(b, "path", str_from(l->v[i].path));
+		if (l->v[i].bytes >= 0)
+			json_add_member_int(b, "bytes", l->v[i].bytes);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
+}
+
+int64_t
+leftovers_bytes(const struct leftovers *l)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		bytes += l->v[i].bytes > 0 ? l->v[i].bytes : 0;
+	return bytes;
+}
+
+static int
+remove_one(const struct leftover *l, struct engine_handle *engine, struct error *err)
+{
+	switch (l->kind) {
+	case LEFT_RUN:
+		spawn_sweep(l->name);
+		return state_remove_tree(l->path, err);
+	case LEFT_CONTAINER:
+		return engine_remove(engine, l->name, err);
+	case LEFT_FOLDER:
+		return state_remove_tree(l->path, err);
+	}
+	return 0;
+}
+
+int
+leftovers_remove(const struct leftovers *l, struct engine_handle *engine, struct error *err)
+{
+	struct error later;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		int one = remove_one(&l->v[i], engine, rc < 0 ? &later : err);
+
+		rc = rc < 0 ? rc : one;
+	}
+	return rc;
+}

@@ -1,0 +1,49 @@
+/* leftovers: things on this machine that a command offers to remove: listed first, then removed one
+ * by one. */
+#ifndef FURROW_LEFTOVERS_H
+#define FURROW_LEFTOVERS_H
+
+#include "planner/base/arena.h"
+#include "planner/base/buf.h"
+#include "planner/base/error.h"
+#include "providers/container/engine.h"
+
+enum leftover_kind {
+	LEFT_RUN,	/* processes and the work folder of a run that died; name: the run */
+	LEFT_CONTAINER, /* name: of the container */
+	LEFT_FOLDER	/* or file */
+};
+
+struct leftover {
+	enum leftover_kind kind;
+	const char *what; /* for people: "kept setup" */
+	const char *name;
+	const char *path; /* RUN, FOLDER */
+	int64_t bytes;	  /* < 0: not known */
+};
+
+/* Zero-initialised is empty; lives in the arena that things are added from. */
+struct leftovers {
+	struct leftover *v;
+	size_t n, cap;
+};
+
+void leftovers_add(struct arena *a, struct leftovers *l, enum leftover_kind kind, const char *what,
+	const char *name, const char *path);
+
+/* Everything in a folder that was last changed before before_ns (since 1970; INT64_MAX:
+ * everything). Names in `except` (NULL-terminated; may be NULL) are left out. */
+void leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, const char *dir,
+	const char *const *except, int64_t before_ns);
+
+/* One line each. */
+void leftovers_write(struct buf *out, const struct leftovers *l);
+/* [{"what","name","path"?,"bytes"?},…] */
+void leftovers_write_json(struct buf *out, const struct leftovers *l);
+int64_t leftovers_bytes(const struct leftovers *l);
+
+/* Removes them all; goes on over what cannot be removed and returns the first error. engine: for
+ * containers, else NULL. */
+int leftovers_remove(const struct leftovers *l, struct engine_handle *engine, struct error *err);
+
+#endif

@@ -1,0 +1,417 @@
+/* logs: what tasks said: from the run's folder while it runs and for what failed, else from the
+ * store. */
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/find_store.h"
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/place.h"
+#include "cmd/furrow/run_dir.h"
+#include "planner/base/json.h"
+#include "providers/store/lock.h"
+#include "providers/store/result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+	"usage: furrow logs [RUN] [TASK] [options]\n"
+	"\n"
+	"Prints what tasks of a run wrote to stdout and stderr: all of them, or one.\n"
+	"RUN is `latest` (the default), ^1 for the one before, or the beginning of a\n"
+	"run's id; TASK is task[7], 7, or the task's name.\n"
+	"\n"
+	"Examples:\n"
+	"  furrow logs task[7]              of the latest run\n"
+	"  furrow logs -f a.txt             go on until the task ends\n"
+	"  furrow logs ^1 7 --stderr        one stream, of the run before the latest\n"
+	"\n"
+	"Options:\n"
+	"  -f, --follow             print what comes until the task ends (one task)\n"
+	"      --stdout             only what went to stdout\n"
+	"      --stderr             only what went to stderr\n"
+	"      --attempt N          of the N-th attempt, not of the last\n"
+	"      --json               print one JSON document\n"
+	"  -m, --manifest FILE      its folder has the runs (default: furrow.yaml)\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Environment:\n"
+	"  nothing of its own\n"
+	"\n"
+	"Exit codes:\n"
+	"  0    printed\n"
+	"  3    reading failed\n"
+	"  64   there is no such run or task\n";
+
+enum {
+	STREAMS = 2
+};
+static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
+
+struct logs {
+	struct arena arena;
+	struct arena journal; /* what timings are made of: read anew while one follows */
+	struct options options;
+	struct place place;
+	struct state_dir state;
+	struct run_dir run;
+	struct run_tasks tasks;
+	struct timings timings;
+	struct store *store; /* NULL: none there */
+	struct buf out;
+};
+
+static bool
+wanted(const struct logs *l, int stream)
+{
+	return stream == 0 ? !l->options.only_stderr : !l->options.only_stdout;
+}
+
+static int
+load_timings(struct logs *l, struct error *err)
+{
+	arena_reset(&l->journal);
+	return run_dir_timings(&l->journal, &l->run, &l->timings, err);
+}
+
+/* The attempt to show: the one that was asked for, else the last that began; 0: none did. */
+static uint32_t
+attempt_of(const struct logs *l, const struct run_task *t)
+{
+	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
+
+	if (l->options.attempt)
+		return (uint32_t)l->options.attempt;
+	return n && n->n_attempts ? n->attempts[n->n_attempts - 1].attempt : 0;
+}
+
+static int
+open_live(const struct logs *l, const struct run_task *t, uint32_t attempt, int stream)
+{
+	struct arena a = {0};
+	int fd = open(arena_printf(&a, "%s/logs/%u.%u.%s", l->run.path, t->index, attempt,
+			      stream_names[stream])
+			      .p,
+		O_RDONLY | O_CLOEXEC);
+
+	arena_free(&a);
+	return fd;
+}
+
+/* Appends all of fd to l->out, or prints it as it comes. Closes fd. Returns an exit status. */
+static int
+take_fd(struct logs *l, int fd, bool print)
+{
+	int status = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, buf_reserve(&l->out, 64 << 10), 64 << 10);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		l->out.n += (size_t)n;
+		if (print && (status = out_data(&l->out)) != 0)
+			break;
+	}
+	close(fd);
+	return status;
+}
+
+/* The stream of the attempt that became the result. Nothing there: nothing to print. */
+static int
+take_stored(struct logs *l, const struct run_task *t, int stream, bool print)
+{
+	char name[STORE_NAME_BYTES];
+	struct arena a = {0};
+	struct result result;
+	int64_t size;
+	int fd, status = 0;
+
+	if (l->store && result_load(l->store, &a, &result, &t->key, NULL) == 0) {
+		struct str text = stream == 0 ? result.stdout_text : result.stderr_text;
+
+		store_result_name(name, &t->key, stream_names[stream]);
+		buf_add_str(&l->out, text);
+		if (!text.p && store_open(l->store, name, &fd, &size, NULL) == 0)
+			status = take_fd(l, fd, print);
+		else if (print)
+			status = out_data(&l->out);
+	}
+	arena_free(&a);
+	return status;
+}
+
+static int
+take_stream(struct logs *l, const struct run_task *t, uint32_t attempt, int stream, bool print)
+{
+	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
+	int fd = open_live(l, t, attempt, stream);
+
+	if (fd >= 0)
+		return take_fd(l, fd, print);
+	/* Only the last attempt of what went well is in the store. */
+	if (n && n->state == NODE_OK && n->attempts[n->n_attempts - 1].attempt == attempt)
+		return take_stored(l, t, stream, print);
+	return 0;
+}
+
+static int
+print_task(struct logs *l, const struct run_task *t, bool heading)
+{
+	uint32_t attempt = attempt_of(l, t);
+	int status = 0;
+
+	if (heading) {
+		buf_addf(&l->out, "==> task[%u] %.*s%s <==\n", t->index, STR_ARG(t->label),
+			attempt ? "" : " (did not run)");
+		status = out_data(&l->out);
+	}
+	for (int i = 0; i < STREAMS && status == 0 && attempt; i++) {
+		if (wanted(l, i))
+			status = take_stream(l, t, attempt, i, true);
+	}
+	return status;
+}
+
+static void
+add_task_json(struct logs *l, struct buf *doc, const struct run_task *t)
+{
+	uint32_t attempt = attempt_of(l, t);
+	char id[KIND_ID_BYTES];
+
+	kind_id(id, KIND_TASK, t->index);
+	buf_add_char(doc, '{');
+	json_add_member_string(doc, "id", str_from(id));
+	json_add_member_string(doc, "label", t->label);
+	json_add_member_int(doc, "attempt", attempt);
+	for (int i = 0; i < STREAMS && attempt; i++) {
+		if (!wanted(l, i))
+			continue;
+		buf_clear(&l->out);
+		take_stream(l, t, attempt, i, false);
+		json_add_member_string(doc, stream_names[i], l->out.n ? buf_str(&l->out) : STR(""));
+	}
+	buf_add_char(doc, '}');
+}
+
+static int
+print_json(struct logs *l, const struct run_task *only)
+{
+	struct buf doc = {0};
+	int status;
+
+	buf_add_char(&doc, '{');
+	json_add_member_int(&doc, "furrow_logs", 1);
+	json_add_member_string(&doc, "run", str_from(l->run.id));
+	json_add_name(&doc, "tasks");
+	buf_add_char(&doc, '[');
+	for (size_t i = 0; i < l->tasks.n; i++) {
+		if (only && only != &l->tasks.v[i])
+			continue;
+		buf_add_cstr(&doc, doc.p[doc.n - 1] == '}' ? "," : "");
+		add_task_json(l, &doc, &l->tasks.v[i]);
+	}
+	buf_add_cstr(&doc, "]}\n");
+	status = out_data(&doc);
+	buf_free(&doc);
+	return status;
+}
+
+static bool
+still_runs(struct logs *l)
+{
+	char run[32];
+
+	return lock_holder(l->state.lock, run) != 0 && strcmp(run, l->run.id) == 0;
+}
+
+/* Prints what is new in the streams of an attempt. The files stay ours when they go over into the
+ * store. */
+static int
+print_new(struct logs *l, const struct run_task *t, uint32_t attempt, int fds[STREAMS])
+{
+	int status = 0;
+
+	for (int i = 0; i < STREAMS && status == 0; i++) {
+		ssize_t n;
+
+		if (!wanted(l, i))
+			continue;
+		if (fds[i] < 0)
+			fds[i] = open_live(l, t, attempt, i);
+		while (status == 0 && fds[i] >= 0 &&
+			(n = read(fds[i], buf_reserve(&l->out, 64 << 10), 64 << 10)) > 0) {
+			l->out.n += (size_t)n;
+			status = out_data(&l->out);
+		}
+	}
+	return status;
+}
+
+/* Sleeps ten times as long as looking took, so that a long journal doesn't keep us busy. */
+static void
+pause_after(int64_t looked_ns)
+{
+	int64_t ns = 10 * looked_ns;
+
+	if (ns < NS_PER_S / 10)
+		ns = NS_PER_S / 10;
+	if (ns > 2 * NS_PER_S)
+		ns = 2 * NS_PER_S;
+	nanosleep(&(struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S}, NULL);
+}
+
+/* Looks at the journal, then prints what is new: so it is complete when the journal says that the
+ * attempt ended. */
+static int
+look(struct logs *l, const struct run_task *t, uint32_t attempt, int fds[STREAMS], bool *ended,
+	bool *next)
+{
+	const struct timing_node *n;
+	bool runs = still_runs(l);
+	struct error err;
+
+	if (load_timings(l, &err) < 0)
+		return out_fail(&err);
+	n = timings_find(&l->timings, KIND_TASK, t->index);
+	*ended = !runs || !n || n->state == NODE_CANCELLED ||
+		 (n->n_attempts >= attempt && n->attempts[attempt - 1].state != NODE_RUNNING);
+	*next = *ended && runs && n && n->end_ns < 0 && n->state != NODE_CANCELLED;
+	return print_new(l, t, attempt, fds);
+}
+
+/* Streams an attempt until it ended. *next: whether another attempt follows. */
+static int
+follow_attempt(struct logs *l, const struct run_task *t, uint32_t attempt, bool *next)
+{
+	const struct clock *clock = clock_system();
+	int fds[STREAMS] = {-1, -1};
+	bool ended = false;
+	int status = 0;
+
+	while (status == 0 && !ended) {
+		int64_t before = clock->now_ns(clock->ctx);
+
+		status = look(l, t, attempt, fds, &ended, next);
+		if (status == 0 && !ended)
+			pause_after(clock->now_ns(clock->ctx) - before);
+	}
+	for (int i = 0; i < STREAMS; i++) {
+		/* It may have been stored before we saw a file of it. */
+		if (status == 0 && wanted(l, i) && fds[i] < 0)
+			status = take_stream(l, t, attempt, i, true);
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return status;
+}
+
+static int
+follow(struct logs *l, const struct run_task *t)
+{
+	uint32_t attempt = attempt_of(l, t);
+	bool next = true;
+	int status = 0;
+
+	for (attempt = attempt ? attempt : 1; next && status == 0; attempt++)
+		status = follow_attempt(l, t, attempt, &next);
+	return status;
+}
+
+/* One argument alone is a run when there is one like that, else a task of the latest. */
+static int
+find_run(struct logs *l, const char **task, struct error *err)
+{
+	const char *first = options_arg(&l->options, 0), *second = options_arg(&l->options, 1);
+	bool only_run;
+	int rc;
+
+	*task = second;
+	if (!first || second)
+		return run_dir_find(&l->arena, &l->state, first, &l->run, err);
+	only_run = first[0] == '^' || strcmp(first, "latest") == 0;
+	if (run_dir_is_spec(first)) {
+		rc = run_dir_find(&l->arena, &l->state, first, &l->run, err);
+		if (rc == 0 || only_run)
+			return rc;
+	}
+	*task = first;
+	return run_dir_find(&l->arena, &l->state, NULL, &l->run, err);
+}
+
+/* Which run, and which task (NULL: all), the arguments mean. */
+static int
+find(struct logs *l, const struct run_task **task, struct error *err)
+{
+	const char *name;
+	int rc = find_run(l, &name, err);
+
+	if (rc < 0)
+		return rc;
+	run_tasks_read(&l->arena, l->run.path, &l->tasks);
+	*task = NULL;
+	rc = name ? run_tasks_named(&l->tasks, name, task, err) : 0;
+	if (rc < 0)
+		return error_wrap(err, "run %s", l->run.id);
+	return load_timings(l, err);
+}
+
+static int
+print(struct logs *l, const struct run_task *task)
+{
+	int status = 0;
+
+	if (!task && l->tasks.n == 1)
+		task = l->tasks.v;
+	if (l->options.follow && !task)
+		return out_usage("logs: -f follows one task: say which");
+	if (l->options.follow)
+		return follow(l, task);
+	if (l->options.json)
+		return print_json(l, task);
+	if (task)
+		return print_task(l, task, false);
+	for (size_t i = 0; i < l->tasks.n && status == 0; i++)
+		status = print_task(l, &l->tasks.v[i], true);
+	return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+	const struct run_task *task;
+	struct logs l = {0};
+	struct error err;
+	int status = options_parse(&l.options, &command_logs,
+		"follow stdout stderr attempt json manifest", 2, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (l.options.follow && l.options.json)
+		return out_usage("logs: -f and --json at once; choose one");
+	if (l.options.only_stdout && l.options.only_stderr)
+		l.options.only_stdout = l.options.only_stderr = false;
+	if (place_find(&l.arena, &l.place, l.options.manifest, &err) < 0 ||
+		place_state(&l.arena, &l.state, &l.place, &err) < 0 || find(&l, &task, &err) < 0) {
+		status = out_fail(&err);
+	} else {
+		l.store = find_store(&l.arena, &l.place, &l.state);
+		status = print(&l, task);
+	}
+	if (l.store)
+		store_close(l.store);
+	buf_free(&l.out);
+	arena_free(&l.journal);
+	arena_free(&l.arena);
+	return status;
+}
+
+const struct command command_logs = {
+	.name = "logs",
+	.summary = "what tasks wrote to stdout and stderr",
+	.help = help,
+	.run = run,
+};

@@ -1,0 +1,243 @@
+/* status: what of a job is there now. Reads, changes nothing. */
+#include "cmd/furrow/file.h"
+#include "cmd/furrow/out.h"
+#include "cmd/furrow/prepare.h"
+#include "cmd/furrow/run_dir.h"
+#include "cmd/furrow/text.h"
+#include "planner/base/json.h"
+#include "planner/base/ulid.h"
+#include "providers/container/engine.h"
+#include "providers/store/lock.h"
+
+#include <unistd.h>
+
+static const char help[] =
+	"usage: furrow status [MANIFEST] [options]\n"
+	"\n"
+	"Says what of a job is there now: whether it runs, how many of its tasks have a\n"
+	"result, what is kept for the next apply, and how much disk it takes. Working\n"
+	"files are taken as they are, so this works in the middle of changes.\n"
+	"\n"
+	"Examples:\n"
+	"  furrow status                    of ./furrow.yaml\n"
+	"  furrow status jobs/big.yaml      of another manifest\n"
+	"  furrow status --json             for a program\n"
+	"\n"
+	"Options:\n"
+	"      --rev REV            manifest and sources as of a git revision\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
+	"      --json               print one JSON document\n"
+	"  -m, --manifest FILE      the manifest, instead of the argument\n"
+	"      --color WHEN         auto, always or never\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Environment:\n"
+	"  FURROW_COLOR, NO_COLOR, FURROW_ENGINE\n"
+	"\n"
+	"Exit codes:\n"
+	"  0    told\n"
+	"  3    the host failed\n"
+	"  64   the command line or the manifest is wrong\n";
+
+struct status {
+	const struct prepared *p;
+	int holder; /* pid of the run that goes on; 0: none */
+	char running[32];
+	bool has_last;
+	struct run_dir last;
+	struct strings containers;
+	int64_t store_bytes, cache_bytes, runs_bytes;
+};
+
+static bool
+has_image(const struct manifest *m)
+{
+	return m->environment.image.p || m->environment.build.context.p;
+}
+
+static void
+gather(struct status *s, struct prepared *p)
+{
+	struct engine_handle *engine;
+	struct engine info;
+
+	s->p = p;
+	s->holder = lock_holder(p->state.lock, s->running);
+	s->has_last = run_dir_find(&p->arena, &p->state, NULL, &s->last, NULL) == 0;
+	s->store_bytes = file_disk_bytes(p->store_path.p);
+	s->cache_bytes = file_disk_bytes(p->state.cache);
+	s->runs_bytes = file_disk_bytes(p->state.runs);
+	if (!has_image(&p->manifest) || engine_open(&engine, &p->arena, &info, NULL) != 0)
+		return;
+	if (engine_list(engine, &p->arena, arena_cstr(&p->arena, p->manifest.name), &s->containers,
+		    NULL) != 0)
+		s->containers = (struct strings){0};
+	engine_close(engine);
+}
+
+/* Results that lie in the store but not in the results folder are to be collected. */
+static uint32_t
+collected(const struct changes *c)
+{
+	return c->n_tasks_in_place > c->n_to_collect ? c->n_tasks_in_place - c->n_to_collect : 0;
+}
+
+static void
+add_row(struct buf *b, const char *name, bool color)
+{
+	buf_addf(b, "  %s%-12s%s ", out_ink(color, INK_DIM), name, out_ink(color, INK_PLAIN));
+}
+
+static void
+add_running(struct buf *b, const struct status *s, bool color)
+{
+	const struct clock *clock = clock_system();
+	int64_t now = clock->wall_ns(clock->ctx), begun = ulid_wall_ns(str_from(s->running));
+	char text[TEXT_BYTES];
+
+	add_row(b, "running", color);
+	if (!s->holder)
+		buf_add_cstr(b, "nothing\n");
+	else if (begun)
+		buf_addf(b, "run %s, pid %d, for %s\n", s->running, s->holder,
+			text_elapsed(text, now - begun));
+	else
+		buf_addf(b, "pid %d holds the job (%s)\n", s->holder, s->running);
+	if (!s->has_last)
+		return;
+	add_row(b, "latest run", color);
+	buf_addf(b, "%s %s, %s\n", s->last.id, run_dir_result(&s->last),
+		text_ago(text, now - ulid_wall_ns(str_from(s->last.id))));
+}
+
+static void
+add_kept(struct buf *b, const struct status *s, bool color)
+{
+	const struct observed *obs = &s->p->plan.observed;
+	const struct manifest *m = &s->p->manifest;
+
+	add_row(b, "source", color);
+	buf_add_cstr(b, obs->source_ready ? "exported\n" : "not exported yet\n");
+	if (has_image(m)) {
+		add_row(b, "image", color);
+		buf_add_cstr(b, obs->image_ready ? "there\n" : "not there yet\n");
+		add_row(b, "containers", color);
+		for (size_t i = 0; i < s->containers.n; i++)
+			buf_addf(b, "%s%.*s", i ? ", " : "", STR_ARG(s->containers.v[i]));
+		buf_add_cstr(b, s->containers.n ? "\n" : "none\n");
+	}
+	if (m->environment.setup.p) {
+		add_row(b, "setup", color);
+		buf_add_cstr(b, obs->setup_ready ? "kept\n" : "not done yet\n");
+	}
+}
+
+static void
+write_text(struct buf *b, const struct status *s, bool color)
+{
+	const struct plan *plan = &s->p->plan;
+	const struct source *source = plan->job.source;
+	char store[TEXT_BYTES], cache[TEXT_BYTES], runs[TEXT_BYTES];
+
+	buf_addf(b, "%s%.*s%s", out_ink(color, INK_BOLD), STR_ARG(s->p->manifest.name),
+		out_ink(color, INK_PLAIN));
+	if (source->describe.n)
+		buf_addf(b, "  %.*s%s", STR_ARG(source->describe),
+			source->kind == SOURCE_DIRTY ? " with uncommitted changes" : "");
+	buf_add_char(b, '\n');
+	add_running(b, s, color);
+	add_row(b, "results", color);
+	buf_addf(b, "%u of %u tasks have one\n", plan->changes.n_tasks_in_place, plan->job.n_tasks);
+	add_row(b, "collected", color);
+	buf_addf(b, "%u of %u in %.*s\n", collected(&plan->changes), plan->changes.n_tasks_in_place,
+		STR_ARG(s->p->results_dir));
+	add_kept(b, s, color);
+	add_row(b, "disk", color);
+	buf_addf(b, "store %s, cache %s, runs %s\n", text_bytes(store, s->store_bytes),
+		text_bytes(cache, s->cache_bytes), text_bytes(runs, s->runs_bytes));
+}
+
+static void
+add_last_json(struct buf *b, const struct run_dir *last)
+{
+	json_add_name(b, "latest_run");
+	buf_add_char(b, '{');
+	json_add_member_string(b, "run", str_from(last->id));
+	json_add_member_string(b, "result", str_from(run_dir_result(last)));
+	if (last->head.done)
+		json_add_member_int(b, "exit", last->head.exit_code);
+	buf_add_char(b, '}');
+}
+
+static void
+write_json(struct buf *b, const struct status *s)
+{
+	const struct plan *plan = &s->p->plan;
+	const struct manifest *m = &s->p->manifest;
+
+	buf_add_char(b, '{');
+	json_add_member_int(b, "furrow_status", 1);
+	json_add_member_string(b, "job", m->name);
+	json_add_member_string(b, "commit", plan->job.source->commit);
+	json_add_member_bool(b, "dirty", plan->job.source->kind == SOURCE_DIRTY);
+	json_add_member_string(b, "running", s->holder ? str_from(s->running) : (struct str){0});
+	if (s->holder)
+		json_add_member_int(b, "pid", s->holder);
+	if (s->has_last)
+		add_last_json(b, &s->last);
+	json_add_member_int(b, "tasks", plan->job.n_tasks);
+	json_add_member_int(b, "results", plan->changes.n_tasks_in_place);
+	json_add_member_int(b, "collected", collected(&plan->changes));
+	json_add_member_bool(b, "source_ready", plan->observed.source_ready);
+	if (has_image(m))
+		json_add_member_bool(b, "image_ready", plan->observed.image_ready);
+	if (m->environment.setup.p)
+		json_add_member_bool(b, "setup_ready", plan->observed.setup_ready);
+	json_add_name(b, "containers");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < s->containers.n; i++) {
+		buf_add_cstr(b, i ? "," : "");
+		json_add_string(b, s->containers.v[i]);
+	}
+	buf_add_char(b, ']');
+	json_add_member_int(b, "store_bytes", s->store_bytes);
+	json_add_member_int(b, "cache_bytes", s->cache_bytes);
+	json_add_member_int(b, "runs_bytes", s->runs_bytes);
+	buf_add_cstr(b, "}\n");
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct prepared p = {0};
+	struct status s = {0};
+	struct options o;
+	struct buf b = {0};
+	struct error err;
+	int status =
+		options_parse(&o, &command_status, "rev infra json manifest color", 1, argc, argv);
+
+	if (status >= 0)
+		return status;
+	o.allow_dirty = !o.rev;
+	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0) {
+		status = out_fail(&err);
+	} else {
+		gather(&s, &p);
+		if (o.json)
+			write_json(&b, &s);
+		else
+			write_text(&b, &s, out_color(STDOUT_FILENO, o.config.color));
+		status = out_data(&b);
+	}
+	buf_free(&b);
+	prepare_close(&p);
+	return status;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.summary = "what of this job is there now",
+	.help = help,
+	.run = run,
+};
