@@ -1,4 +1,4 @@
-/* timings: a journal read back: a tree of nodes, attempts and phases, sums by phase, the critical path.
+/* timings: a journal read back: its nodes, attempts and phases, sums by phase, the critical path.
  * Takes bytes, so a running journal can be read too; a torn last line is cut. */
 #ifndef FURROW_TIMINGS_H
 #define FURROW_TIMINGS_H
@@ -6,40 +6,84 @@
 #include "planner/base/buf.h"
 #include "planner/execute/executor.h"
 
+enum { TIMINGS_MAX_NODES = 1 << 20 }; /* more is no journal of ours, but one made up to eat memory */
+
+/* From t_ns on the attempt was in this phase. */
+struct timing_mark {
+	int64_t t_ns;
+	enum phase phase;
+};
+
 struct timing_attempt {
 	uint32_t attempt;
+	int64_t ready_ns;          /* since when it could have begun */
 	int64_t begin_ns, end_ns;  /* end < 0: not ended */
+	int64_t retry_ns;          /* when another attempt was due; < 0: no other was wanted */
 	enum node_state state;     /* RUNNING when not ended */
+	uint32_t place;            /* of a slot node: index of the environment */
+	bool abandoned;            /* its place was lost under it */
 	struct str why;            /* of begin */
 	struct str error;          /* message; absent: none */
 	char span[17];
+	enum phase phase;          /* from begin on, until the first mark */
+	struct timing_mark *marks; /* upwards by time */
+	uint32_t n_marks;
 	struct outcome outcome;
 };
 
 struct timing_node {
 	enum kind kind;
 	uint32_t index;
-	int64_t ready_ns;          /* < 0: never */
-	int64_t end_ns;            /* < 0: not ended */
-	enum node_state state;
+	uint32_t group;            /* in timings.groups */
+	int64_t ready_ns;          /* < 0: never begun */
+	int64_t end_ns;            /* < 0: not ended, or never begun */
+	enum node_state state;     /* never begun: CANCELLED when the run is done, else WAITING */
 	struct timing_attempt *attempts;
 	uint32_t n_attempts;
-	int64_t phase_ns[PHASE_COUNT]; /* sums to end - ready */
+	int64_t phase_ns[PHASE_COUNT]; /* sums to end - ready; of what has not ended, to wall - ready */
 	bool critical;             /* on the critical path */
 	int64_t critical_ns;       /* its share of the run's wall: sums to wall_ns over all critical nodes */
 };
 
+/* kind[first..last] */
+struct timing_ids {
+	enum kind kind;
+	uint32_t first, last;
+};
+
+/* The nodes that came with one `node` line: alike but for their index. */
+struct timing_group {
+	struct timing_ids *after;
+	size_t n_after;
+	bool needs_slot, gives_slots;
+};
+
+/* An action that was written down before it was done. */
+struct timing_intent {
+	uint32_t node;      /* in timings.nodes */
+	int64_t t_ns;
+	struct str op, token; /* absent: an effect without an intent */
+	struct str effect;  /* the id of what came of it; absent: nobody knows */
+	int64_t effect_ns;  /* < 0: unknown */
+};
+
 struct timings {
-	struct str run, trace, job, infra, commit, manifest, manifest_path, plan;
+	struct str run, trace, job, infra, commit, manifest, manifest_path, plan, patch;
+	char span[17];             /* the run's own: what attempts hang under */
 	struct str wall0;          /* RFC 3339 */
 	bool dirty;
 	int64_t pid;
 	uint32_t n_tasks, n_in_place; /* of the job */
-	struct timing_node *nodes; /* those that the journal names a begin for, and folded ones expanded: sorted by kind, index */
+	struct timing_node *nodes; /* all of the graph, sorted by kind, index */
 	size_t n_nodes;
-	bool done;                 /* the run ended in order */
-	int exit_code;             /* when done */
-	bool interrupted;
+	struct timing_group *groups;
+	size_t n_groups;
+	struct timing_intent *intents; /* in the order of the journal */
+	size_t n_intents;
+	bool done;                 /* the run ended in order; the five below hold */
+	int exit_code;
+	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
+	bool interrupted, out_of_time;
 	int64_t wall_ns;           /* up to the last event when not done */
 	int64_t phase_ns[PHASE_COUNT];          /* over all nodes */
 	int64_t critical_phase_ns[PHASE_COUNT]; /* over the critical path: sums to wall_ns */
@@ -47,11 +91,13 @@ struct timings {
 };
 
 /* ERR_INPUT with line number for what is no journal, a newer version, a line in the middle that is no event, a gap
- * in the numbering. Everything in *out lives in the arena. */
-int timings_parse(struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
+ * in the numbering. Everything in *out lives in the arena. name: what messages call it. */
+int timings_parse(struct arena *a, struct timings *out, struct str bytes, struct str name,
+	struct error *err);
 
-/* Only the head and the done line, quickly: for lists of runs. */
-int timings_parse_head(struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
+/* Only the head and the done line, quickly: for lists of runs. Without nodes and phases. */
+int timings_parse_head(struct arena *a, struct timings *out, struct str bytes, struct str name,
+	struct error *err);
 
 const struct timing_node *timings_find(const struct timings *t, enum kind kind, uint32_t index);
 

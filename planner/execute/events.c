@@ -1,0 +1,311 @@
+/* events: what the world tells the executor, and what follows. */
+#include "planner/execute/journal.h"
+#include "planner/execute/state.h"
+
+#include <stdio.h>
+
+static void
+stop_flight(struct run *r, struct flight *f, int64_t grace_ns)
+{
+	if (!f->stopped)
+		r->places.v[f->place].stopping++;
+	f->stopped = true;
+	r->port->stop(r->port->ctx, &f->call, grace_ns);
+}
+
+/* Tasks that still queue at their place have not begun, so they don't begin. */
+static void
+stop_queued(struct run *r)
+{
+	for (struct flight *f = r->last, *prev; f; f = prev) {
+		struct place *p = f->place == NO_PLACE ? NULL : &r->places.v[f->place];
+
+		prev = f->prev;
+		if (!p || f->begun || f->stopped || f->call.node->always ||
+			p->in_flight - p->stopping <= p->slots)
+			continue;
+		stop_flight(r, f, 0);
+	}
+}
+
+static void
+stop_tasks(struct run *r, int64_t grace_ns)
+{
+	for (struct flight *f = r->first; f; f = f->next) {
+		if (f->place != NO_PLACE && !f->call.node->always)
+			stop_flight(r, f, grace_ns);
+	}
+}
+
+void
+run_escalate(struct run *r, enum level level, enum error_code code, const char *why)
+{
+	enum level before = r->level;
+
+	if (level <= before)
+		return;
+	r->level = level;
+	if (before == LEVEL_GO) {
+		error_set(&r->why, code, "not begun: %s", why);
+		nodes_cancel_waiting(r, false, &r->why);
+		stop_queued(r);
+	}
+	if (level >= LEVEL_STOP)
+		stop_tasks(r, level == LEVEL_STOP ? r->options->grace_ns : 0);
+}
+
+static void
+on_interrupt(struct run *r, const struct exec_event *ev)
+{
+	const struct exec_observer *o = r->observer;
+	/* When the run is being stopped anyway, asking for it once more means: now. */
+	bool stopping = r->result->out_of_time || r->journal_error.code;
+	int level = ++r->interrupts + (stopping ? LEVEL_STOP : LEVEL_GO);
+
+	run_stamp(r, ev->t_ns);
+	r->result->interrupted = true;
+	if (o && o->interrupt)
+		o->interrupt(o->ctx, r->interrupts);
+	run_escalate(r, level > LEVEL_KILL ? LEVEL_KILL : (enum level)level, ERR_CANCELLED,
+		"the run was interrupted");
+}
+
+/* Whatever runs there besides the one that told is as good as gone; each still has to answer, and that may need a push. */
+static void
+lose_place(struct run *r, const struct flight *teller)
+{
+	if (r->places.v[teller->place].lost)
+		return;
+	places_lose(&r->places, teller->place);
+	for (struct flight *f = r->first; f; f = f->next) {
+		if (f != teller && f->place == teller->place && !f->stopped)
+			r->port->stop(r->port->ctx, &f->call, 0);
+	}
+}
+
+static void
+tell_end(struct run *r, const struct flight *f, enum node_state state,
+	const struct outcome *outcome, const struct error *e, bool again, int64_t t_ns)
+{
+	const struct exec_observer *o = r->observer;
+
+	if (o && o->end)
+		o->end(o->ctx, f->call.node_index, f->call.attempt, state, outcome, e, again, t_ns);
+}
+
+void
+event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, int64_t t_ns)
+{
+	const struct node *n = f->call.node;
+	uint32_t node = f->call.node_index;
+
+	if (r->journal)
+		run_wrote(r, journal_end(r->journal, &f->call, "ok", outcome, NULL, -1, t_ns,
+				     &r->journal_error));
+	tell_end(r, f, NODE_OK, outcome, NULL, false, t_ns);
+	run_free_flight(r, f);
+	retry_succeeded(&r->retry);
+	if (n->gives_slots && outcome->slots)
+		places_add(&r->places, n->index, outcome->slots);
+	node_end(r, node, NODE_OK);
+}
+
+static void
+note_failure(struct run *r, const struct flight *f, const struct error *e)
+{
+	struct exec_result *res = r->result;
+	const struct node *n = f->call.node;
+
+	if (!res->first_error.code) {
+		res->first_error = *e;
+		res->first_failed = f->call.node_index;
+		kind_id(res->first_failed_id, n->kind, n->index);
+	}
+	if (e->code != ERR_TASK && !r->other_failure) {
+		char id[KIND_ID_BYTES];
+
+		kind_id(id, n->kind, n->index);
+		r->other_failure = e->code;
+		r->other_error = *e;
+		error_wrap(&r->other_error, "%s", id);
+	}
+}
+
+static bool
+may_try_again(struct run *r, const struct flight *f, const struct outcome *o, const struct error *e,
+	int64_t *delay_ns)
+{
+	bool is_task = f->place != NO_PLACE;
+
+	if (r->level >= LEVEL_DRAIN)
+		return false;
+	if (is_task && r->places.slots == 0 && r->n_givers == 0)
+		return false;
+	return retry_again(&r->retry, is_task, f->call.attempt, o, e, delay_ns);
+}
+
+/* What the answer of a failed attempt really says: a task that was stopped because its place was lost was not cancelled. */
+static struct error
+read_failure(const struct run *r, const struct flight *f, const struct error *said,
+	struct outcome *outcome)
+{
+	struct error e = *said;
+
+	if (!e.code)
+		error_set(&e, ERR_INTERNAL, "it failed without a reason (this is a bug)");
+	if (f->place == NO_PLACE || f->stopped || !r->places.v[f->place].lost)
+		return e;
+	if (e.code == ERR_CANCELLED) {
+		error_set(&e, ERR_HOST, "environment[%u], where it ran, was lost", f->call.place);
+		e.class = CLASS_INTERRUPTED;
+		outcome->place_lost = true;
+	}
+	return e;
+}
+
+static void
+end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, int64_t t_ns)
+{
+	struct outcome outcome = ev->outcome;
+	struct error e = read_failure(r, f, &ev->err, &outcome);
+	bool cancelled = e.code == ERR_CANCELLED;
+	enum node_state state = cancelled ? NODE_CANCELLED : NODE_FAILED;
+	uint32_t node = f->call.node_index;
+	bool is_task = f->place != NO_PLACE;
+	int64_t delay_ns = 0;
+	bool again = !cancelled && may_try_again(r, f, &outcome, &e, &delay_ns);
+
+	if (r->journal)
+		run_wrote(r, journal_end(r->journal, &f->call,
+				     cancelled ? "cancelled" :
+				     outcome.place_lost ? "abandoned" :
+							  "failed",
+				     &outcome, &e, again ? t_ns + delay_ns : -1, t_ns,
+				     &r->journal_error));
+	tell_end(r, f, state, &outcome, &e, again, t_ns);
+	if (!cancelled && !again)
+		note_failure(r, f, &e);
+	run_free_flight(r, f);
+	if (again) {
+		r->states[node] = NODE_PENDING;
+		ready_push(&r->timers, -(t_ns + delay_ns), node);
+		return;
+	}
+	r->nodes[node].cause = node;
+	node_end(r, node, state);
+	if (is_task && !cancelled && r->options->fail_fast) {
+		char why[KIND_ID_BYTES + 64];
+
+		snprintf(why, sizeof(why), "task[%u] failed, and fail_fast is set",
+			r->graph->nodes[node].index);
+		run_escalate(r, LEVEL_DRAIN, ERR_CANCELLED, why);
+	}
+}
+
+static void
+on_pending(struct run *r, struct flight *f, int64_t t_ns)
+{
+	uint32_t node = f->call.node_index;
+	int64_t until_ns = f->call.pending_until_ns;
+
+	r->states[node] = NODE_PENDING;
+	if (r->level >= LEVEL_DRAIN && !f->call.node->always)
+		node_cancel(r, node, &r->why);
+	else
+		ready_push(&r->timers, -(until_ns > t_ns ? until_ns : t_ns), node);
+}
+
+static void
+on_answer(struct run *r, const struct exec_event *ev)
+{
+	struct flight *f = (struct flight *)ev->call;
+	int64_t t_ns = run_stamp(r, ev->t_ns);
+
+	if (f->place != NO_PLACE) {
+		places_give_back(&r->places, f->place, f->stopped);
+		if (ev->outcome.place_lost && ev->step != STEP_DONE)
+			lose_place(r, f);
+	}
+	if (ev->step == STEP_PENDING)
+		on_pending(r, f, t_ns);
+	else if (ev->step == STEP_DONE)
+		event_succeed(r, f, &ev->outcome, t_ns);
+	else
+		end_attempt_badly(r, f, ev, t_ns);
+	nodes_settle(r);
+}
+
+static void
+on_begun(struct run *r, const struct exec_event *ev)
+{
+	const struct exec_observer *o = r->observer;
+	struct flight *f = (struct flight *)ev->call;
+
+	f->begun = true;
+	if (o && o->begun)
+		o->begun(o->ctx, f->call.node_index, ev->t_ns);
+}
+
+/* The phases of a task follow from the times of its process, so the journal isn't told. */
+static void
+on_phase(struct run *r, const struct exec_event *ev)
+{
+	const struct exec_observer *o = r->observer;
+	struct flight *f = (struct flight *)ev->call;
+	int64_t t_ns = run_stamp(r, ev->t_ns);
+
+	if (f->phase == ev->phase)
+		return;
+	f->phase = ev->phase;
+	if (r->journal && f->place == NO_PLACE)
+		run_wrote(r, journal_phase(r->journal, &f->call, ev->phase, t_ns, &r->journal_error));
+	if (o && o->phase)
+		o->phase(o->ctx, f->call.node_index, ev->phase, t_ns);
+}
+
+/* An effect has happened, so it is written in any case. */
+static void
+on_intent(struct run *r, const struct exec_event *ev)
+{
+	struct flight *f = (struct flight *)ev->call;
+	int64_t t_ns = run_stamp(r, ev->t_ns);
+	int code = 0;
+
+	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !f->call.node->always)
+		code = ERR_CANCELLED;
+	else if (r->journal && ev->type == EVENT_INTENT)
+		code = journal_intent(r->journal, &f->call, ev->text, ev->text2, t_ns, &r->journal_error);
+	else if (r->journal)
+		code = journal_effect(r->journal, &f->call, ev->text, t_ns, &r->journal_error);
+	if (code || !r->journal) {
+		r->port->ack(r->port->ctx, ev->waiter, code);
+		return;
+	}
+	run_wrote(r, 0);
+	r->acks[r->n_acks++] = ev->waiter;
+	if (r->n_acks == ACKS_MAX)
+		run_commit(r);
+}
+
+void
+event_handle(struct run *r, const struct exec_event *ev)
+{
+	switch (ev->type) {
+	case EVENT_BEGUN:
+		on_begun(r, ev);
+		break;
+	case EVENT_PHASE:
+		on_phase(r, ev);
+		break;
+	case EVENT_INTENT:
+	case EVENT_EFFECT:
+		on_intent(r, ev);
+		break;
+	case EVENT_ANSWER:
+		on_answer(r, ev);
+		break;
+	case EVENT_INTERRUPT:
+		on_interrupt(r, ev);
+		break;
+	}
+}

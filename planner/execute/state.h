@@ -1,0 +1,118 @@
+/* state: what the executor knows of a run. Inside of the executor only; all of it belongs to the coordinator's thread. */
+#ifndef FURROW_STATE_H
+#define FURROW_STATE_H
+
+#include "planner/execute/executor.h"
+#include "planner/execute/places.h"
+#include "planner/execute/ready.h"
+#include "planner/execute/retry.h"
+
+enum {
+	ACKS_MAX = 64,                  /* threads that wait for one write to the disk */
+	SYNC_AFTER_NS = 50 * 1000 * 1000 /* a line is on disk so long after it was written, at the latest */
+};
+
+/* How far the run is being ended. */
+enum level {
+	LEVEL_GO,
+	LEVEL_DRAIN, /* nothing new but `always` nodes */
+	LEVEL_STOP,  /* tasks were asked to end */
+	LEVEL_KILL   /* and killed */
+};
+
+/* A node that was handed out. */
+struct flight {
+	struct call call; /* first: the port gives back a pointer to it */
+	struct flight *prev, *next; /* in the order of being handed out; free ones: next alone */
+	uint32_t place;   /* index into places.v; NO_PLACE: a step */
+	enum phase phase;
+	bool begun;       /* its process runs */
+	bool stopped;     /* by request */
+};
+
+/* What changes of a node, besides its state. */
+struct progress {
+	struct flight *flight; /* while RUNNING, and PENDING inside of an attempt; NULL when another attempt is awaited */
+	int64_t ready_ns;
+	uint32_t waits;    /* for so many to end */
+	uint32_t attempts;
+	uint32_t pass;     /* of hand_out when it became ready: a later one began it, then it had to wait */
+	uint32_t cause;    /* of one that was cancelled: the node that it came from, maybe over others */
+};
+
+struct run {
+	const struct graph *graph;
+	const struct exec_options *options;
+	const struct exec_port *port;
+	const struct exec_observer *observer;
+	struct journal *journal;
+	struct exec_result *result;
+	struct arena *a;
+
+	uint8_t *states;        /* result->states */
+	struct progress *nodes;
+	uint32_t *ended;        /* nodes in the order of their ends; from n_told on, those after them don't know yet */
+	uint32_t n_ended, n_told;
+	uint32_t n_givers;      /* nodes that give slots and have not ended */
+	uint32_t n_takers;      /* nodes that need one and have not ended */
+	uint32_t n_plain;       /* nodes that are not `always` and have not ended */
+	struct ready steps, tasks; /* may hold nodes that were cancelled meanwhile */
+	struct ready timers;    /* PENDING nodes by minus the time */
+	struct places places;
+	bool placeless;         /* there is no place and there never will be */
+	uint32_t pass;
+	struct retrier retry;
+	uint64_t spans;         /* serial of the last one */
+
+	struct flight *first, *last, *spare;
+	uint32_t n_flights;     /* of the list, steps that are PENDING included */
+
+	enum level level;
+	struct error why;       /* from LEVEL_DRAIN on: what nodes that are cancelled are told */
+	int interrupts;
+	enum error_code other_failure; /* of the first node that failed otherwise than ERR_TASK */
+	struct error other_error;
+
+	int64_t last_ns;        /* time never goes back */
+	int64_t next_tick_ns;
+	int64_t sync_due_ns;    /* INT64_MAX: all is on disk */
+	struct error journal_error; /* code ERR_NONE: it is fine */
+	void *acks[ACKS_MAX];   /* waiters whose line was written and is not on disk yet */
+	uint32_t n_acks;
+};
+
+/* state.c: time, flights, journal */
+
+int64_t run_now(struct run *r);
+/* A time that a port has told, not before any other. */
+int64_t run_stamp(struct run *r, int64_t t_ns);
+struct flight *run_new_flight(struct run *r, uint32_t node, uint32_t place);
+void run_free_flight(struct run *r, struct flight *f);
+/* Takes the result of writing a line: from a good one on it is known when it has to be on disk. */
+void run_wrote(struct run *r, int code);
+/* Brings the journal to disk and lets those go on who wait for that. */
+void run_commit(struct run *r);
+
+/* nodes.c: becoming ready, ending, being cancelled */
+
+bool node_has_ended(const struct run *r, uint32_t node);
+/* All it comes after has ended, or its delay is over. */
+void node_make_ready(struct run *r, uint32_t node, int64_t t_ns);
+/* Counts it and has nodes_settle tell those after it. */
+void node_end(struct run *r, uint32_t node, enum node_state state);
+/* Of one that does not run at this moment. */
+void node_cancel(struct run *r, uint32_t node, const struct error *why);
+/* Tells those that come after what has ended. */
+void nodes_settle(struct run *r);
+/* Cancels all that has not begun and may be: only those that need a slot, or all but `always` ones. */
+void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *why);
+
+/* events.c */
+
+void event_handle(struct run *r, const struct exec_event *e);
+/* An attempt that has ended well; also without an event, in a dry run. */
+void event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, int64_t t_ns);
+/* Goes up to a level; why: what nodes are told that don't begin for it. */
+void run_escalate(struct run *r, enum level level, enum error_code code, const char *why);
+
+#endif
