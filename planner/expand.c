@@ -7,9 +7,7 @@
 #include <stdio.h>
 
 /* How many inputs of a kind of mistake are named one by one. */
-enum {
-	NAMED_MAX = 10
-};
+enum { NAMED_MAX = 10 };
 
 static struct task *
 make_tasks(struct arena *a, struct job *job, uint32_t n)
@@ -138,9 +136,7 @@ static void
 expand_count(struct arena *a, struct job *job, struct diagnostics *diags)
 {
 	const struct map *map = &job->manifest->map;
-	enum {
-		DIGITS = 12
-	};
+	enum { DIGITS = 12 };
 	struct task *t;
 	char *p;
 

@@ -10,9 +10,7 @@
 
 #include <stdio.h>
 
-enum {
-	NAMED_MAX = 10
-};
+enum { NAMED_MAX = 10 };
 
 static bool
 has_template(struct str results)
@@ -102,7 +100,7 @@ folder_check_root(struct arena *a, const struct job *job, struct diagnostics *di
 		return;
 	diag_add(diags, DIAG_ERROR, m->pos_results,
 		STR("begin it with a folder of its own: results/…"),
-		"results: '%.*s' is the workdir itself, so results would become a part of the source",
+		"results: '%.*s' is the workdir itself: results would become part of the source",
 		STR_ARG(m->results));
 }
 

@@ -174,8 +174,9 @@ write_entry(struct buf *out, const struct history_entry *e, uint32_t count)
 
 	if (!digest_is_zero(&e->key))
 		digest_hex(hex, &e->key);
-	buf_addf(out, "%s\t%.*s\t%s\t%" PRId64 "\t%" PRIu32 "\n", kind_name(e->kind),
-		STR_ARG(e->label), hex, e->ns, count);
+	buf_addf(out, "%s\t", kind_name(e->kind));
+	buf_add_str(out, e->label);
+	buf_addf(out, "\t%s\t%" PRId64 "\t%" PRIu32 "\n", hex, e->ns, count);
 }
 
 static uint32_t

@@ -5,9 +5,7 @@
 #include "planner/expand.h"
 #include "planner/key.h"
 
-enum {
-	TEXT_MAX_BYTES = 200
-};
+enum { TEXT_MAX_BYTES = 200 };
 
 /* A part's text. */
 struct shown {

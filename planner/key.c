@@ -165,7 +165,7 @@ key_setup_files(struct arena *a, const struct job *job, size_t *n)
 			files[found++] = e;
 	}
 	if (found > 0)
-		qsort(files, found, sizeof(*files), by_path);
+		qsort(files, found, sizeof(const struct source_entry *), by_path);
 	*n = 0;
 	for (size_t i = 0; i < found; i++) {
 		if (i == 0 || files[i] != files[i - 1])

@@ -18,13 +18,7 @@ enum kind {
 	KIND_COUNT
 };
 
-enum verb {
-	VERB_IN_PLACE,
-	VERB_CREATE,
-	VERB_CHANGE,
-	VERB_REMOVE,
-	VERB_RUN
-};
+enum verb { VERB_IN_PLACE, VERB_CREATE, VERB_CHANGE, VERB_REMOVE, VERB_RUN };
 
 const char *kind_name(enum kind k); /* "task" */
 bool kind_is_indexed(enum kind k);  /* instance[i], environment[i], task[k], release[i], read[i] */
@@ -32,9 +26,7 @@ const char *verb_name(enum verb v); /* "create" */
 char verb_sign(enum verb v);	    /* = + ~ - > */
 
 /* "task[17]" or "source"; at most KIND_ID_BYTES with its NUL. */
-enum {
-	KIND_ID_BYTES = 32
-};
+enum { KIND_ID_BYTES = 32 };
 void kind_id(char out[KIND_ID_BYTES], enum kind k, uint32_t index);
 
 /* The reverse; false when it is no id. Accepts "17" as task[17]. */

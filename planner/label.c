@@ -9,9 +9,7 @@
 
 /* How many hex digits of the digest a label ends in. */
 static const uint8_t digits_of_level[] = {0, 8, 16, 32, 64};
-enum {
-	N_LEVELS = sizeof(digits_of_level)
-};
+enum { N_LEVELS = sizeof(digits_of_level) };
 
 /* What naming the tasks of a job takes. */
 struct naming {
@@ -47,6 +45,7 @@ is_label(struct str s)
 static size_t
 write_plain(char *out, size_t max, struct str s, bool *lost)
 {
+	struct str empty = STR("empty");
 	size_t n = 0;
 
 	*lost = false;
@@ -65,12 +64,11 @@ write_plain(char *out, size_t max, struct str s, bool *lost)
 		}
 		out[n++] = c;
 	}
-	if (n == 0) {
-		memcpy(out, "empty", 5);
-		n = 5;
-		*lost = true;
-	}
-	return n;
+	if (n > 0)
+		return n;
+	*lost = true;
+	memcpy(out, empty.p, empty.n);
+	return empty.n;
 }
 
 /* A label from s that ends in so many hex digits of d; without any, when something was lost,
@@ -83,8 +81,10 @@ make_label(struct arena *a, struct str s, const struct digest *d, size_t digits)
 	bool lost;
 	size_t n = write_plain(out, max, s, &lost);
 
+	if (digits == 0 && lost)
+		return (struct str){0};
 	if (digits == 0)
-		return lost ? (struct str){0} : arena_str(a, (struct str){.p = out, .n = n});
+		return arena_str(a, (struct str){.p = out, .n = n});
 	digest_hex(hex, d);
 	out[n++] = '-';
 	memcpy(out + n, hex, digits);

@@ -13,9 +13,7 @@
 
 #include "planner/job.h"
 
-enum {
-	LABEL_MAX_BYTES = 100
-};
+enum { LABEL_MAX_BYTES = 100 };
 
 /* Fills in the labels of all tasks. prefix: the glob's constant leading folders (role.h).
  * ERR_INPUT, with a diagnostic, when inputs were chosen so that no label is left for one. */

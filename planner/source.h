@@ -9,15 +9,9 @@
 #include "planner/base/arena.h"
 #include "planner/base/digest.h"
 
-enum {
-	BLOB_ID_BYTES = 20
-};
+enum { BLOB_ID_BYTES = 20 };
 
-enum file_mode {
-	FILE_REGULAR = 0100644,
-	FILE_EXECUTABLE = 0100755,
-	FILE_SYMLINK = 0120000
-};
+enum file_mode { FILE_REGULAR = 0100644, FILE_EXECUTABLE = 0100755, FILE_SYMLINK = 0120000 };
 
 struct source_entry {
 	struct str path; /* relative to the workdir, '/' between parts, never starts with one */
@@ -26,11 +20,7 @@ struct source_entry {
 	int64_t size_bytes;	   /* < 0: not known without reading (a blob that nobody opened) */
 };
 
-enum source_kind {
-	SOURCE_COMMIT,
-	SOURCE_DIRTY,
-	SOURCE_PATH
-};
+enum source_kind { SOURCE_COMMIT, SOURCE_DIRTY, SOURCE_PATH };
 
 struct source {
 	enum source_kind kind;
@@ -39,8 +29,8 @@ struct source {
 	struct str commit;	 /* 40 hex; absent outside git */
 	struct str describe;	 /* "main@1a2b3c4", for people; absent outside git */
 	struct str patch_sha256; /* DIRTY: 64 hex, over what differs from the commit */
-	size_t n_untracked;	 /* COMMIT: files neither tracked nor ignored, hence not part of it */
-	struct str untracked;	  /* the first few of their names, comma-separated */
+	size_t n_untracked;   /* COMMIT: files neither tracked nor ignored, hence not part of it */
+	struct str untracked; /* the first few of their names, comma-separated */
 	struct str manifest_path; /* of the manifest within the workdir; absent when outside */
 };
 

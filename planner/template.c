@@ -18,9 +18,7 @@ static const struct {
 	{"task.index", TEMPLATE_INDEX},
 	{"task.key", TEMPLATE_KEY},
 };
-enum {
-	N_NAMES = sizeof(names) / sizeof(names[0])
-};
+enum { N_NAMES = sizeof(names) / sizeof(names[0]) };
 
 size_t
 template_fixed(struct str text)

@@ -15,12 +15,7 @@
 #include "planner/manifest.h"
 
 /* What a text refers to, as bits. */
-enum template_use {
-	TEMPLATE_INPUT = 1,
-	TEMPLATE_INDEX = 2,
-	TEMPLATE_KEY = 4,
-	TEMPLATE_MATRIX = 8
-};
+enum template_use { TEMPLATE_INPUT = 1, TEMPLATE_INDEX = 2, TEMPLATE_KEY = 4, TEMPLATE_MATRIX = 8 };
 
 /* Adds what text refers to to *uses. ERR_INPUT when a "${{" has no "}}" or names nothing that the
  * map has; *hint, in the arena, is then a "did you mean", or absent. */

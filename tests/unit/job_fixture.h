@@ -14,9 +14,7 @@
 #include "planner/diag.h"
 #include "planner/job.h"
 
-enum {
-	FIXTURE_FILES = 64
-};
+enum { FIXTURE_FILES = 64 };
 
 struct fixture {
 	struct arena arena;

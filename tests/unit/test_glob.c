@@ -299,9 +299,7 @@ same_as_the_plain_way(void **state)
 static void
 nothing_takes_long(void **state)
 {
-	enum {
-		N = 4000
-	};
+	enum { N = 4000 };
 	char *pattern = malloc(2 * N + 16), *path = malloc(2 * N + 16);
 	struct str p = {.p = pattern}, s = {.p = path};
 

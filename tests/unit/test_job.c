@@ -74,9 +74,9 @@ all_mistakes_at_once(void **state)
 		"environment.setup_files: 'nothing.txt' is none of the 2 files of the source");
 	assert_str(
 		f->diags.v[5].message, "environment.image: 'busybox' was not resolved to a digest");
-	assert_str(f->diags.v[6].message, "results: '${{ matrix.a }}' is the workdir itself, so "
-					  "results would become a part of the "
-					  "source");
+	assert_str(f->diags.v[6].message,
+		"results: '${{ matrix.a }}' is the workdir itself: results would become part of "
+		"the source");
 	assert_str(f->diags.v[7].message, "input 'a' occurs twice (items 1 and 2)");
 	assert_int_equal(f->diags.n, 8);
 	assert_string_equal(f->err.message, "furrow.yaml: 8 errors");
@@ -257,12 +257,12 @@ results_beside_the_program(void **state)
 	struct fixture *f = *state;
 
 	f->m.results = STR("./");
-	fixture_bad(f, "results: './' is the workdir itself, so results would become a part of the "
-		       "source");
+	fixture_bad(
+		f, "results: './' is the workdir itself: results would become part of the source");
 	assert_int_equal(f->diags.v[0].pos.line, 12);
 	f->m.results = STR("a/..");
-	fixture_bad(f, "results: 'a/..' is the workdir itself, so results would become a part of "
-		       "the source");
+	fixture_bad(f,
+		"results: 'a/..' is the workdir itself: results would become part of the source");
 	f->m.results = STR("..");
 	fixture_good(f);
 	f->m.results = STR("/");
@@ -272,8 +272,8 @@ results_beside_the_program(void **state)
 	f->m.results = STR(".");
 	fixture_good(f);
 	f->m.results = STR("src");
-	fixture_bad(f, "results: 'src' is the workdir itself, so results would become a part of "
-		       "the source");
+	fixture_bad(
+		f, "results: 'src' is the workdir itself: results would become part of the source");
 }
 
 static void

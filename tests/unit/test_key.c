@@ -245,9 +245,7 @@ every_part_counts(void **state)
 		other_image, no_image, other_setup, no_setup, other_setup_file, fewer_setup_files,
 		other_source, other_mode, new_source, other_env, other_env_name, more_env,
 		more_secrets, other_outputs, no_outputs, other_value, other_index};
-	enum {
-		N = sizeof(changes) / sizeof(changes[0])
-	};
+	enum { N = sizeof(changes) / sizeof(changes[0]) };
 	struct digest keys[N + 1];
 
 	(void)state;

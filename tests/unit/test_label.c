@@ -101,9 +101,7 @@ all_are_allowed_and_differ(void **state)
 {
 	struct fixture *f = *state;
 	unsigned seed = 7;
-	enum {
-		N = 3000
-	};
+	enum { N = 3000 };
 	struct strings v = {.v = ARENA_ARRAY(&f->arena, struct str, N), .n = N};
 
 	for (size_t i = 0; i < N; i++) {
