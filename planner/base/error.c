@@ -49,9 +49,8 @@ error_set_errno(struct error *err, enum error_code code, int os_errno, const cha
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	va_end(ap);
 	n = strlen(err->message);
-	if (strerror_r(os_errno, text, sizeof(text)) != 0)
-		snprintf(text, sizeof(text), "error %d", os_errno);
-	snprintf(err->message + n, sizeof(err->message) - n, ": %s%s", text, what_to_do(os_errno));
+	snprintf(err->message + n, sizeof(err->message) - n, ": %s%s",
+		strerror_r(os_errno, text, sizeof(text)), what_to_do(os_errno));
 	return code;
 }
 
