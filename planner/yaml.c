@@ -103,7 +103,8 @@ syntax_error(struct reader *r)
 	}
 	if (p->error == YAML_MEMORY_ERROR)
 		diag_add(r->diags, DIAG_ERROR, pos, none, "not enough memory to read this");
-	else if (p->context && !unclosed && p->context_mark.line != p->problem_mark.line)
+	else if (p->context && strstr(p->context, "flow") &&
+		 p->context_mark.line != p->problem_mark.line)
 		diag_add(r->diags, DIAG_ERROR, pos, none, "no YAML: %s (in what begins in line %u)",
 			words, pos_at(r, p->context_mark.index).line);
 	else

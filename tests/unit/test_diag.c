@@ -46,24 +46,31 @@ caret(void **state)
 		"    2 |   memory: 16Gb\n"
 		"      |           ^~~~\n");
 	/* Without a length, the word there. */
-	shows(at(2, 3, 0), NULL, "m", "f:2:3: error: m\n    2 |   memory: 16Gb\n      |   ^~~~~~\n");
+	shows(at(2, 3, 0), NULL, "m",
+		"f:2:3: error: m\n    2 |   memory: 16Gb\n      |   ^~~~~~\n");
 	shows(at(3, 1, 99), NULL, "m", "f:3:1: error: m\n    3 | last\n      | ^~~~\n");
 	/* Places that are not there show what there is. */
 	shows(at(3, 99, 5), NULL, "m", "f:3:99: error: m\n    3 | last\n      |     ^\n");
 	shows(at(9, 1, 1), NULL, "m", "f:9:1: error: m\n");
 	shows(at(0, 0, 0), NULL, "m", "f: error: m\n");
-	shows((struct pos){.file = STR("gone"), .line = 1, .col = 1}, NULL, "m", "gone:1:1: error: m\n");
+	shows((struct pos){.file = STR("gone"), .line = 1, .col = 1}, NULL, "m",
+		"gone:1:1: error: m\n");
 }
 
 static void
 odd_characters(void **state)
 {
 	(void)state;
-	text = STR("\tk: \x1b[31mred\x80 \xe2\x80\xae" "x\r\n");
-	shows(at(1, 2, 1), NULL, "a\x1b" "b\nc", "f:1:2: error: a?b?c\n    1 |  k: ?[31mred? ?x\n      |  ^\n");
+	text = STR("\tk: \x1b[31mred\x80 \xe2\x80\xae"
+		   "x\r\n");
+	shows(at(1, 2, 1), NULL,
+		"a\x1b"
+		"b\nc",
+		"f:1:2: error: a?b?c\n    1 |  k: ?[31mred? ?x\n      |  ^\n");
 	/* Columns are bytes, carets are characters: wide ones take two. */
 	text = STR("\xc3\xa4\xe6\x97\xa5: x");
-	shows(at(1, 8, 1), NULL, "m", "f:1:8: error: m\n    1 | \xc3\xa4\xe6\x97\xa5: x\n      |      ^\n");
+	shows(at(1, 8, 1), NULL, "m",
+		"f:1:8: error: m\n    1 | \xc3\xa4\xe6\x97\xa5: x\n      |      ^\n");
 	text = STR("\xef\xbb\xbfk: x");
 	shows(at(1, 4, 1), NULL, "m", "f:1:4: error: m\n    1 | k: x\n      |    ^\n");
 }
@@ -88,7 +95,8 @@ long_lines(void **state)
 	assert_non_null(strstr(p, "x\xe2\x80\xa6\n"));
 	assert_true(strchr(p, '\n') - p < 110);
 	/* The caret stands below the word: the mark before it is three bytes and one column. */
-	assert_int_equal(strstr(p, "BAD") - p - 2, strchr(strchr(p, '\n'), '^') - strchr(p, '\n') - 1);
+	assert_int_equal(
+		strstr(p, "BAD") - p - 2, strchr(strchr(p, '\n'), '^') - strchr(p, '\n') - 1);
 	buf_free(&b);
 	buf_free(&line);
 	arena_free(&a);
@@ -141,13 +149,15 @@ quoting(void **state)
 static void
 json(void **state)
 {
-	struct diagnostic d = {.severity = DIAG_WARNING, .pos = at(3, 4, 1), .message = STR("a \"b\"")};
+	struct diagnostic d = {
+		.severity = DIAG_WARNING, .pos = at(3, 4, 1), .message = STR("a \"b\"")};
 	struct buf b = {0};
 
 	(void)state;
 	diag_render_json(&b, &d);
-	assert_string_equal(buf_cstr(&b), "{\"severity\":\"warning\",\"file\":\"f\",\"line\":3,\"column\":4,"
-					  "\"message\":\"a \\\"b\\\"\",\"hint\":null}");
+	assert_string_equal(buf_cstr(&b),
+		"{\"severity\":\"warning\",\"file\":\"f\",\"line\":3,\"column\":4,"
+		"\"message\":\"a \\\"b\\\"\",\"hint\":null}");
 	buf_free(&b);
 }
 

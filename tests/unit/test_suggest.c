@@ -119,12 +119,13 @@ compare_path(void *ctx, const struct schema *s, const struct schema_key *key)
 static void
 foreign_words_lead_somewhere(void **state)
 {
-	static const char *const words[] = {"accelerators", "ami_id", "argv", "array", "artifacts", "autostop",
-		"backoff", "base", "branch", "bucket", "budget", "cloud", "code", "completions", "concurrency",
-		"container", "cores", "deadline", "disk_size", "envs", "exit_code", "for_each", "git", "job",
-		"job_recovery", "keep_alive", "machine", "max_instances", "max_price", "max_retries",
-		"max_runtime", "mem", "output", "parallel", "platform", "price", "provider", "ram", "region",
-		"repo", "requirements", "retries", "runs_on", "secret", "version", "variables", "vcpus",
+	static const char *const words[] = {"accelerators", "ami_id", "argv", "array", "artifacts",
+		"autostop", "backoff", "base", "branch", "bucket", "budget", "cloud", "code",
+		"completions", "concurrency", "container", "cores", "deadline", "disk_size", "envs",
+		"exit_code", "for_each", "git", "job", "job_recovery", "keep_alive", "machine",
+		"max_instances", "max_price", "max_retries", "max_runtime", "mem", "output",
+		"parallel", "platform", "price", "provider", "ram", "region", "repo",
+		"requirements", "retries", "runs_on", "secret", "version", "variables", "vcpus",
 		"walltime", "zone", "retry.on", "retry.codes", "map.glob", "map.inputs.lines",
 		"environment.build.file", "instances.disk.bytes", "workdir.commit"};
 

@@ -23,7 +23,8 @@ duration_is(const char *text, int64_t want_ns)
 }
 
 static void
-refused(bool taken, const struct unit_problem *why, const char *text, const char *part, const char *proposal)
+refused(bool taken, const struct unit_problem *why, const char *text, const char *part,
+	const char *proposal)
 {
 	if (taken)
 		fail_msg("'%s' was taken", text);
@@ -120,7 +121,9 @@ sizes_refused(void **state)
 	int64_t n;
 
 	(void)state;
-	size_refused("16Gb", "'16Gb' is no size; expected a number with a unit of KiB, MiB, GiB or TiB", "16GiB");
+	size_refused("16Gb",
+		"'16Gb' is no size; expected a number with a unit of KiB, MiB, GiB or TiB",
+		"16GiB");
 	size_refused("16GB", "is no size", "16GiB");
 	size_refused("16G", "is no size", "16GiB");
 	size_refused("16gib", "is no size", "16GiB");
@@ -138,7 +141,8 @@ sizes_refused(void **state)
 	size_refused("8388608TiB", "is too large", "");
 	size_refused("99999999999999999999GiB", "is too large", "");
 	size_refused("1..2GiB", "is no size", "");
-	size_refused("a very long text that is no size at all, and that a message must not repeat as a whole",
+	size_refused("a very long text that is no size at all, and that a message must not repeat "
+		     "as a whole",
 		"that a message …' is no size", "");
 	refused(units_rate(STR("300MB/s"), &n, &why), &why, "300MB/s", "is no rate", "300MiB/s");
 	refused(units_rate(STR("300MiB"), &n, &why), &why, "300MiB", "is no rate", "300MiB/s");
@@ -227,7 +231,8 @@ money(void **state)
 	assert_true(units_money(STR("0.000001"), &usd, &why));
 	refused(units_money(STR("$5"), &usd, &why), &why, "$5", "is no amount of money", "5");
 	refused(units_money(STR("5 USD"), &usd, &why), &why, "5 USD", "is no amount of money", "5");
-	refused(units_money(STR("1,50"), &usd, &why), &why, "1,50", "is no amount of money", "1.50");
+	refused(units_money(STR("1,50"), &usd, &why), &why, "1,50", "is no amount of money",
+		"1.50");
 	refused(units_money(STR(".5"), &usd, &why), &why, ".5", "is no amount of money", "0.5");
 	refused(units_money(STR("-1"), &usd, &why), &why, "-1", "is negative", "");
 	refused(units_money(STR("nan"), &usd, &why), &why, "nan", "is no amount of money", "");
@@ -247,17 +252,23 @@ counts(void **state)
 	assert_int_equal(n, 100000);
 	refused(units_count(STR("100001"), 1, 100000, &n, &why), &why, "100001",
 		"is too large; expected a whole number from 1 to 100000", "");
-	refused(units_count(STR("0"), 1, INT64_MAX, &n, &why), &why, "0", "a whole number of 1 or more", "");
+	refused(units_count(STR("0"), 1, INT64_MAX, &n, &why), &why, "0",
+		"a whole number of 1 or more", "");
 	refused(units_count(STR("-3"), 1, 5, &n, &why), &why, "-3", "is too small", "");
-	refused(units_count(STR("1_000"), 1, 5000, &n, &why), &why, "1_000", "is no whole number", "1000");
-	refused(units_count(STR("1,000"), 1, 5000, &n, &why), &why, "1,000", "is no whole number", "1000");
+	refused(units_count(STR("1_000"), 1, 5000, &n, &why), &why, "1_000", "is no whole number",
+		"1000");
+	refused(units_count(STR("1,000"), 1, 5000, &n, &why), &why, "1,000", "is no whole number",
+		"1000");
 	refused(units_count(STR("010"), 1, 50, &n, &why), &why, "010", "is no whole number", "10");
 	refused(units_count(STR("5.0"), 1, 50, &n, &why), &why, "5.0", "is no whole number", "5");
 	refused(units_count(STR("+5"), 1, 50, &n, &why), &why, "+5", "is no whole number", "5");
 	refused(units_count(STR("0x10"), 1, 50, &n, &why), &why, "0x10", "is no whole number", "");
-	refused(units_count(STR("9,999"), 1, 50, &n, &why), &why, "9,999", "is no whole number", "");
-	refused(units_count(STR("99999999999999999999"), 1, 50, &n, &why), &why, "", "is too large", "");
-	refused(units_count(STR("-99999999999999999999"), 1, 50, &n, &why), &why, "", "is too small", "");
+	refused(units_count(STR("9,999"), 1, 50, &n, &why), &why, "9,999", "is no whole number",
+		"");
+	refused(units_count(STR("99999999999999999999"), 1, 50, &n, &why), &why, "", "is too large",
+		"");
+	refused(units_count(STR("-99999999999999999999"), 1, 50, &n, &why), &why, "",
+		"is too small", "");
 }
 
 static void

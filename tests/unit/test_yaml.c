@@ -154,7 +154,8 @@ duplicates(void **state)
 {
 	struct fixture *f = *state;
 
-	refuses(f, "a: 1\nb: 2\na: 3\n", 3, 1, "the key 'a' is given twice; it stands in line 1 already");
+	refuses(f, "a: 1\nb: 2\na: 3\n", 3, 1,
+		"the key 'a' is given twice; it stands in line 1 already");
 	assert_int_equal(f->root->n, 2);
 	refuses(f, "a: {b: 1, \"b\": 2}\n", 1, 11, "the key 'b' is given twice");
 	refuses(f, "a: 1\n{b: c}: 2\n", 2, 1, "a key has to be text, not a mapping");
@@ -184,7 +185,7 @@ no_yaml(void **state)
 	refuses(f, "a: [1, 2\nb: 3\n", 2, 2, "the list in [ ] is not closed");
 	refuses(f, "a: {b: 1\nc: 3\n", 2, 2, "the mapping in { } is not closed");
 	refuses(f, "x: 1\na: \"text\nmore\n", 2, 4, "what begins here is never closed");
-	refuses(f, "key\nb: 2\n", 1, 1, "a key without its ': '");
+	refuses(f, "a: 1\nkey\nb: 2\n", 2, 1, "a key without its ': '");
 	refuses(f, "a: 1\n\tb: 2\n", 2, 1, "a tab: YAML is indented with blanks");
 	refuses(f, "a: *\n", 1, 5, "a name is missing behind the '*'");
 	refuses(f, "a: |x\n", 1, 5, "nothing but a comment can follow");
@@ -208,10 +209,14 @@ no_text(void **state)
 	refuses(f, "a: \x1b[1m\n", 1, 4, "the control character 0x1b");
 	refuses(f, "a: \xff\n", 1, 4, "the byte 0xff is no UTF-8");
 	refuses(f, "a: 1\nb: \xc3(\n", 2, 4, "the byte 0xc3 is no UTF-8");
-	refuses_bytes(f, STR("\xff\xfe" "a\0:\0"), 0, 0, "the text is UTF-16");
+	refuses_bytes(f,
+		STR("\xff\xfe"
+		    "a\0:\0"),
+		0, 0, "the text is UTF-16");
 	refuses_bytes(f, STR("a: \xc2\x80\n"), 1, 4, "");
 	memset(big, '#', sizeof(big));
-	refuses_bytes(f, (struct str){.p = big, .n = sizeof(big)}, 0, 0, "1048577 bytes are too many");
+	refuses_bytes(
+		f, (struct str){.p = big, .n = sizeof(big)}, 0, 0, "1048577 bytes are too many");
 	big[0] = 'a', big[1] = ':', big[2] = ' ';
 	assert_int_equal(parse_bytes(f, (struct str){.p = big, .n = MANIFEST_MAX_BYTES}), 0);
 }
@@ -270,12 +275,13 @@ bombs(void **state)
 	struct buf b = {0};
 	size_t before;
 
-	refuses(f, "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-		   "b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
-		   "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-		   "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
-		   "e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"
-		   "f: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
+	refuses(f,
+		"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+		"b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+		"c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+		"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
+		"e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"
+		"f: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
 		4, 29, "each alias counted with all that it stands for");
 	assert_int_equal(f->diags.n_errors, 1);
 	/* The same by merging. */
