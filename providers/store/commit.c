@@ -215,14 +215,22 @@ store_result_abort(struct store_result *r)
 }
 
 static size_t
+count_files_of(const struct store_result *r)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < PART_COUNT; i++)
+		n += r->parts[i].temporary != NULL;
+	return n;
+}
+
+static size_t
 count_files(const struct store_result *list)
 {
 	size_t n = 0;
 
-	for (const struct store_result *r = list; r; r = r->next) {
-		for (int i = 0; i < PART_COUNT; i++)
-			n += r->parts[i].temporary != NULL;
-	}
+	for (; list; list = list->next)
+		n += count_files_of(list);
 	return n;
 }
 
@@ -240,11 +248,11 @@ sync_file(struct store *s, const char *path)
 }
 
 static int
-place_part(struct store *s, struct store_result *r, enum part which, bool each)
+place_part(struct store *s, struct store_result *r, enum part which, bool sync)
 {
 	struct pending_part *p = &r->parts[which];
 	char path[STORE_PATH_BYTES];
-	int rc = each ? sync_file(s, p->temporary) : 0;
+	int rc = sync ? sync_file(s, p->temporary) : 0;
 
 	dir_part_path(path, &r->record, which);
 	if (rc == 0)
@@ -252,7 +260,24 @@ place_part(struct store *s, struct store_result *r, enum part which, bool each)
 	if (rc == 0 && renameat(s->dir_fd, p->temporary, s->dir_fd, path) < 0)
 		rc = -errno;
 	p->placed = rc == 0;
-	return rc == 0 && each ? dir_sync_parent(s, path) : rc;
+	return rc;
+}
+
+static int
+place_parts(struct store *s, struct store_result *r, bool sync)
+{
+	char path[STORE_PATH_BYTES];
+	bool any = false;
+	int rc = 0;
+
+	for (int i = 0; i < PART_COUNT && rc == 0; i++) {
+		if (!r->parts[i].temporary)
+			continue;
+		any = true;
+		rc = place_part(s, r, (enum part)i, sync);
+	}
+	dir_part_path(path, &r->record, PART_TAR); /* all of them are in one folder */
+	return any && sync && rc == 0 ? dir_sync_parent(s, path) : rc;
 }
 
 static void
@@ -266,27 +291,31 @@ fail(struct store_result *r, int rc)
 	r->failed = error_set_errno(&r->err, ERR_HOST, -rc, "store %s: commit result %.12s", r->store->path, hex);
 }
 
-/* Gives the parts that have files their names, durably, before a record says that they are there. */
+/* Gives the parts that have files their names, durably, before a record says that they are there. Few are synced one
+ * by one; many at once, with whatever else the file system has to write. */
 static void
 place_files(struct store *s, struct store_result *list)
 {
 	size_t n = count_files(list);
 	bool each = n <= SYNC_EACH;
-	int synced = n && !each && syncfs(s->dir_fd) < 0 ? -errno : 0;
+	int rc = 0;
 
-	for (struct store_result *r = list; n && r; r = r->next) {
-		for (int i = 0; i < PART_COUNT && !r->failed; i++) {
-			int rc = r->parts[i].temporary ? synced : 0;
+	if (n == 0)
+		return;
+	if (!each && syncfs(s->dir_fd) < 0)
+		rc = -errno;
+	for (struct store_result *r = list; r; r = r->next) {
+		int placed = rc == 0 && !r->failed ? place_parts(s, r, each) : 0;
 
-			if (rc == 0 && r->parts[i].temporary)
-				rc = place_part(s, r, (enum part)i, each);
-			if (rc < 0)
-				fail(r, rc);
-		}
+		if (placed < 0)
+			fail(r, placed);
 	}
-	synced = n && !each && syncfs(s->dir_fd) < 0 ? -errno : 0;
-	for (struct store_result *r = list; synced < 0 && r; r = r->next)
-		fail(r, synced);
+	if (rc == 0 && !each && syncfs(s->dir_fd) < 0)
+		rc = -errno;
+	for (struct store_result *r = list; rc < 0 && r; r = r->next) {
+		if (count_files_of(r))
+			fail(r, rc);
+	}
 }
 
 static void
@@ -303,7 +332,7 @@ add_record(struct buf *out, struct store_result *r)
 	record_write(out, &r->record, buf_str(&r->json), parts);
 }
 
-/* Writes and syncs; what cannot be written whole is cut again. Says how many bytes are there for good. */
+/* Writes and syncs; what cannot be written whole is cut again. Says how many records are there for good. */
 static int
 append(const struct store_log *log, struct str records, const uint64_t *ends, size_t n, size_t *n_whole)
 {
@@ -467,7 +496,7 @@ store_result_commit(struct store_result *r, struct str json, store_done_fn done,
 	buf_add_str(&r->json, json);
 	r->done = done;
 	r->ctx = ctx;
-	if (count_files(r) && writer_owner(r->store, r->record.owner, &r->err) < 0)
+	if (count_files_of(r) && writer_owner(r->store, r->record.owner, &r->err) < 0)
 		r->failed = r->err.code;
 	enqueue(r);
 }

@@ -1,0 +1,214 @@
+/* store_fixture: what the tests of the store share: a folder that goes away, results that are easy to make. */
+#ifndef FURROW_TESTS_STORE_FIXTURE_H
+#define FURROW_TESTS_STORE_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "planner/base/json.h"
+#include "providers/store/result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct fixture {
+	char root[128];
+	char path[PATH_MAX]; /* of the store: ROOT/store */
+	struct store *s;
+	struct arena a;
+	struct error err;
+};
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	(void)type;
+	return remove(path);
+}
+
+static inline void
+remove_tree(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline int
+fixture_open(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	const char *base = getenv("TMPDIR");
+
+	snprintf(f->root, sizeof(f->root), "%s/furrow-unit.XXXXXX", base ? base : "/tmp");
+	if (!mkdtemp(f->root))
+		return -1;
+	snprintf(f->path, sizeof(f->path), "%s/store", f->root);
+	if (store_open_dir(&f->s, f->path, true, &f->err) < 0)
+		return -1;
+	*state = f;
+	return 0;
+}
+
+static inline int
+fixture_close(void **state)
+{
+	struct fixture *f = *state;
+
+	store_close(f->s);
+	remove_tree(f->root);
+	arena_free(&f->a);
+	free(f);
+	return 0;
+}
+
+static inline void
+reopen(struct fixture *f)
+{
+	store_close(f->s);
+	assert_int_equal(store_open_dir(&f->s, f->path, false, &f->err), 0);
+}
+
+static inline struct digest
+key_of(unsigned i)
+{
+	return digest_of(&i, sizeof(i));
+}
+
+struct waiting {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned n, n_failed;
+	struct error last;
+};
+#define WAITING_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
+
+static inline void
+on_done(void *ctx, const struct error *err)
+{
+	struct waiting *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	w->n++;
+	if (err) {
+		w->n_failed++;
+		w->last = *err;
+	}
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static inline void
+wait_for(struct waiting *w, unsigned n)
+{
+	pthread_mutex_lock(&w->lock);
+	while (w->n < n)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Queues a result whose stdout is text; parts of tar_bytes and err_bytes, each byte 't' and 'e'. */
+static inline void
+queue(struct store *s, unsigned i, struct str text, size_t tar_bytes, size_t err_bytes, struct waiting *w)
+{
+	struct result result = {.key = key_of(i), .job = STR("job"), .label = STR("label"), .run = STR("RUN"),
+		.index = i, .attempt = 1, .begun = STR("2026-11-23T06:18:00.123Z"), .stdout_text = text,
+		.has_tar = tar_bytes > 0,
+		.outcome = {.ran = true, .stdout_bytes = (int64_t)text.n, .stdout_kept_bytes = (int64_t)text.n,
+			.stderr_bytes = (int64_t)err_bytes, .stderr_kept_bytes = (int64_t)err_bytes,
+			.output_bytes = (int64_t)tar_bytes}};
+	struct store_result *r;
+	struct buf json = {0};
+	struct error err;
+	char *bytes = malloc(tar_bytes + err_bytes + 1);
+
+	memset(bytes, 't', tar_bytes);
+	memset(bytes + tar_bytes, 'e', err_bytes);
+	assert_int_equal(store_result_begin(s, &result.key, &r, &err), 0);
+	for (size_t at = 0; at < tar_bytes; at += 40000)
+		assert_int_equal(store_result_write(r, "tar", bytes + at,
+					 tar_bytes - at < 40000 ? tar_bytes - at : 40000, &err),
+			0);
+	if (err_bytes)
+		assert_int_equal(store_result_write(r, "stderr", bytes + tar_bytes, err_bytes, &err), 0);
+	result_write(&json, &result);
+	store_result_commit(r, buf_str(&json), on_done, w);
+	buf_free(&json);
+	free(bytes);
+}
+
+static inline void
+put(struct store *s, unsigned i, struct str text, size_t tar_bytes, size_t err_bytes)
+{
+	struct waiting w = WAITING_INIT;
+
+	queue(s, i, text, tar_bytes, err_bytes, &w);
+	wait_for(&w, 1);
+	assert_int_equal(w.n_failed, 0);
+}
+
+static inline size_t
+count_results(struct store *s)
+{
+	struct arena a = {0};
+	struct digest *keys;
+	struct error err;
+	size_t n;
+
+	assert_int_equal(store_list_results(s, &a, &keys, &n, &err), 0);
+	arena_free(&a);
+	return n;
+}
+
+/* -1: no such file. */
+static inline long
+file_bytes(const char *root, const char *name)
+{
+	char path[2 * PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	return stat(path, &st) < 0 ? -1 : (long)st.st_size;
+}
+
+static inline void
+write_file(const char *root, const char *name, const void *bytes, size_t n)
+{
+	char path[2 * PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline char *
+read_file(const char *root, const char *name, char *out, size_t size)
+{
+	char path[2 * PATH_MAX];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	n = fread(out, 1, size - 1, f);
+	out[n] = '\0';
+	fclose(f);
+	return out;
+}
+
+#endif
