@@ -87,7 +87,7 @@ check_templates(const struct manifest *m, struct diagnostics *diags)
 		struct str where =
 			arena_printf(diags->arena, "environment.env.%.*s", STR_ARG(env->v[i].name));
 
-		check_template(m, env->v[i].value, where.p, (struct pos){0}, diags);
+		check_template(m, env->v[i].value, where.p, m->environment.pos_env, diags);
 	}
 	check_template(m, m->results, "results", m->pos_results, diags);
 }
