@@ -27,7 +27,7 @@ CHECK_PACKAGES := clang-tidy cppcheck clang-format
 BENCH_PACKAGES := ninja-build time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := diag diff estimate expand folder glob graph history job job_record job_task key kind \
+PLANNER := diag diff estimate expand folder glob graph history job job_record job_task key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \

@@ -47,14 +47,24 @@ add_usd(struct buf *out, const char *name, double usd)
 	json_add_seconds(out, llround(usd * 1e9));
 }
 
+/* By hand: a large plan has hundreds of thousands. */
 static void
 add_id(struct buf *out, enum kind kind, uint32_t index)
 {
-	char id[KIND_ID_BYTES];
+	char digits[10];
+	size_t at = sizeof(digits);
 
-	kind_id(id, kind, index);
 	buf_add_char(out, '"');
-	buf_add_cstr(out, id);
+	buf_add_cstr(out, kind_name(kind));
+	if (kind_is_indexed(kind)) {
+		do {
+			digits[--at] = (char)('0' + index % 10);
+			index /= 10;
+		} while (index);
+		buf_add_char(out, '[');
+		buf_add(out, digits + at, sizeof(digits) - at);
+		buf_add_char(out, ']');
+	}
 	buf_add_char(out, '"');
 }
 

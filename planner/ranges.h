@@ -4,8 +4,7 @@
 
 #include "planner/base/buf.h"
 
-/* Adds n ascending numbers. What would make the text longer than max_bytes (0: no limit) becomes
- * "...". */
+/* Adds n ascending numbers. Of more than max_bytes (0: no limit) the end becomes "...". */
 void ranges_add(struct buf *out, const uint32_t *v, size_t n, size_t max_bytes);
 
 /* Sets set[i] = 1 for each number of the text. false, set then being undefined, for anything that

@@ -1,0 +1,709 @@
+/* plan_file, plan_state, ranges: saved plans there and back; everything that may be wrong with a
+ * file; everything that may have moved since. */
+#include "planner/plan.h"
+#include "planner/ranges.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { TASKS = 6 };
+
+/* A plan made by hand: tasks 0 and 1 have results, the others run. */
+struct world {
+	struct arena arena;
+	struct manifest manifest;
+	struct source source;
+	struct source_entry entry;
+	struct digest results[TASKS];
+	struct collected collected[TASKS];
+	struct plan plan;
+};
+
+static struct digest
+digest_from(const char *s)
+{
+	return digest_of(s, strlen(s));
+}
+
+static void
+replan(struct world *w)
+{
+	struct plan *p = &w->plan;
+	struct error err = {0};
+
+	diff(&w->arena, &p->changes, &p->job, &p->observed);
+	assert_int_equal(
+		graph_of_changes(&w->arena, &p->graph, &p->job, &p->observed, &p->changes, &err),
+		0);
+	graph_estimate(&p->graph, p->slots, &p->ns, &p->p90_ns);
+	plan_state(p);
+}
+
+static int
+by_digest(const void *a, const void *b)
+{
+	return digest_cmp(a, b);
+}
+
+/* The first n tasks have results. */
+static void
+set_results(struct world *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		w->results[i] = w->plan.job.tasks[i].key;
+	qsort(w->results, n, sizeof(w->results[0]), by_digest);
+	w->plan.observed.results = w->results;
+	w->plan.observed.n_results = n;
+}
+
+static void
+set_tasks(struct world *w, uint32_t n, const char *salt)
+{
+	struct job *job = &w->plan.job;
+
+	job->n_tasks = n;
+	job->tasks = ARENA_ARRAY(&w->arena, struct task, n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct str label = arena_printf(&w->arena, "t%u", i);
+		struct str key = arena_printf(&w->arena, "%s-%u", salt, i);
+
+		job->tasks[i] = (struct task){.label = label,
+			.input = label,
+			.key = digest_of(key.p, key.n),
+			.input_entry = UINT32_MAX};
+	}
+}
+
+static void
+world_open(struct world *w)
+{
+	struct plan *p = &w->plan;
+
+	*w = (struct world){0};
+	w->manifest = (struct manifest){.name = STR("job"), .results = STR("results")};
+	w->manifest.workdir.path = STR(".");
+	w->manifest.instances.infra.text = STR("local");
+	w->manifest.map.kind = MAP_COUNT;
+	w->manifest.environment.image = STR("docker.io/x \"y\" \\ ,\"saved\":{");
+	w->manifest.environment.setup = STR("make");
+	w->entry = (struct source_entry){.path = STR("run.sh"), .mode = FILE_EXECUTABLE};
+	w->source = (struct source){.entries = &w->entry,
+		.n_entries = 1,
+		.commit = STR("1a2b3c4d5e1a2b3c4d5e1a2b3c4d5e1a2b3c4d5e"),
+		.describe = STR("main@1a2b3c4")};
+	p->job.manifest = &w->manifest;
+	p->job.source = &w->source;
+	p->job.image_digest = STR("sha256:00000000000000000000");
+	p->job.source_identity = digest_from("source");
+	p->job.environment_identity = digest_from("environment");
+	p->observed.machine = (struct machine){.name = STR("box"), .cpus = 2};
+	p->slots = 2;
+	p->manifest_path = STR("/repo/furrow.yaml");
+	p->manifest_digest = digest_from("manifest");
+	p->id = STR("01JD9XTPG0000000000000TEST");
+	set_tasks(w, TASKS, "a");
+	set_results(w, 2);
+	replan(w);
+}
+
+static void
+world_close(struct world *w)
+{
+	arena_free(&w->arena);
+}
+
+/* The world saved; the caller frees. */
+static struct buf
+saved(const struct world *w)
+{
+	struct buf b = {0};
+
+	plan_write_file(&b, &w->plan);
+	return b;
+}
+
+static int
+parse(struct world *w, struct plan_file *out, struct str bytes, struct error *err)
+{
+	*err = (struct error){0};
+	return plan_file_parse(&w->arena, out, bytes, STR("p.json"), err);
+}
+
+static void
+test_there_and_back(void **state)
+{
+	struct world w;
+	struct plan_file f;
+	struct error err;
+	struct buf b;
+
+	(void)state;
+	world_open(&w);
+	w.plan.rev = STR("v1\n\"x\"");
+	w.plan.infra_override = STR("local");
+	w.plan.allow_dirty = true;
+	w.source.patch_sha256 = STR("abc");
+	replan(&w);
+	b = saved(&w);
+	assert_int_equal(parse(&w, &f, buf_str(&b), &err), 0);
+	assert_true(str_eq(f.id, w.plan.id));
+	assert_true(str_is(f.job, "job"));
+	assert_true(str_eq(f.manifest_path, w.plan.manifest_path));
+	assert_true(str_eq(f.rev, w.plan.rev));
+	assert_true(str_eq(f.infra_override, w.plan.infra_override));
+	assert_true(str_eq(f.commit, w.source.commit));
+	assert_true(str_eq(f.patch_sha256, w.source.patch_sha256));
+	assert_true(str_eq(f.image_digest, w.plan.job.image_digest));
+	assert_true(f.allow_dirty);
+	assert_int_equal(digest_cmp(&f.manifest_digest, &w.plan.manifest_digest), 0);
+	assert_int_equal(digest_cmp(&f.state, &w.plan.state), 0);
+	assert_int_equal(digest_cmp(&f.source_identity, &w.plan.job.source_identity), 0);
+	assert_int_equal(digest_cmp(&f.environment_identity, &w.plan.job.environment_identity), 0);
+	assert_false(digest_is_zero(&f.file_digest));
+	assert_int_equal(f.n_tasks, TASKS);
+	assert_int_equal(f.n_run, 4);
+	assert_int_equal(f.n_in_place, 2);
+	assert_int_equal(f.n_to_collect, 2);
+	for (uint32_t i = 0; i < TASKS; i++)
+		assert_int_equal(f.task_runs[i], i >= 2);
+	assert_int_equal(f.n_means, 6); /* source, image, environment, collect, release, instance */
+	assert_int_equal(f.means[0].kind, KIND_SOURCE);
+	assert_int_equal(f.means[0].verb, VERB_CREATE);
+	assert_int_equal(f.means[0].cause, CAUSE_MISSING);
+	assert_int_equal(f.means[2].cause, CAUSE_NEEDS_SETUP);
+	assert_int_equal(plan_file_check(&f, &w.plan, &err), 0);
+	buf_free(&b);
+
+	w.plan.rev = w.plan.infra_override = (struct str){0};
+	w.source.commit = w.source.patch_sha256 = (struct str){0};
+	w.plan.job.image_digest = (struct str){0};
+	replan(&w);
+	b = saved(&w);
+	assert_int_equal(parse(&w, &f, buf_str(&b), &err), 0);
+	assert_null(f.rev.p);
+	assert_null(f.infra_override.p);
+	assert_null(f.commit.p);
+	assert_null(f.image_digest.p);
+	assert_int_equal(plan_file_check(&f, &w.plan, &err), 0);
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* A saved plan is a plan as --json prints it, with two members more. */
+static void
+test_is_the_document(void **state)
+{
+	struct world w;
+	struct buf json = {0}, file;
+	json_t *d;
+
+	(void)state;
+	world_open(&w);
+	file = saved(&w);
+	plan_write_json(&json, &w.plan);
+	assert_true(str_starts(buf_str(&file), (struct str){.p = json.p, .n = json.n - 2}));
+	d = json_loadb(file.p, file.n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(d);
+	assert_true(json_is_object(json_object_get(d, "saved")));
+	assert_int_equal(json_string_length(json_object_get(d, "sha256")), 64);
+	json_decref(d);
+	buf_free(&json);
+	buf_free(&file);
+	world_close(&w);
+}
+
+static void
+assert_refused(struct world *w, struct str bytes, const char *why)
+{
+	struct plan_file f;
+	struct error err;
+
+	assert_int_equal(parse(w, &f, bytes, &err), ERR_INPUT);
+	assert_int_equal(strncmp(err.message, "p.json:", 7), 0);
+	if (!strstr(err.message, why))
+		fail_msg("expected '%s' in: %s", why, err.message);
+}
+
+static void
+test_no_plan(void **state)
+{
+	static const char nul[] = "{\"furrow_plan\":1,\"a\":\"\0\"}";
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_refused(&w, STR(""), "is empty");
+	assert_refused(&w, STR("\n"), "no JSON");
+	assert_refused(&w, STR("furrow: 1\nname: x\n"), "p.json:1:");
+	assert_refused(&w, STR("[1, 2]"), "is JSON, but no furrow plan");
+	assert_refused(&w, STR("{}"), "is JSON, but no furrow plan");
+	assert_refused(&w, STR("{\"furrow_plan\":\"1\"}"), "no furrow plan");
+	assert_refused(&w, STR("{\"a\":1,\"a\":2}"), "no JSON");
+	assert_refused(&w, STR("\177ELF\0\0\1\377"), "is no text");
+	assert_refused(&w, (struct str){.p = nul, .n = sizeof(nul) - 1}, "is damaged");
+	assert_refused(&w, STR("{\"furrow_result\":1}"), "no furrow plan");
+	world_close(&w);
+}
+
+static void
+test_versions(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_refused(&w, STR("{\"furrow_plan\":2,\"whatever\":[}"), "of version 2");
+	assert_refused(&w, STR("{ \"furrow_plan\": 7 }"), "of version 7");
+	assert_refused(&w, STR("{\"furrow_plan\":0}"), "of version 0");
+	assert_refused(&w, STR("{\"furrow_plan\":99999999999999999999}"), "");
+	world_close(&w);
+}
+
+static void
+test_plain_output(void **state)
+{
+	struct world w;
+	struct buf b = {0};
+
+	(void)state;
+	world_open(&w);
+	plan_write_json(&b, &w.plan);
+	assert_refused(&w, buf_str(&b), "save a plan with furrow plan -o");
+	buf_free(&b);
+	world_close(&w);
+}
+
+static void
+test_every_cut(void **state)
+{
+	struct world w;
+	struct buf b;
+
+	(void)state;
+	world_open(&w);
+	b = saved(&w);
+	for (size_t n = 1; n < b.n - 1; n++)
+		assert_refused(&w, (struct str){.p = b.p, .n = n}, n < 15 ? "" : "is cut off");
+	assert_refused(&w, (struct str){.p = b.p, .n = b.n - 1}, "was changed");
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* Whichever byte is turned into another one: never taken, never anything worse. */
+static void
+test_every_edit(void **state)
+{
+	struct world w;
+	struct buf b;
+
+	(void)state;
+	world_open(&w);
+	b = saved(&w);
+	for (size_t i = 0; i < b.n; i++) {
+		char was = b.p[i];
+
+		b.p[i] = was == '1' ? '2' : '1';
+		assert_refused(&w, buf_str(&b), "");
+		b.p[i] = was;
+	}
+	b.p[40] ^= 1;
+	assert_refused(&w, buf_str(&b), "was changed after it was saved");
+	b.p[40] ^= 1;
+	buf_add_char(&b, '\n'); /* as an editor does */
+	assert_refused(&w, buf_str(&b), "was changed after it was saved");
+	buf_free(&b);
+	world_close(&w);
+}
+
+static void
+test_reformatted(void **state)
+{
+	struct world w;
+	struct buf b;
+	char *pretty;
+	json_t *d;
+
+	(void)state;
+	world_open(&w);
+	b = saved(&w);
+	d = json_loadb(b.p, b.n, 0, NULL);
+	pretty = json_dumps(d, JSON_INDENT(2));
+	assert_refused(&w, str_from(pretty), "was changed after it was saved");
+	free(pretty);
+	json_decref(d);
+	buf_free(&b);
+	world_close(&w);
+}
+
+static void
+test_huge(void **state)
+{
+	struct world w;
+	struct buf b = {0};
+	static const char x[1] = {'x'};
+
+	(void)state;
+	world_open(&w);
+	assert_refused(&w, (struct str){.p = x, .n = PLAN_FILE_MAX_BYTES + (size_t)1},
+		"is larger than 256 MiB");
+	memset(buf_reserve(&b, 20 << 20), '[', 20 << 20);
+	b.n = 20 << 20;
+	assert_refused(&w, buf_str(&b), "is no saved plan"); /* not parsed */
+	memcpy(b.p, "{\"furrow_plan\":1", 16);
+	assert_refused(&w, buf_str(&b), "is cut off");
+	b.n = 1 << 20; /* parsed, and too deep */
+	assert_refused(&w, buf_str(&b), "is cut off");
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* A document with a digest that is right and a "saved" that is not. */
+static struct buf
+forged(const struct world *w, const char *from, const char *to)
+{
+	static const char sum[] = ",\"sha256\":\"";
+	struct buf b = saved(w), out = {0};
+	char *at, hex[DIGEST_HEX_BYTES];
+	struct digest d;
+
+	b.n -= sizeof(sum) - 1 + 64 + 3;
+	at = memmem(b.p, b.n, from, strlen(from));
+	assert_non_null(at);
+	buf_add(&out, b.p, (size_t)(at - b.p));
+	buf_add_cstr(&out, to);
+	at += strlen(from);
+	buf_add(&out, at, (size_t)(b.p + b.n - at));
+	d = digest_of(out.p, out.n);
+	digest_hex(hex, &d);
+	buf_addf(&out, "%s%s\"}\n", sum, hex);
+	buf_free(&b);
+	return out;
+}
+
+static void
+test_forged(void **state)
+{
+	static const struct {
+		const char *from, *to, *why;
+	} cases[] = {
+		{",\"saved\":{\"id\"", ",\"sived\":{\"id\"", "\"saved\" is not"},
+		{",\"saved\":{\"id\":", ",\"saved\":[{\"id\":", "\"saved\" is not"},
+		{"\"id\":\"01JD", "\"it\":\"01JD", "\"id\" is not a text"},
+		{"\"allow_dirty\":false", "\"allow_dirty\":0", "\"allow_dirty\" is not true or"},
+		{"\"run\":\"2..5\"", "\"run\":\"2..6\"", "\"run\" is not a list"},
+		{"\"run\":\"2..5\"", "\"run\":\"5,2\"", "\"run\" is not a list"},
+		{"\"run\":\"2..5\"", "\"run\":[2]", "\"run\" is not a text"},
+		{"\"tasks\":6,\"run\"", "\"tasks\":-1,\"run\"", "\"tasks\" is not a count"},
+		{"\"tasks\":6,\"run\"", "\"tasks\":100001,\"run\"", "\"tasks\" is not a count"},
+		{"\"tasks\":6,\"run\"", "\"tasks\":1e5,\"run\"", "\"tasks\" is not a count"},
+		{"\"to_replace\":0", "\"to_replace\":7", "\"to_replace\" is not a count"},
+		{"\"means\":[{\"id\":\"source\"", "\"means\":[{\"id\":\"sauce\"", "\"means\" is"},
+		{"\"means\":[", "\"means\":[3,", "\"id\" is not a text"},
+		{"\"means\":[", "\"means\":7,\"mean\":[", "\"means\" is not a list"},
+		{"\"verb\":\"create\",\"cause\":\"missing\"},{\"id\":\"image\"",
+			"\"verb\":\"creat\",\"cause\":\"missing\"},{\"id\":\"image\"",
+			"\"means\" is"},
+		{"\"verb\":\"create\",\"cause\":\"missing\"},{\"id\":\"image\"",
+			"\"verb\":\"create\",\"cause\":\"\"},{\"id\":\"image\"", "\"means\" is"},
+		{"\"rev\":null", "\"rev\":1", "\"rev\" is not a text"},
+		{"\"commit\":\"1a2b3c4d5e1a2b3c4d5e1a2b3c4d5e1a2b3c4d5e\",\"patch",
+			"\"commit\":{},\"patch", "\"commit\" is not a text"},
+		{"\"source_sha256\":\"", "\"source_sha256\":\"0", "\"source_sha256\" is not a"},
+		{"\"saved\":{\"id\"", "\"saved\":{\"id\":\"x\",\"id\"", "\"saved\" is not"},
+	};
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = forged(&w, cases[i].from, cases[i].to);
+
+		assert_refused(&w, buf_str(&b), cases[i].why);
+		buf_free(&b);
+	}
+	world_close(&w);
+}
+
+/* Members that a later furrow adds are passed over. */
+static void
+test_members_to_come(void **state)
+{
+	struct world w;
+	struct plan_file f;
+	struct error err;
+	struct buf b;
+
+	(void)state;
+	world_open(&w);
+	b = forged(&w, "\"allow_dirty\":false", "\"allow_dirty\":false,\"more\":{\"a\":[1]}");
+	assert_int_equal(parse(&w, &f, buf_str(&b), &err), 0);
+	assert_int_equal(plan_file_check(&f, &w.plan, &err), 0);
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* What moves, and what is then said. */
+typedef void (*move_fn)(struct world *w);
+
+static void
+move_nothing(struct world *w)
+{
+	w->plan.slots = 7;
+	w->plan.id = STR("another");
+	w->plan.observed.machine.name = STR("other");
+}
+
+static void
+move_name(struct world *w)
+{
+	w->manifest.name = STR("other");
+}
+
+static void
+move_manifest(struct world *w)
+{
+	w->plan.manifest_digest = digest_from("other");
+}
+
+static void
+move_commit(struct world *w)
+{
+	w->source.commit = STR("9f8e7d6c5b9f8e7d6c5b9f8e7d6c5b9f8e7d6c5b");
+}
+
+static void
+move_out_of_git(struct world *w)
+{
+	w->source.commit = (struct str){0};
+}
+
+static void
+move_patch(struct world *w)
+{
+	w->source.patch_sha256 = STR("abc");
+}
+
+static void
+move_source(struct world *w)
+{
+	w->plan.job.source_identity = digest_from("other");
+	set_tasks(w, TASKS, "b");
+	set_results(w, 0);
+}
+
+static void
+move_image(struct world *w)
+{
+	w->plan.job.image_digest = STR("sha256:11111111111111111111");
+}
+
+static void
+move_setup(struct world *w)
+{
+	w->plan.job.environment_identity = digest_from("other");
+}
+
+static void
+move_tasks(struct world *w)
+{
+	set_tasks(w, TASKS - 1, "a");
+}
+
+static void
+move_keys(struct world *w)
+{
+	set_tasks(w, TASKS, "b");
+	set_results(w, 2);
+}
+
+static void
+move_results(struct world *w)
+{
+	set_results(w, 5);
+}
+
+static void
+move_lost(struct world *w)
+{
+	set_results(w, 0);
+}
+
+static void
+move_collected(struct world *w)
+{
+	w->collected[0] = (struct collected){.label = STR("t0"), .key = w->plan.job.tasks[0].key};
+	w->plan.observed.collected = w->collected;
+	w->plan.observed.n_collected = 1;
+}
+
+static void
+move_older(struct world *w)
+{
+	w->collected[0] = (struct collected){.label = STR("t4")};
+	w->plan.observed.collected = w->collected;
+	w->plan.observed.n_collected = 1;
+}
+
+static void
+move_source_ready(struct world *w)
+{
+	w->plan.observed.source_ready = true;
+}
+
+static void
+move_image_ready(struct world *w)
+{
+	w->plan.observed.image_ready = true;
+}
+
+static void
+move_setup_ready(struct world *w)
+{
+	w->plan.observed.setup_ready = true;
+}
+
+static void
+move_much(struct world *w)
+{
+	move_manifest(w);
+	move_commit(w);
+	move_image(w);
+	move_results(w);
+}
+
+static void
+test_every_move(void **state)
+{
+	static const struct {
+		move_fn move;
+		const char *said;
+	} cases[] = {
+		{move_nothing, NULL},
+		{move_name, "the job was job, is other"},
+		{move_manifest, "the manifest changed"},
+		{move_commit, "commit was 1a2b3c4, is 9f8e7d6"},
+		{move_out_of_git, "commit was 1a2b3c4, is none"},
+		{move_patch, "there are uncommitted changes now"},
+		{move_source, "fits: the source changed."},
+		{move_image, "image digest was sha256:000000000000, is sha256:111111111111"},
+		{move_setup, "what setup depends on changed"},
+		{move_tasks, "there were 6 tasks, there are 5"},
+		{move_keys, "the inputs of tasks changed"},
+		{move_results, "3 more tasks have results now: task[2..4]"},
+		{move_lost, "2 tasks have lost their results: task[0,1]"},
+		{move_collected, "results of the store to collect were 2, are 1"},
+		{move_older, "which older results lie in the results folder changed"},
+		{move_source_ready, "source was to be made, is in place"},
+		{move_image_ready, "image was to be made, is in place"},
+		{move_setup_ready, "environment[0]: what setup left before is there now"},
+		{move_much, "the manifest changed; commit was 1a2b3c4, is 9f8e7d6; image digest "
+			    "was sha256:000000000000, is sha256:111111111111; 3 more tasks"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = {0};
+		struct plan_file f;
+		struct world w;
+		struct buf b;
+		int r;
+
+		world_open(&w);
+		b = saved(&w);
+		assert_int_equal(parse(&w, &f, buf_str(&b), &err), 0);
+		cases[i].move(&w);
+		replan(&w);
+		r = plan_file_check(&f, &w.plan, &err);
+		assert_int_equal(r, cases[i].said ? ERR_STALE : 0);
+		if (cases[i].said && !strstr(err.message, cases[i].said))
+			fail_msg("expected '%s' in: %s", cases[i].said, err.message);
+		buf_free(&b);
+		world_close(&w);
+	}
+}
+
+static void
+test_ranges(void **state)
+{
+	static const struct {
+		uint32_t v[8];
+		size_t n, max;
+		const char *text;
+	} cases[] = {
+		{{0}, 0, 0, ""},
+		{{7}, 1, 0, "7"},
+		{{0, 1}, 2, 0, "0,1"},
+		{{0, 1, 2}, 3, 0, "0..2"},
+		{{0, 1, 2, 3, 7}, 5, 0, "0..3,7"},
+		{{1, 3, 5, 7, 9}, 5, 0, "1,3,5,7,9"},
+		{{1, 3, 5, 7, 9}, 5, 13, "1,3,5,7,9"},
+		{{1, 3, 5, 7, 9}, 5, 9, "1,3,5,..."},
+		{{1, 3, 5, 7, 9}, 5, 8, "1,3,..."},
+		{{1, 3, 5, 7, 9}, 5, 1, "1,..."},
+		{{10, 11, 12, 99999}, 4, 0, "10..12,99999"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = {0};
+		uint8_t set[16];
+
+		ranges_add(&b, cases[i].v, cases[i].n, cases[i].max);
+		assert_string_equal(buf_cstr(&b), cases[i].text);
+		if (cases[i].max == 0 && cases[i].n && cases[i].v[cases[i].n - 1] < 16) {
+			size_t n = 0;
+
+			assert_true(ranges_parse(buf_str(&b), set, 16));
+			for (uint32_t k = 0; k < 16; k++)
+				n += set[k];
+			assert_int_equal(n, cases[i].n);
+			for (size_t k = 0; k < cases[i].n; k++)
+				assert_int_equal(set[cases[i].v[k]], 1);
+		}
+		buf_free(&b);
+	}
+}
+
+static void
+test_bad_ranges(void **state)
+{
+	static const char *const bad[] = {",", "1,", ",1", "a", "1..", "1..1", "2..1", "1...2",
+		"01", "16", "0..16", "1,1", "3,2", "1..3,3", "-1", "+1", " 1", "1 ", "1.2", "1,...",
+		"99999999999999999999"};
+	uint8_t set[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (ranges_parse(str_from(bad[i]), set, 16))
+			fail_msg("'%s' was taken", bad[i]);
+	}
+	assert_true(ranges_parse(STR(""), set, 0));
+	assert_false(ranges_parse(STR("0"), set, 0));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_is_the_document),
+		cmocka_unit_test(test_no_plan),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_plain_output),
+		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(test_every_edit),
+		cmocka_unit_test(test_reformatted),
+		cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_members_to_come),
+		cmocka_unit_test(test_every_move),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_bad_ranges),
+	};
+
+	return cmocka_run_group_tests_name("plan_file", tests, NULL, NULL);
+}
