@@ -7,9 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-	NO_NODE = UINT32_MAX
-};
+enum { NO_NODE = UINT32_MAX };
 
 void
 estimator_init(struct estimator *e, const struct job *job, const struct history *history)

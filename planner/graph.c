@@ -10,10 +10,7 @@
 
 #include <stdlib.h>
 
-enum {
-	NO_NODE = UINT32_MAX,
-	CYCLE_SHOWN = 12
-};
+enum { NO_NODE = UINT32_MAX, CYCLE_SHOWN = 12 };
 
 void
 graph_init(struct graph *g, struct arena *a)

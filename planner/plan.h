@@ -72,9 +72,7 @@ struct plan_file {
 
 /* ERR_INPUT, saying which, for: no JSON, no plan, a newer version, truncated, or edited (its digest
  * doesn't match). Limits: 256 MiB. Everything in *out lives in the arena. */
-enum {
-	PLAN_FILE_MAX_BYTES = 256 << 20
-};
+enum { PLAN_FILE_MAX_BYTES = 256 << 20 };
 int plan_file_parse(struct arena *a, struct plan_file *out, struct str bytes, struct str name,
 	struct error *err);
 

@@ -6,9 +6,7 @@
 
 #include <stdlib.h>
 
-enum {
-	MAX_ID_BYTES = 40
-};
+enum { MAX_ID_BYTES = 40 };
 
 struct fold {
 	const struct graph *g;

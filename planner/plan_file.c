@@ -13,6 +13,7 @@
 #include "planner/plan.h"
 
 #include "planner/base/json.h"
+#include "planner/base/ulid.h"
 #include "planner/ranges.h"
 
 #include <jansson.h>
@@ -248,6 +249,8 @@ static int
 read_saved(struct reader *r, struct plan_file *out)
 {
 	out->id = read_string(r, r->saved, "id", false);
+	if (!ulid_is(out->id)) /* it becomes the name of a file */
+		bad_member(r, "id", "a ULID");
 	out->job = read_string(r, r->saved, "job", false);
 	out->manifest_path = read_string(r, r->saved, "manifest_path", false);
 	read_digest(r, "manifest_sha256", &out->manifest_digest);

@@ -71,11 +71,7 @@ plan_state(struct plan *p)
 
 /* What moved. */
 
-enum {
-	SHORT_HEX = 7,
-	SHORT_DIGEST = 7 + 12,
-	MAX_RANGE_BYTES = 40
-};
+enum { SHORT_HEX = 7, SHORT_DIGEST = 7 + 12, MAX_RANGE_BYTES = 40 };
 
 /* The next clause of the list. */
 static struct buf *

@@ -7,9 +7,7 @@
 #include "planner/base/clock.h"
 #include "planner/ranges.h"
 
-enum {
-	MAX_RANGE_BYTES = 24
-};
+enum { MAX_RANGE_BYTES = 24 };
 
 /* One line to come. */
 struct row {

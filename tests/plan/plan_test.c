@@ -27,9 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-	MAX_SECTIONS = 16
-};
+enum { MAX_SECTIONS = 16 };
 
 struct section {
 	struct str name;

@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-	MAX_WORDS = 64
-};
+enum { MAX_WORDS = 64 };
 
 void
 test_fail(struct buf *problem, const char *fmt, ...)
