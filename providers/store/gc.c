@@ -328,7 +328,8 @@ collect_file(struct collection *c, int dir, const char *name)
 static void
 collect_files(struct collection *c)
 {
-	qsort(c->owners, c->n_owners, sizeof(*c->owners), compare_owners);
+	if (c->n_owners)
+		qsort(c->owners, c->n_owners, sizeof(*c->owners), compare_owners);
 	for (int i = 0; i < 256; i++) {
 		char path[STORE_PATH_BYTES];
 		struct dirent *e;
