@@ -4,6 +4,7 @@
 #include "planner/history.h"
 #include "planner/job.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -167,8 +168,10 @@ play_fill_slots(struct play *p, uint32_t by)
 static void
 play_add_slots(struct play *p)
 {
-	uint32_t share = (p->slots_left + p->givers_left - 1) / p->givers_left;
+	uint32_t share;
 
+	assert(p->givers_left > 0);
+	share = (p->slots_left + p->givers_left - 1) / p->givers_left;
 	p->free_slots += share;
 	p->slots_left -= share;
 	p->givers_left--;
