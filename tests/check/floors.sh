@@ -35,7 +35,7 @@ allowed+='mem[a-z]+|str[a-z0-9]+|v?snprintf|qsort(_r)?|bsearch|malloc|calloc|rea
 allowed+='is[a-z]+|to(lower|upper)|__ctype_[a-z_]+|ldexp|frexp|log2?|sqrt|pow|exp|floor|ceil|l?l?round|fabs|isnan|'
 allowed+='yaml_[a-z_]+|json_[a-z_]+|jsonp_[a-z_]+|'
 allowed+='(arena|buf|digest|hasher|error|str|json|ulid|mem)_[a-z0-9_]+|'
-allowed+='__(asan|ubsan|tsan|sanitizer)_[A-Za-z0-9_]+|__errno_location|__sanitizer.*)$'
+allowed+='__(div|mod|udiv|umod|mul)[a-z]*[0-9]|__(asan|ubsan|tsan|sanitizer)_[A-Za-z0-9_]+|__errno_location|__sanitizer.*)$'
 objects=$(for f in planner/*.c; do echo "$B/${f%.c}.o"; done)
 own=$(nm -g --defined-only $objects 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u)
 nm -A -u $objects 2>&1 | awk '{ sub(/^.*\//, "", $1); print $1, $NF }' | sort -u | while read -r object symbol; do
