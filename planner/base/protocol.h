@@ -13,9 +13,9 @@
  * its items. Payloads by type stand beside the enum. What is beyond the fields that a reader knows is ignored, so
  * fields may be added at the end; an unknown type is ignored as well.
  *
- * Both ends send HELLO first. The runner numbers nothing itself: what has to survive a cut connection is kept by
- * the runner until furrow acknowledges it with ACK; after a new HELLO the runner tells the state of every task that is not
- * acknowledged, each from the byte that furrow names in RESUME. */
+ * Furrow says HELLO first, is answered WELCOME, then says BASE. What has to survive a cut connection is
+ * kept by the runner until furrow acknowledges it with ACK: WELCOME names the tasks that it has, and is
+ * silent about each until furrow says RESUME, with the bytes that it doesn't have yet. */
 #ifndef FURROW_PROTOCOL_H
 #define FURROW_PROTOCOL_H
 
@@ -25,40 +25,143 @@ enum {
 	PROTOCOL_VERSION = 1,
 	FRAME_HEADER_BYTES = 16,
 	FRAME_MAX_BYTES = 1 << 20,
-	FRAME_CHUNK_BYTES = 64 << 10,  /* of data in a STREAM or OUTPUT, at most */
-	TRACE_MAX_BYTES = 1 << 20,
-	PROTOCOL_WINDOW_BYTES = 1 << 20 /* of data in STREAM and OUTPUT that was sent and not yet credited */
+	/* Data in one STREAM or OUTPUT, at most. */
+	FRAME_CHUNK_BYTES = 64 << 10,
+	/* Data in STREAM and OUTPUT that was sent and not yet credited. */
+	PROTOCOL_WINDOW_BYTES = 1 << 20,
+	TRACE_MAX_BYTES = 1 << 20
 };
 
 enum frame_type {
-	/* furrow to runner */
-	FRAME_HELLO = 1,  /* u32 version, str run, u32 linger_s: how long to go on without a connection */
-	FRAME_BASE = 2,   /* str root (absolute; task folders are made below it), str source (absolute or empty),
-	                   * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get,
-	                   * u64 cap: bytes kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1) */
-	FRAME_TASK = 3,   /* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv,
-	                   * list of str env, str input: when not empty, FURROW_INPUT is the absolute path of this path
-	                   * below source. Tasks are begun in the order in which they came, as slots become free */
-	FRAME_STOP = 4,   /* u32 grace_ms: TERM now, KILL after; 0: KILL now */
-	FRAME_CREDIT = 5, /* u32 bytes: of STREAM and OUTPUT that furrow has taken in */
-	FRAME_ACK = 6,    /* nothing: the task's end is stored; the runner forgets it and removes its folder */
-	FRAME_RESUME = 7, /* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace and
-	                   * output from their beginning, then its end */
-	FRAME_BYE = 8,    /* nothing: end all tasks, clean up, exit */
+	/* From furrow to the runner. */
 
-	/* runner to furrow */
-	FRAME_WELCOME = 32, /* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch,
-	                     * list of u64: ids of tasks that it has (queued, running, or ended and not acknowledged) */
-	FRAME_BEGUN = 33,   /* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host) */
-	FRAME_STREAM = 34,  /* u64 offset, bytes to the end of the payload. Stream 3 is what the task wrote to
-	                     * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended */
-	FRAME_OUTPUT = 35,  /* bytes of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
-	                     * Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless the
-	                     * process ended with status 0. */
-	FRAME_ENDED = 36,   /* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
-	                     * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
-	                     * u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64 output_files, str message */
-	FRAME_NOTE = 37,    /* str: a word for people ("disk full: …"); not fatal */
+	/* u32 version, str run, u32 linger_s: how long to go on without a connection. */
+	FRAME_HELLO = 1,
+	/* str root (absolute; task folders are made below it), str source (absolute or empty),
+	 * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get, u64 cap: bytes
+	 * kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1), u8 inherit: 1: what the
+	 * runner's own environment holds lies beneath env. */
+	FRAME_BASE = 2,
+	/* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv, list of str env,
+	 * str input: when not empty, FURROW_INPUT is the absolute path of this path below source. Tasks are
+	 * begun in the order in which they came, as slots become free. */
+	FRAME_TASK = 3,
+	/* u32 grace_ms: TERM now, KILL after; 0: KILL now. */
+	FRAME_STOP = 4,
+	/* u32 bytes: of STREAM and OUTPUT data that furrow has taken in. */
+	FRAME_CREDIT = 5,
+	/* Nothing: the task's end is stored; the runner forgets it and removes its folder. */
+	FRAME_ACK = 6,
+	/* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace and output
+	 * from their beginning, then its end. */
+	FRAME_RESUME = 7,
+	/* Nothing: end all tasks, clean up, exit. The end of the connection says that this is done. */
+	FRAME_BYE = 8,
+
+	/* From the runner to furrow. */
+
+	/* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch, list of
+	 * u64: ids of tasks that it has (waiting, running, or ended and not acknowledged). */
+	FRAME_WELCOME = 32,
+	/* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host). */
+	FRAME_BEGUN = 33,
+	/* u64 offset, then data to the end of the payload. The trace is what the task wrote to
+	 * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended. */
+	FRAME_STREAM = 34,
+	/* A piece of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
+	 * Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless the process
+	 * ended with status 0. */
+	FRAME_OUTPUT = 35,
+	/* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
+	 * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
+	 * u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64 output_files, str message. */
+	FRAME_ENDED = 36,
+	/* str: a word for people ("no base folder: …"); not fatal. */
+	FRAME_NOTE = 37
+};
+
+enum ended_why {
+	ENDED_SELF = 0,
+	ENDED_TIMEOUT = 1,
+	ENDED_STOPPED = 2,
+	/* No such program, no disk space, …: message says. */
+	ENDED_NOT_STARTED = 3,
+	/* Its streams could not be kept, or its outputs not be packed: message says why. */
+	ENDED_BAD_OUTPUT = 4
+};
+
+enum frame_stream;
+else 0 * u16 zero *u64 id the task it is about(chosen by furrow, unique in the life of a runner);
+0 : none **Fields in payloads : integers little - endian;
+a string is a u32 length and the bytes;
+a list is a u32 count and*its items.Payloads by type stand beside the enum.What is beyond the fields
+	that a reader knows is ignored,
+	so *fields may be added at the end;
+an unknown type is ignored as well.**Furrow says HELLO first, is answered WELCOME,
+	then says BASE.What has to survive a cut connection is *kept by the runner until furrow
+		acknowledges it with ACK : WELCOME names the tasks that it has,
+	and is *silent about each until furrow says RESUME,
+	with the bytes that it doesn't have yet. */
+#ifndef FURROW_PROTOCOL_H
+#define FURROW_PROTOCOL_H
+
+#include "planner/base/str.h"
+
+	enum { PROTOCOL_VERSION = 1,
+		FRAME_HEADER_BYTES = 16,
+		FRAME_MAX_BYTES = 1 << 20,
+		/* Data in one STREAM or OUTPUT, at most. */
+		FRAME_CHUNK_BYTES = 64 << 10,
+		/* Data in STREAM and OUTPUT that was sent and not yet credited. */
+		PROTOCOL_WINDOW_BYTES = 1 << 20,
+		TRACE_MAX_BYTES = 1 << 20 };
+
+enum frame_type {
+	/* From furrow to the runner. */
+
+	/* u32 version, str run, u32 linger_s: how long to go on without a connection. */
+	FRAME_HELLO = 1,
+	/* str root (absolute; task folders are made below it), str source (absolute or empty),
+	 * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get, u64 cap: bytes
+	 * kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1), u8 inherit: 1: what the
+	 * runner's own environment holds lies beneath env. */
+	FRAME_BASE = 2,
+	/* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv, list of str env,
+	 * str input: when not empty, FURROW_INPUT is the absolute path of this path below source. Tasks are
+	 * begun in the order in which they came, as slots become free. */
+	FRAME_TASK = 3,
+	/* u32 grace_ms: TERM now, KILL after; 0: KILL now. */
+	FRAME_STOP = 4,
+	/* u32 bytes: of STREAM and OUTPUT data that furrow has taken in. */
+	FRAME_CREDIT = 5,
+	/* Nothing: the task's end is stored; the runner forgets it and removes its folder. */
+	FRAME_ACK = 6,
+	/* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace and output
+	 * from their beginning, then its end. */
+	FRAME_RESUME = 7,
+	/* Nothing: end all tasks, clean up, exit. The end of the connection says that this is done. */
+	FRAME_BYE = 8,
+
+	/* From the runner to furrow. */
+
+	/* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch, list of
+	 * u64: ids of tasks that it has (waiting, running, or ended and not acknowledged). */
+	FRAME_WELCOME = 32,
+	/* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host). */
+	FRAME_BEGUN = 33,
+	/* u64 offset, then data to the end of the payload. The trace is what the task wrote to
+	 * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended. */
+	FRAME_STREAM = 34,
+	/* A piece of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
+	 * Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless the process
+	 * ended with status 0. */
+	FRAME_OUTPUT = 35,
+	/* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
+	 * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
+	 * u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64 output_files, str message. */
+	FRAME_ENDED = 36,
+	/* str: a word for people ("no base folder: …"); not fatal. */
+	FRAME_NOTE = 37
 };
 
 enum ended_why {
@@ -66,7 +169,8 @@ enum ended_why {
 	ENDED_TIMEOUT = 1,
 	ENDED_STOPPED = 2,
 	ENDED_NOT_STARTED = 3, /* message says why: no such program, no disk space */
-	ENDED_BAD_OUTPUT = 4   /* its streams could not be kept, or its outputs not be packed; message says why */
+	ENDED_BAD_OUTPUT =
+		4 /* its streams could not be kept, or its outputs not be packed; message says why */
 };
 
 enum frame_stream { STREAM_STDOUT = 1, STREAM_STDERR = 2, STREAM_TRACE = 3 };
