@@ -65,8 +65,7 @@ check_wishes(const struct instances *in, struct diagnostics *diags)
 	if (in->max > 1)
 		warn(diags, in->pos_max,
 			"instances.max: this machine is the only instance; map.per_instance and -j "
-			"say how "
-			"many tasks run at a time");
+			"say how many tasks run at a time");
 	if (in->idle_ns > 0)
 		warn(diags, in->pos_idle,
 			"instances.idle: has no effect on this machine; nothing waits for a next "
@@ -79,8 +78,7 @@ refuse_s3(struct diagnostics *diags, struct pos pos, const char *key, struct str
 	if (url.p && is_s3(url))
 		diag_add(diags, DIAG_ERROR, pos, none,
 			"%s: '%.*s' cannot be reached with infra local; expected a folder here, or "
-			"an infra "
-			"such as aws/us-east-2",
+			"an infra such as aws/us-east-2",
 			key, STR_ARG(url));
 }
 
@@ -97,10 +95,9 @@ manifest_check_local(const struct manifest *m, int64_t cpus, int64_t memory_byte
 	refuse_s3(diags, m->pos_store, "store", m->store);
 	warn(diags, m->pos_max_cost,
 		"max_cost: has no effect on this machine, which costs nothing");
-	if (!(m->retry.for_mask & (RETRY_ERROR | RETRY_TIMEOUT)))
+	if (m->retry.for_mask == RETRY_NO_CAPACITY)
 		warn(diags, m->pos_retry,
-			"retry: neither interruptions nor a lack of capacity happen on this "
-			"machine, so "
-			"nothing is tried again");
+			"retry: a lack of capacity never happens on this machine, so nothing is "
+			"tried again");
 	diag_sort(diags);
 }

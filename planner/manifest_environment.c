@@ -5,9 +5,7 @@
 
 /* What the kernel takes as one string of an environment or a command line, NUL included
  * (MAX_ARG_STRLEN). */
-enum {
-	LONGEST_STRING = 128 << 10
-};
+enum { LONGEST_STRING = 128 << 10 };
 
 static const struct str none = {0};
 

@@ -5,9 +5,7 @@
 
 #include "planner/units.h"
 
-enum {
-	VERSION = 1
-};
+enum { VERSION = 1 };
 
 static const struct str none = {0};
 

@@ -106,7 +106,7 @@ read_entrypoint(struct reading *r, const struct value *v, void *at, void *base)
 	if (str_trim(s).n)
 		e->shell = s;
 	else
-		value_bad(r, v, none, "empty; expected %s", v->key->expected);
+		value_bad(r, v, none, "empty; expected %s", v->expected);
 }
 
 static int
@@ -177,11 +177,13 @@ is_taken(const struct reading *r, struct str name)
 static void
 read_axis(struct reading *r, const struct value *v, struct axis *axis)
 {
-	static const struct schema_key key = {
-		.name = "matrix", .expected = "a list of values, such as [1, 2]"};
+	static const struct schema_key key = {.name = "matrix",
+		.expected = "a list of values, such as [1, 2]",
+		.each = "a value: text or a number"};
 	struct value values = *v;
 
 	values.key = &key;
+	values.expected = key.expected;
 	if (check_variable(r, v, axis->name) && is_taken(r, axis->name))
 		value_bad(r, v, none, "'%.*s' is a variable in the environment already",
 			STR_ARG(axis->name));
@@ -230,6 +232,7 @@ read_inputs_map(struct reading *r, const struct value *v, struct map *map)
 			continue;
 		known++;
 		item.key = key;
+		item.expected = key->expected;
 		map->kind = kinds[key - s->keys];
 		if (map->kind == MAP_MATRIX)
 			read_matrix(r, &item, map);
@@ -288,9 +291,7 @@ static const struct {
 	enum retry_for bit;
 } reasons[] = {{"interruption", RETRY_INTERRUPTION}, {"no-capacity", RETRY_NO_CAPACITY},
 	{"error", RETRY_ERROR}, {"timeout", RETRY_TIMEOUT}};
-enum {
-	N_REASONS = sizeof(reasons) / sizeof(*reasons)
-};
+enum { N_REASONS = sizeof(reasons) / sizeof(*reasons) };
 
 static unsigned
 read_reason(struct reading *r, const struct value *v)

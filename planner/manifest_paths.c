@@ -32,14 +32,17 @@ check_inner_path(struct reading *r, const struct value *v, struct str text, stru
 	struct str clean;
 
 	diag_quote(quoted, text);
-	if (!check_no_tilde(r, v, text))
+	if (str_starts(text, STR("~/"))) {
+		value_bad(r, v, none, "%s begins with '~', which is not expanded; expected %s",
+			quoted, v->expected);
 		return false;
+	}
 	if (text.p[0] == '/') {
-		value_bad(r, v, none, "%s begins with '/'; expected %s", quoted, v->key->expected);
+		value_bad(r, v, none, "%s begins with '/'; expected %s", quoted, v->expected);
 		return false;
 	}
 	if (has_parent_part(text)) {
-		value_bad(r, v, none, "%s has a part '..'; expected %s", quoted, v->key->expected);
+		value_bad(r, v, none, "%s has a part '..'; expected %s", quoted, v->expected);
 		return false;
 	}
 	clean = path_clean(r->arena, text);
@@ -152,6 +155,7 @@ entry_of(struct reading *r, const struct value *map, const char *key)
 			continue;
 		v = value_entry(r, map, i);
 		v.key = schema_find(map->key->map, str_from(key));
+		v.expected = v.key->expected;
 		return v;
 	}
 	return *map;
@@ -244,7 +248,7 @@ check_results(struct reading *r, const struct value *v, struct str text, struct 
 	clean = path_clean(r->arena, folder);
 	if (!clean.n || str_is(clean, "/") || str_is(clean, "..") || str_ends(clean, STR("/..")))
 		value_bad(r, v, none, "%s names no folder of its own%s; expected %s", quoted,
-			rest.n ? " before its first template" : "", v->key->expected);
+			rest.n ? " before its first template" : "", v->expected);
 	else if (path_within(clean, STR(".furrow")))
 		value_bad(r, v, none, "%s lies in .furrow, which is furrow's own state", quoted);
 	else if (has_parent_part(rest))
@@ -262,7 +266,7 @@ read_results(struct reading *r, const struct value *v, void *at, void *base)
 	if (!value_scalar(r, v, &text))
 		return;
 	if (!text.n)
-		value_bad(r, v, none, "empty; expected %s", v->key->expected);
+		value_bad(r, v, none, "empty; expected %s", v->expected);
 	else if (!is_s3(text))
 		check_results(r, v, text, at);
 	else if (check_s3(r, v, (struct str){.p = text.p, .n = template_fixed(text)}))

@@ -38,12 +38,11 @@ value_unexpected(struct reading *r, const struct value *v, struct str hint)
 	char quoted[DIAG_QUOTE_BYTES];
 
 	if (doc_is_empty(n))
-		value_bad(r, v, hint, "no value; expected %s", v->key->expected);
+		value_bad(r, v, hint, "no value; expected %s", v->expected);
 	else if (n->kind == DOC_SCALAR && !doc_is_null(n))
-		value_bad(r, v, hint, "%s; expected %s", diag_quote(quoted, n->text),
-			v->key->expected);
+		value_bad(r, v, hint, "%s; expected %s", diag_quote(quoted, n->text), v->expected);
 	else
-		value_bad(r, v, hint, "found %s; expected %s", doc_kind_name(n), v->key->expected);
+		value_bad(r, v, hint, "found %s; expected %s", doc_kind_name(n), v->expected);
 }
 
 void
@@ -57,6 +56,7 @@ struct value
 value_item(struct reading *r, const struct value *list, size_t i)
 {
 	return (struct value){.key = list->key,
+		.expected = list->key->each ? list->key->each : list->expected,
 		.path = arena_printf(r->arena, "%.*s[%zu]", STR_ARG(list->path), i),
 		.key_pos = list->key_pos,
 		.node = list->node->items[i]};
@@ -68,6 +68,7 @@ value_entry(struct reading *r, const struct value *map, size_t i)
 	const struct doc_entry *e = &map->node->entries[i];
 
 	return (struct value){.key = map->key,
+		.expected = map->expected,
 		.path = arena_printf(r->arena, "%.*s%s%.*s", STR_ARG(map->path),
 			map->path.n ? "." : "", STR_ARG(e->key)),
 		.key_pos = e->pos,
@@ -83,7 +84,7 @@ value_scalar(struct reading *r, const struct value *v, struct str *out)
 	}
 	if (doc_is_null(v->node)) {
 		value_bad(r, v, STR("leave the key out, or put the word in quotes if it is meant"),
-			"null; expected %s", v->key->expected);
+			"null; expected %s", v->expected);
 		return false;
 	}
 	*out = v->node->text;
@@ -98,7 +99,7 @@ value_text(struct reading *r, const struct value *v, struct str *out)
 	if (!value_scalar(r, v, &text))
 		return false;
 	if (!str_trim(text).n) {
-		value_bad(r, v, none, "empty; expected %s", v->key->expected);
+		value_bad(r, v, none, "empty; expected %s", v->expected);
 		return false;
 	}
 	if (memmem(text.p, text.n, "${{", 3)) {
@@ -119,7 +120,7 @@ value_list(struct reading *r, const struct value *v)
 	if (n->kind == DOC_LIST && n->n)
 		return true;
 	if (n->kind == DOC_LIST)
-		value_bad(r, v, none, "an empty list; expected %s", v->key->expected);
+		value_bad(r, v, none, "an empty list; expected %s", v->expected);
 	else if (n->kind == DOC_SCALAR && n->text.n && n->text.n < 40 && !doc_is_null(n))
 		value_unexpected(
 			r, v, arena_printf(r->arena, "did you mean [%.*s]?", STR_ARG(n->text)));
@@ -400,6 +401,7 @@ read_entries(
 			continue;
 		v = value_entry(r, map, i);
 		v.key = key;
+		v.expected = key->expected;
 		if (key->at_pos)
 			*(struct pos *)(void *)((char *)base + key->at_pos) = place_of(&v);
 		readers[key->type](r, &v, (char *)base + key->at, base);

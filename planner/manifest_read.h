@@ -15,8 +15,9 @@ struct reading {
 /* A value on its way in: a node, and what messages call the place that it came from. */
 struct value {
 	const struct schema_key *key;
-	struct str path;    /* "instances.memory", "map.inputs[3]" */
-	struct pos key_pos; /* where a value stands that is empty */
+	const char *expected; /* of the key, or of an item in its list */
+	struct str path;      /* "instances.memory", "map.inputs[3]" */
+	struct pos key_pos;   /* where a value stands that is empty */
 	const struct doc_node *node;
 };
 

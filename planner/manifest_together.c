@@ -95,8 +95,7 @@ check_environment(struct reading *r)
 				: STR("a null (image: ~ or build: ~) takes away what `extends` "
 				      "brought in"),
 			"environment.build: an environment has an image or is built, not both; "
-			"image stands in "
-			"%.*s:%u",
+			"image stands in %.*s:%u",
 			STR_ARG(e->pos_image.file), e->pos_image.line);
 	if (e->setup_files.n && !e->pos_setup.line)
 		diag_add(r->diags, DIAG_WARNING, e->pos_setup_files, none,

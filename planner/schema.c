@@ -32,11 +32,13 @@ static const struct schema_key environment_keys[] = {
 	{"setup", KEY_TEXT, 0, AT_POS(environment, setup, pos_setup),
 		.expected = "a shell command, such as pip install -r requirements.txt"},
 	{"setup_files", KEY_INNER_PATHS, 0, AT_POS(environment, setup_files, pos_setup_files),
-		.expected = "a list of files in the workdir, such as [requirements.txt]"},
+		.expected = "a list of files in the workdir, such as [requirements.txt]",
+		.each = "a file in the workdir, such as requirements.txt"},
 	{"env", KEY_ENV, 0, AT_POS(environment, env, pos_env),
 		.expected = "a mapping of names to values, such as {LANG: C.UTF-8}"},
 	{"secrets", KEY_SECRETS, KEY_LATE, AT_POS(environment, secrets, pos_secrets),
-		.expected = "a list of names of variables in your environment, such as [HF_TOKEN]"},
+		.expected = "a list of names of variables in your environment, such as [HF_TOKEN]",
+		.each = "the name of a variable in your environment"},
 };
 const struct schema schema_environment = {"environment", KEYS(environment_keys), "image"};
 
@@ -56,9 +58,7 @@ static const struct schema_key disk_keys[] = {
 const struct schema schema_disk = {"instances.disk", KEYS(disk_keys), "size"};
 
 /* At the end of instance_keys stands what an alternative hasn't got. */
-enum {
-	N_WHOLE_KEYS = 3
-};
+enum { N_WHOLE_KEYS = 3 };
 
 static const struct schema_key instance_keys[] = {
 	{"infra", KEY_INFRA, 0, AT(instances, infra), .expected = "local, or aws/REGION[/ZONE]"},
@@ -84,7 +84,8 @@ static const struct schema_key instance_keys[] = {
 	{"any_of", KEY_ANY_OF, KEY_LATE, AT_POS(instances, any_of, pos_any_of),
 		.map = &schema_alternative,
 		.expected = "a list of mappings, such as [{infra: aws/us-east-2}, {infra: "
-			    "aws/us-west-2}]"},
+			    "aws/us-west-2}]",
+		.each = "a mapping, such as {infra: aws/us-west-2}"},
 	{"max", KEY_COUNT, 0, AT_POS(instances, max, pos_max), .least = 1, .most = 10000,
 		.expected = "how many instances at most, such as 20"},
 	{"idle", KEY_DURATION, 0, AT_POS(instances, idle_ns, pos_idle),
@@ -109,8 +110,8 @@ static const struct schema_key map_keys[] = {
 	{"inputs", KEY_INPUTS, KEY_REQUIRED | KEY_WHOLE, AT_POS(map, kind, pos_inputs),
 		.map = &schema_inputs,
 		.expected = "a glob such as texts/*.txt, a list of values, or one of {file: …}, "
-			    "{s3: …}, "
-			    "{count: …} and {matrix: …}"},
+			    "{s3: …}, {count: …} and {matrix: …}",
+		.each = "a value: text or a number"},
 	{"per_instance", KEY_COUNT, 0, AT_POS(map, per_instance, pos_per_instance), .least = 1,
 		.most = 10000, .expected = "how many tasks at a time on one instance, such as 4"},
 	{"fail_fast", KEY_BOOL, 0, AT_POS(map, fail_fast, pos_fail_fast),
@@ -122,9 +123,11 @@ static const struct schema_key retry_keys[] = {
 	{"attempts", KEY_COUNT, KEY_REQUIRED, AT(retry, attempts), .least = 1, .most = 100,
 		.expected = "how many attempts in all, such as 3"},
 	{"for", KEY_RETRY_FOR, 0, AT(retry, for_mask),
-		.expected = "a list of interruption, no-capacity, error and timeout"},
+		.expected = "a list of interruption, no-capacity, error and timeout",
+		.each = "interruption, no-capacity, error or timeout"},
 	{"exit_codes", KEY_EXIT_CODES, KEY_LATE, AT(retry, exit_codes), .least = 1, .most = 255,
-		.expected = "a list of exit codes, such as [75]"},
+		.expected = "a list of exit codes, such as [75]",
+		.each = "an exit code from 1 to 255"},
 	{"delay", KEY_DURATION, 0, AT(retry, delay_ns), .expected = "a duration, such as 5s"},
 };
 const struct schema schema_retry = {"retry", KEYS(retry_keys), "attempts"};
@@ -141,7 +144,8 @@ static const struct schema_key manifest_keys[] = {
 	{"instances", KEY_MAP, 0, AT(manifest, instances), .map = &schema_instances,
 		.expected = "a mapping, such as {cpus: 4+, memory: 16GiB+}"},
 	{"entrypoint", KEY_ENTRYPOINT, KEY_REQUIRED, AT(manifest, entrypoint),
-		.expected = "a shell command, or a list of a program and its arguments"},
+		.expected = "a shell command, or a list of a program and its arguments",
+		.each = "text"},
 	{"map", KEY_MAP, KEY_LATE, AT(manifest, map), .map = &schema_map,
 		.expected = "a mapping, such as {inputs: texts/*.txt}"},
 	{"outputs", KEY_OUTPUTS, 0, AT_POS(manifest, outputs, pos_outputs),
@@ -163,14 +167,10 @@ const struct schema schema_manifest = {"", KEYS(manifest_keys), NULL};
 
 static const struct schema *const all[] = {&schema_manifest, &schema_environment, &schema_instances,
 	&schema_map, &schema_inputs, &schema_retry, &schema_workdir, &schema_disk, &schema_build};
-enum {
-	N_SCHEMAS = sizeof(all) / sizeof(*all)
-};
+enum { N_SCHEMAS = sizeof(all) / sizeof(*all) };
 
 /* Of one mapping. */
-enum {
-	MOST_KEYS = 16
-};
+enum { MOST_KEYS = 16 };
 
 const struct schema_key *
 schema_find(const struct schema *s, struct str name)

@@ -63,6 +63,7 @@ struct schema_key {
 	const struct schema *map; /* the keys of the mapping that the value may be */
 	const char *const *words; /* ends with NULL */
 	const char *expected;	  /* "a size, such as 16GiB" */
+	const char *each;	  /* the same of an item, where the value is a list */
 };
 
 struct schema {

@@ -11,18 +11,9 @@
 
 #include <stdio.h>
 
-enum verdict {
-	FINE,
-	MALFORMED,
-	NEGATIVE,
-	TOO_SMALL,
-	TOO_LARGE,
-	BACKWARDS
-};
+enum verdict { FINE, MALFORMED, NEGATIVE, TOO_SMALL, TOO_LARGE, BACKWARDS };
 
-enum {
-	FRACTION_DIGITS = 9
-};
+enum { FRACTION_DIGITS = 9 };
 
 struct unit {
 	const char *name;
@@ -31,15 +22,11 @@ struct unit {
 
 static const struct unit time_units[] = {{"d", 86400 * NS_PER_S}, {"h", 3600 * NS_PER_S},
 	{"m", 60 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS}};
-enum {
-	N_TIME_UNITS = sizeof(time_units) / sizeof(*time_units)
-};
+enum { N_TIME_UNITS = sizeof(time_units) / sizeof(*time_units) };
 
 static const struct unit size_units[] = {{"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30},
 	{"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}};
-enum {
-	N_SIZE_UNITS = sizeof(size_units) / sizeof(*size_units)
-};
+enum { N_SIZE_UNITS = sizeof(size_units) / sizeof(*size_units) };
 
 /* whole + fraction / 10^FRACTION_DIGITS */
 struct number {
@@ -325,8 +312,7 @@ bool
 units_duration(struct str s, int64_t *ns, struct unit_problem *why)
 {
 	static const struct wording w = {"duration",
-		"numbers with units of d, h, m, s or ms, such as 10m, 1h30m or 500ms (36500d at "
-		"most)",
+		"numbers with units of d, h, m, s or ms, such as 10m, 1h30m or 500ms",
 		meant_duration};
 
 	return read_scalar(s, read_duration, &w, ns, why);

@@ -125,9 +125,8 @@ static int
 too_much(struct reader *r, struct pos pos)
 {
 	diag_add(r->diags, DIAG_ERROR, pos, none,
-		"too much: the document holds more than %d values here, each alias counted with "
-		"all that it "
-		"stands for",
+		"too much: with this the document holds more than %d values, each alias counted "
+		"with all that it stands for",
 		MANIFEST_MAX_NODES);
 	return ERR_INPUT;
 }
@@ -192,13 +191,16 @@ close_anchor(struct reader *r, size_t index, struct doc_node *node)
 static void
 refuse_tag(struct reader *r, struct pos pos, const yaml_char_t *tag)
 {
+	struct str core = STR("tag:yaml.org,2002:"), name = name_of(tag);
 	char quoted[DIAG_QUOTE_BYTES];
 
+	if (str_starts(name, core))
+		name = arena_printf(r->arena, "!!%s", name.p + core.n);
 	if (tag)
 		diag_add(r->diags, DIAG_ERROR, pos, none,
 			"the tag %s: tags have no meaning here; leave it out (quotes make any "
 			"value text)",
-			diag_quote(quoted, name_of(tag)));
+			diag_quote(quoted, name));
 }
 
 static struct doc_node *

@@ -25,8 +25,7 @@ static const struct {
 } problems[] = {
 	{"mapping values are not allowed in this context",
 		"a ':' where no key can stand: is the line indented as the ones above it, and is a "
-		"value that "
-		"holds ': ' in quotes?"},
+		"value that holds ': ' in quotes?"},
 	{"did not find expected key", "expected a key here: is the line indented as the ones above "
 				      "it, and are quotes and brackets closed?"},
 	{"did not find expected '-' indicator",
@@ -40,6 +39,9 @@ static const struct {
 		"as text"},
 	{"did not find expected comment or line break",
 		"nothing but a comment can follow '|' or '>' on its line"},
+	{"did not find expected <document start>",
+		"expected nothing more here: is the line indented as the ones above it, and are "
+		"brackets closed?"},
 	{"found unexpected end of stream", "what begins here is never closed"},
 	{"found unknown escape character", "no such escape: within double quotes '\\' begins one; "
 					   "use single quotes for text as it is"},

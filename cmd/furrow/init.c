@@ -10,9 +10,9 @@
 static const char help[] =
 	"usage: furrow init [--force] [FILE]\n"
 	"\n"
-	"Writes a manifest (default: ./furrow.yaml) to start from. It runs as it is, and shows in "
-	"comments what else there is;\n"
-	"furrow.yaml(5) tells all of it. A file that is there already stays as it is.\n"
+	"Writes a manifest (default: ./furrow.yaml) to start from. It runs as it is, and\n"
+	"shows in comments what else there is; furrow.yaml(5) tells all of it. A file that\n"
+	"is there already stays as it is.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow init                      write ./furrow.yaml\n"
@@ -27,20 +27,20 @@ static const char help[] =
 	"  none\n"
 	"\n"
 	"Exit codes:\n"
-	"  0 written; 3 it could not be written; 64 the file is there already, or the command line "
-	"is wrong\n";
+	"  0 written; 3 it could not be written; 64 the file is there already, or the\n"
+	"  command line is wrong\n";
 
-static const char head[] = "# A batch job: `furrow plan` shows what would be done and why, `furrow "
-			   "apply` does it. What has a result already\n"
-			   "# is not done again. All keys: furrow.yaml(5), or `man furrow.yaml`.\n"
-			   "furrow: 1                  # the version of this file's form\n";
+static const char head[] =
+	"# A batch job. `furrow plan` shows what would be done and why, `furrow apply`\n"
+	"# does it; what has a result already is not done again.\n"
+	"# All keys: man furrow.yaml\n"
+	"furrow: 1                  # the version of this file's form\n";
 
 static const char body[] =
 	"\n"
-	"# What runs, once for each input: a string runs under sh -c, a list is a program with its "
-	"arguments. The input is in\n"
-	"# $FURROW_INPUT; what the task leaves in the folder $FURROW_OUT, and what it prints, is "
-	"its result.\n"
+	"# What runs, once for each input: a string runs under sh -c, a list is a\n"
+	"# program with its arguments. The input is in $FURROW_INPUT. What the task\n"
+	"# leaves in the folder $FURROW_OUT, and what it prints, is its result.\n"
 	"entrypoint: |\n"
 	"  echo \"hello, $FURROW_INPUT\"\n"
 	"  printf '%s' \"$FURROW_INPUT\" | wc -c >\"$FURROW_OUT/length.txt\"\n"
@@ -48,42 +48,39 @@ static const char body[] =
 	"# What it runs for. Without a map there is one task.\n"
 	"map:\n"
 	"  inputs: [furrow, plan, apply]\n"
-	"  # inputs: texts/*.txt              # one task for each file that matches\n"
-	"  # inputs: {file: list.txt}         # one for each line\n"
-	"  # inputs: {count: 200}             # the inputs 0 to 199\n"
-	"  # inputs: {matrix: {size: [1, 2], color: [red, blue]}}   # all combinations, in $size "
-	"and $color\n"
-	"  # per_instance: 4                  # tasks at a time; without it, as many as there are "
-	"CPUs\n"
-	"  # fail_fast: true                  # start no more once one failed\n"
+	"  # inputs: texts/*.txt          # a task for each file that matches\n"
+	"  # inputs: {file: list.txt}     # a task for each line\n"
+	"  # inputs: {count: 200}         # the inputs 0 to 199\n"
+	"  # inputs: {matrix: {size: [1, 2], color: [red, blue]}}   # in $size and $color\n"
+	"  # per_instance: 4              # tasks at a time; else as many as there are CPUs\n"
+	"  # fail_fast: true              # start no more once one failed\n"
 	"\n"
 	"results: results/          # where results come together: a folder for each task\n"
 	"# outputs: out/            # a folder that the task fills, besides $FURROW_OUT\n"
 	"\n"
-	"# The environment of the entrypoint. Without an image it runs on the host, in a folder of "
-	"its own.\n"
+	"# The environment of the entrypoint. Without an image it runs on the host, in a\n"
+	"# folder of its own.\n"
 	"# environment:\n"
 	"#   image: docker.io/library/python:3.12-slim\n"
-	"#   # build: {context: ., dockerfile: Dockerfile}      # instead of an image\n"
-	"#   setup: pip install -r requirements.txt             # once; its result is kept\n"
-	"#   setup_files: [requirements.txt]                    # what setup depends on\n"
+	"#   # build: {context: ., dockerfile: Dockerfile}   # instead of an image\n"
+	"#   setup: pip install -r requirements.txt          # once; its result is kept\n"
+	"#   setup_files: [requirements.txt]                 # what setup depends on\n"
 	"#   env: {LANG: C.UTF-8}\n"
-	"#   secrets: [HF_TOKEN]                                # taken from your environment, "
-	"never stored or shown\n"
+	"#   secrets: [HF_TOKEN]          # from your environment, never stored or shown\n"
 	"\n"
-	"# Where it runs. `local` is this machine; the other keys are for a cloud.\n"
+	"# Where it runs: local is this machine; most other keys here are for a cloud.\n"
 	"# instances:\n"
-	"#   infra: local                     # or aws/us-east-2\n"
-	"#   cpus: 4+                         # 4, 4+ or 4..8\n"
+	"#   infra: local                 # or aws/us-east-2\n"
+	"#   cpus: 4+                     # 4, 4+ or 4..8\n"
 	"#   memory: 16GiB+\n"
 	"#   gpus: L4:1\n"
-	"#   arch: x86_64                     # x86_64, arm64 or any\n"
-	"#   disk: 50GiB                      # or {size: 50GiB, warm: 300MiB/s}\n"
-	"#   spot: auto                       # true, false or auto\n"
-	"#   max_hourly_cost: 0.50            # US dollars for one instance\n"
+	"#   arch: x86_64                 # x86_64, arm64 or any\n"
+	"#   disk: 50GiB                  # or {size: 50GiB, warm: 300MiB/s}\n"
+	"#   spot: auto                   # true, false or auto\n"
+	"#   max_hourly_cost: 0.50        # US dollars for one instance\n"
 	"#   any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-2}]\n"
-	"#   max: 20                          # instances at a time\n"
-	"#   idle: 10m                        # how long a warm one waits for the next apply\n"
+	"#   max: 20                      # instances at a time\n"
+	"#   idle: 10m                    # how long a warm one waits for the next apply\n"
 	"\n"
 	"# retry: {attempts: 3, for: [interruption, no-capacity, error], exit_codes: [75], delay: "
 	"5s}\n"
@@ -91,12 +88,9 @@ static const char body[] =
 	"# max_duration: 2h         # of the whole run\n"
 	"# max_cost: 5.00           # of the whole run, in US dollars\n"
 	"# store: .furrow/store     # where results are kept under their keys\n"
-	"# extends: base.yaml       # another manifest, whose keys hold where this one says "
-	"nothing\n";
+	"# extends: base.yaml       # another manifest: its keys hold where this one has none\n";
 
-enum {
-	LONGEST_NAME = 40
-};
+enum { LONGEST_NAME = 40 };
 
 /* The folder's name as a job's name: letters, digits and '-'. */
 static struct str
@@ -147,10 +141,9 @@ make_text(struct arena *a, const char *dir, bool git)
 
 	/* Without git, the working files are the source, so that the first apply works. */
 	return arena_printf(a, "%sname: %.*s\n%s%s", head, STR_ARG(name),
-		git ? "# workdir: .               # what it runs in: this folder as it was "
-		      "committed\n"
-		    : "workdir: {path: .}         # what it runs in: the files here (in git: "
-		      "`workdir: .`, as committed)\n",
+		git ? "# workdir: .               # the source: this folder as committed\n"
+		    : "workdir: {path: .}         # the source: the files here; in git: `workdir: "
+		      ".`\n",
 		body);
 }
 

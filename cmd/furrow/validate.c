@@ -11,9 +11,9 @@
 static const char help[] =
 	"usage: furrow validate [MANIFEST] [options]\n"
 	"\n"
-	"Checks a manifest (default: ./furrow.yaml) and shows everything that is wrong with it at "
-	"once, with the line, the\n"
-	"place, what was expected and what was probably meant. For editors, hooks and CI.\n"
+	"Checks a manifest (default: ./furrow.yaml) and shows everything that is wrong\n"
+	"with it at once: the line, the place, what was expected and what was probably\n"
+	"meant. For editors, hooks and CI.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow validate                  ./furrow.yaml\n"
@@ -21,8 +21,7 @@ static const char help[] =
 	"  furrow validate --json job.yaml  the same for programs\n"
 	"\n"
 	"Options:\n"
-	"      --infra INFRA        instead of the manifest's instances.infra: local, "
-	"aws/REGION[/ZONE]\n"
+	"      --infra INFRA        instead of instances.infra: local, aws/REGION[/ZONE]\n"
 	"      --rev REV            the manifest as it stands at a git revision\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"      --json               print one JSON document\n"
@@ -32,7 +31,8 @@ static const char help[] =
 	"  none\n"
 	"\n"
 	"Exit codes:\n"
-	"  0 valid, perhaps with warnings; 64 not valid, not there, or the command line is wrong\n";
+	"  0 valid, perhaps with warnings; 64 not valid, not there, or the command line\n"
+	"  is wrong\n";
 
 /* What infra local has to offer. */
 static void

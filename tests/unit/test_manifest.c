@@ -750,7 +750,7 @@ check_local(void **state)
 	f->infra = NULL;
 	parses(f, MINIMAL "store: s3://bucket/a\nresults: s3://bucket/b\nmap: {inputs: {s3: "
 			  "'s3://bucket/*'}}\n"
-			  "retry: {attempts: 2, for: [interruption]}\n");
+			  "retry: {attempts: 2, for: [no-capacity]}\n");
 	manifest_check_local(&f->m, 2, 4 * GIB, ARCH_X86_64, &f->diags);
 	assert_int_equal(f->diags.n_errors, 3);
 	told(f, 4, 8, "store: 's3://bucket/a' cannot be reached with infra local");
