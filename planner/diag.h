@@ -6,10 +6,7 @@
 #include "planner/base/buf.h"
 #include "planner/manifest.h"
 
-enum severity {
-	DIAG_ERROR,
-	DIAG_WARNING
-};
+enum severity { DIAG_ERROR, DIAG_WARNING };
 
 struct diagnostic {
 	enum severity severity;

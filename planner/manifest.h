@@ -50,16 +50,9 @@ struct range {
 	int64_t max;
 };
 
-enum tristate {
-	TRI_FALSE,
-	TRI_TRUE,
-	TRI_AUTO
-};
+enum tristate { TRI_FALSE, TRI_TRUE, TRI_AUTO };
 
-enum infra_kind {
-	INFRA_LOCAL,
-	INFRA_AWS
-};
+enum infra_kind { INFRA_LOCAL, INFRA_AWS };
 
 struct infra {
 	enum infra_kind kind;
@@ -69,11 +62,7 @@ struct infra {
 	struct pos pos;
 };
 
-enum arch {
-	ARCH_X86_64,
-	ARCH_ARM64,
-	ARCH_ANY
-};
+enum arch { ARCH_X86_64, ARCH_ARM64, ARCH_ANY };
 
 struct gpus {
 	struct str name; /* absent: no GPU wanted; "any": whichever */

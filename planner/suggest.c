@@ -2,9 +2,7 @@
  * holds there alone. */
 #include "planner/suggest.h"
 
-enum {
-	LONGEST_WORD = 64
-};
+enum { LONGEST_WORD = 64 };
 
 static const struct {
 	const char *word;

@@ -14,9 +14,7 @@ struct unit_problem {
 	char proposal[48]; /* "16GiB"; empty: none */
 };
 
-enum {
-	UNITS_MAX_DAYS = 36500
-};
+enum { UNITS_MAX_DAYS = 36500 };
 
 /* "1h30m", "500ms", "1.5h", "0": days, hours, minutes, seconds, milliseconds, from large to small.
  */

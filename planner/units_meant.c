@@ -5,9 +5,7 @@
 #include <stdio.h>
 
 static const char *const size_units[] = {"TiB", "GiB", "MiB", "KiB"};
-enum {
-	N_UNITS = sizeof(size_units) / sizeof(*size_units)
-};
+enum { N_UNITS = sizeof(size_units) / sizeof(*size_units) };
 
 static bool
 is_digit(char c)

@@ -13,11 +13,7 @@
 #include "planner/diag.h"
 #include "planner/manifest.h"
 
-enum doc_kind {
-	DOC_SCALAR,
-	DOC_LIST,
-	DOC_MAP
-};
+enum doc_kind { DOC_SCALAR, DOC_LIST, DOC_MAP };
 
 struct doc_entry;
 
