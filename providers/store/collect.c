@@ -26,10 +26,10 @@
 /* What becomes of one item. */
 struct plan_entry {
 	const struct collect_item *item;
-	bool kept;      /* lies there as it should */
-	bool replaces;  /* a folder of ours lies there */
-	bool changes;   /* there is a new state for the index */
-	bool prepared;  /* .furrow-tmp/NUMBER is to be renamed into place */
+	bool kept;     /* lies there as it should */
+	bool replaces; /* a folder of ours lies there */
+	bool changes;  /* there is a new state for the index */
+	bool prepared; /* .furrow-tmp/NUMBER is to be renamed into place */
 	uint32_t number;
 };
 
@@ -49,17 +49,8 @@ struct collecting {
 static int
 failed(struct collecting *c, int os_errno, const char *what, struct str folder)
 {
-	return error_set_errno(c->err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path, what, STR_ARG(folder));
-}
-
-static int
-not_writable(const char *path, int os_errno, struct error *err)
-{
-	bool is_users = os_errno == EACCES || os_errno == EPERM || os_errno == EROFS || os_errno == ENOTDIR ||
-			os_errno == ELOOP || os_errno == ENAMETOOLONG || os_errno == ENOENT;
-
-	return error_set_errno(err, is_users ? ERR_INPUT : ERR_HOST, os_errno, "results folder %s is %s", path,
-		os_errno == ENOTDIR ? "no folder, name another one as `results`" : "not writable");
+	return error_set_errno(c->err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path,
+		what, STR_ARG(folder));
 }
 
 /* Removes a folder with all that is in it, following no symlink. fd is closed. */
@@ -80,8 +71,10 @@ remove_content(int fd)
 			continue;
 		if (unlinkat(dirfd(d), e->d_name, 0) == 0 || (errno != EISDIR && errno != EPERM))
 			continue;
-		fchmodat(dirfd(d), e->d_name, 0700, 0); /* a task may have left a folder that cannot be read */
-		below = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fchmodat(dirfd(d), e->d_name, 0700,
+			0); /* a task may have left a folder that cannot be read */
+		below = openat(
+			dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (below >= 0)
 			remove_content(below);
 		unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
@@ -92,7 +85,8 @@ remove_content(int fd)
 static void
 remove_temporary(int results_fd)
 {
-	int fd = openat(results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(
+		results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0) {
 		remove_content(fd);
@@ -107,7 +101,7 @@ open_results(struct collecting *c)
 
 	c->results_fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->results_fd < 0)
-		return not_writable(c->path, errno == ENOENT && made < 0 ? -made : errno, c->err);
+		return collect_not_writable(c->path, errno == ENOENT && made < 0 ? -made : errno, c->err);
 	while (flock(c->results_fd, LOCK_EX) < 0 && errno == EINTR)
 		continue;
 	remove_temporary(c->results_fd);
@@ -121,16 +115,17 @@ open_temporary(struct collecting *c)
 	if (c->temporary_fd >= 0)
 		return 0;
 	if (mkdirat(c->results_fd, COLLECT_TEMPORARY, 0700) < 0)
-		return not_writable(c->path, errno, c->err);
-	c->temporary_fd =
-		openat(c->results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return c->temporary_fd < 0 ? not_writable(c->path, errno, c->err) : 0;
+		return collect_not_writable(c->path, errno, c->err);
+	c->temporary_fd = openat(
+		c->results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return c->temporary_fd < 0 ? collect_not_writable(c->path, errno, c->err) : 0;
 }
 
 static int
 by_folder(const void *a, const void *b)
 {
-	return str_cmp(((const struct plan_entry *)a)->item->folder, ((const struct plan_entry *)b)->item->folder);
+	return str_cmp(((const struct plan_entry *)a)->item->folder,
+		((const struct plan_entry *)b)->item->folder);
 }
 
 static int
@@ -140,7 +135,8 @@ check_items(struct collecting *c, const struct collect_item *items, size_t n)
 	c->n = n;
 	for (size_t i = 0; i < n; i++) {
 		if (!collect_is_folder(items[i].folder))
-			return error_set(c->err, ERR_INPUT, "collect into %s: '%.*s' cannot be a task's folder", c->path,
+			return error_set(c->err, ERR_INPUT,
+				"collect into %s: '%.*s' cannot be a task's folder", c->path,
 				STR_ARG(items[i].folder));
 		c->entries[i].item = &items[i];
 	}
@@ -148,8 +144,9 @@ check_items(struct collecting *c, const struct collect_item *items, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		if (str_eq(c->entries[i - 1].item->folder, c->entries[i].item->folder))
 			return error_set(c->err, ERR_INPUT,
-				"collect into %s: two tasks have the folder %.*s; give each its own in `results`", c->path,
-				STR_ARG(c->entries[i].item->folder));
+				"collect into %s: two tasks have the folder %.*s; give each its "
+				"own in `results`",
+				c->path, STR_ARG(c->entries[i].item->folder));
 	}
 	return 0;
 }
@@ -186,8 +183,9 @@ check_nesting(struct collecting *c, struct str folder)
 
 		if (folder.p[i] == '/' && (find_item(c, above) || find_old(c, above)))
 			return error_set(c->err, ERR_INPUT,
-				"collect into %s: the folder %.*s would lie within that of another task, %.*s", c->path,
-				STR_ARG(folder), STR_ARG(above));
+				"collect into %s: the folder %.*s would lie within that of another "
+				"task, %.*s",
+				c->path, STR_ARG(folder), STR_ARG(above));
 	}
 	return 0;
 }
@@ -202,10 +200,11 @@ check_free(struct collecting *c, struct str folder)
 	snprintf(path, sizeof(path), "%.*s", STR_ARG(folder));
 	if (fstatat(c->results_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return error_set(c->err, ERR_INPUT,
-			"collect into %s: there is a %s %s that furrow has not made; move it away, or name another folder "
+			"collect into %s: there is a %s %s that furrow has not made; move it away, "
+			"or name another folder "
 			"as `results`",
 			c->path, S_ISDIR(st.st_mode) ? "folder" : "file", path);
-	return errno == ENOENT ? 0 : not_writable(path, errno, c->err);
+	return errno == ENOENT ? 0 : collect_not_writable(path, errno, c->err);
 }
 
 /* Decides what is kept and what is new, before anything is written. */
@@ -215,7 +214,8 @@ decide(struct collecting *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct plan_entry *e = &c->entries[i];
 		const struct collected *old = find_old(c, e->item->folder);
-		enum collect_state state = old ? (enum collect_state)c->old.state[old - c->old.v] : COLLECT_GONE;
+		enum collect_state state =
+			old ? (enum collect_state)c->old.state[old - c->old.v] : COLLECT_GONE;
 		int rc = check_nesting(c, e->item->folder);
 
 		if (rc < 0)
@@ -275,7 +275,6 @@ prepare(struct collecting *c, struct plan_entry *e)
 		return rc;
 	}
 	e->changes = true;
-	c->report->n_written++;
 	return 0;
 }
 
@@ -349,7 +348,8 @@ exchange(struct collecting *c, const char *temporary, int parent, const char *la
 		return renameat(c->temporary_fd, temporary, parent, last) < 0 ? -errno : 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	snprintf(aside, sizeof(aside), "%s.old", temporary); /* a file system that cannot: in two steps */
+	snprintf(aside, sizeof(aside), "%s.old",
+		temporary); /* a file system that cannot: in two steps */
 	if (renameat(parent, last, c->temporary_fd, aside) < 0 ||
 		renameat(c->temporary_fd, temporary, parent, last) < 0)
 		return -errno;
@@ -363,7 +363,9 @@ place_new(struct collecting *c, const char *temporary, int parent, const char *l
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	return renameat(c->temporary_fd, temporary, parent, last) < 0 ? -errno : 0; /* fails on a folder in use */
+	return renameat(c->temporary_fd, temporary, parent, last) < 0
+		       ? -errno
+		       : 0; /* fails on a folder in use */
 }
 
 static int
@@ -374,13 +376,16 @@ place(struct collecting *c, const struct plan_entry *e)
 
 	if (parent == -ELOOP || parent == -ENOTDIR)
 		return error_set(c->err, ERR_INPUT,
-			"collect into %s: %.*s would lie in what is no folder but a file or a symlink: move that away",
+			"collect into %s: %.*s would lie in what is no folder but a file or a "
+			"symlink: move that away",
 			c->path, STR_ARG(e->item->folder));
 	if (parent < 0)
 		return failed(c, -parent, "make", e->item->folder);
 	snprintf(temporary, sizeof(temporary), "%08x", e->number);
 	if (!e->prepared) /* nothing to bring any more */
-		rc = renameat(parent, last, c->temporary_fd, temporary) < 0 && errno != ENOENT ? -errno : 0;
+		rc = renameat(parent, last, c->temporary_fd, temporary) < 0 && errno != ENOENT
+			     ? -errno
+			     : 0;
 	else if (e->replaces)
 		rc = exchange(c, temporary, parent, last);
 	else
@@ -412,9 +417,10 @@ merge(struct collecting *c, bool pending)
 			continue;
 		}
 		out.v[out.n] = (struct collected){.label = e->item->folder, .key = e->item->key};
-		out.state[out.n++] = (uint8_t)(!e->prepared && (!pending || !e->replaces) ? COLLECT_EMPTY
-						: pending                                  ? COLLECT_PENDING
-											   : COLLECT_FOLDER);
+		out.state[out.n++] =
+			(uint8_t)(!e->prepared && (!pending || !e->replaces) ? COLLECT_EMPTY
+				  : pending				     ? COLLECT_PENDING
+									     : COLLECT_FOLDER);
 		o += order == 0;
 		i++;
 	}
@@ -437,25 +443,36 @@ write_index(struct collecting *c, bool pending)
 	return rc < 0 ? failed(c, -rc, "write", STR(COLLECT_INDEX)) : 0;
 }
 
+static bool
+needs_place(const struct plan_entry *e)
+{
+	return e->changes && (e->prepared || e->replaces);
+}
+
+/* What could not be put in place is as it was, and no longer a change. */
 static int
 publish_folders(struct collecting *c)
 {
 	int rc;
 
 	if (syncfs(c->results_fd) < 0)
-		return failed(c, errno, "sync", STR("."));
-	rc = write_index(c, true);
-	for (size_t i = 0; rc == 0 && i < c->n; i++) {
-		const struct plan_entry *e = &c->entries[i];
+		rc = failed(c, errno, "sync", STR("."));
+	else
+		rc = write_index(c, true);
+	for (size_t i = 0; i < c->n; i++) {
+		struct plan_entry *e = &c->entries[i];
 
-		if (e->prepared || (e->changes && e->replaces))
+		if (rc == 0 && needs_place(e))
 			rc = place(c, e);
+		if (rc < 0 && needs_place(e))
+			e->changes = false;
 	}
 	if (rc == 0 && syncfs(c->results_fd) < 0)
 		rc = failed(c, errno, "sync", STR("."));
 	return rc;
 }
 
+/* The index at the end is true whatever happened: what it calls pending, the next collect would take for its own. */
 static int
 publish(struct collecting *c)
 {
@@ -464,12 +481,21 @@ publish(struct collecting *c)
 
 	for (size_t i = 0; i < c->n; i++) {
 		any |= c->entries[i].changes;
-		folders |= c->entries[i].prepared || (c->entries[i].changes && c->entries[i].replaces);
+		folders |= needs_place(&c->entries[i]);
 	}
 	if (folders)
 		rc = publish_folders(c);
-	if (any && rc == 0)
-		rc = write_index(c, false);
+	if (any) {
+		struct error unwanted, *err = c->err;
+		int wrote;
+
+		c->err = rc < 0 ? &unwanted : err;
+		wrote = write_index(c, false);
+		c->err = err;
+		rc = rc < 0 ? rc : wrote;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		c->report->n_written += c->entries[i].changes;
 	return rc;
 }
 
@@ -521,60 +547,4 @@ collect_run(struct store *s, const char *results_dir, const struct collect_item 
 	arena_free(&c.arena);
 	arena_free(&c.scratch);
 	return rc;
-}
-
-int
-collect_observe(struct arena *a, const char *results_dir, struct collected **out, size_t *n, struct error *err)
-{
-	struct collect_index index;
-	int rc, fd = open(results_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	*out = NULL;
-	*n = 0;
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return not_writable(results_dir, errno, err);
-	rc = collect_index_read(a, fd, &index, err);
-	if (rc < 0) {
-		close(fd);
-		return error_wrap(err, "results folder %s", results_dir);
-	}
-	collect_index_look(fd, &index);
-	close(fd);
-	*out = index.v;
-	for (size_t i = 0; i < index.n; i++) {
-		if (index.state[i] == COLLECT_FOLDER || index.state[i] == COLLECT_EMPTY)
-			index.v[(*n)++] = index.v[i];
-	}
-	return 0;
-}
-
-int
-collect_check(const char *results_dir, struct error *err)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (strlen(results_dir) >= sizeof(path))
-		return not_writable(results_dir, ENAMETOOLONG, err);
-	snprintf(path, sizeof(path), "%s", results_dir);
-	while (stat(path, &st) < 0) { /* the nearest one that is there */
-		char *slash = strrchr(path, '/');
-
-		if (errno != ENOENT)
-			return not_writable(results_dir, errno, err);
-		if (lstat(path, &st) == 0)
-			return error_set(err, ERR_INPUT, "results folder %s: %s is a symlink to nowhere", results_dir,
-				path);
-		if (!slash)
-			snprintf(path, sizeof(path), ".");
-		else
-			slash[slash == path] = '\0';
-	}
-	if (!S_ISDIR(st.st_mode))
-		return not_writable(results_dir, ENOTDIR, err);
-	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
-		return not_writable(results_dir, errno, err);
-	return 0;
 }

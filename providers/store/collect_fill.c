@@ -51,7 +51,8 @@ copy_part(struct filling *f, const struct result *r, const char *part, int to)
 
 /* RESULT/stdout or stderr: when the task wrote any, and left no file of that name. */
 static int
-write_stream(struct filling *f, const struct result *r, const char *part, struct str text, int64_t kept, int folder)
+write_stream(struct filling *f, const struct result *r, const char *part, struct str text,
+	int64_t kept, int folder)
 {
 	int fd, rc;
 
@@ -94,8 +95,8 @@ write_outputs(struct filling *f, const struct result *r, int folder)
 bool
 collect_has_files(const struct result *r)
 {
-	return r->has_tar || r->outcome.stdout_kept_bytes || r->outcome.stderr_kept_bytes || r->stdout_text.n ||
-	       r->stderr_text.n;
+	return r->has_tar || r->outcome.stdout_kept_bytes || r->outcome.stderr_kept_bytes ||
+	       r->stdout_text.n || r->stderr_text.n;
 }
 
 int
@@ -105,8 +106,10 @@ collect_fill(struct store *s, const struct result *r, int folder, int64_t *bytes
 	int rc = r->has_tar ? write_outputs(&f, r, folder) : 0;
 
 	if (rc == 0)
-		rc = write_stream(&f, r, "stdout", r->stdout_text, r->outcome.stdout_kept_bytes, folder);
+		rc = write_stream(
+			&f, r, "stdout", r->stdout_text, r->outcome.stdout_kept_bytes, folder);
 	if (rc == 0)
-		rc = write_stream(&f, r, "stderr", r->stderr_text, r->outcome.stderr_kept_bytes, folder);
+		rc = write_stream(
+			&f, r, "stderr", r->stderr_text, r->outcome.stderr_kept_bytes, folder);
 	return rc;
 }

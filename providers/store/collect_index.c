@@ -72,10 +72,13 @@ read_whole(struct arena *a, int results_fd, struct str *out, struct error *err)
 static bool
 parse_line(struct str line, struct collected *out, uint8_t *state)
 {
-	if (line.n < KEY_DIGITS + 1 || !digest_parse((struct str){.p = line.p, .n = KEY_DIGITS}, &out->key))
+	if (line.n < KEY_DIGITS + 1 ||
+		!digest_parse((struct str){.p = line.p, .n = KEY_DIGITS}, &out->key))
 		return false;
 	line = str_from_index(line, KEY_DIGITS);
-	*state = line.p[0] == '-' ? COLLECT_EMPTY : line.p[0] == '?' ? COLLECT_PENDING : COLLECT_FOLDER;
+	*state = line.p[0] == '-'   ? COLLECT_EMPTY
+		 : line.p[0] == '?' ? COLLECT_PENDING
+				    : COLLECT_FOLDER;
 	if (*state != COLLECT_FOLDER)
 		line = str_from_index(line, 1);
 	out->label = str_from_index(line, 1);
@@ -85,13 +88,10 @@ parse_line(struct str line, struct collected *out, uint8_t *state)
 static size_t
 count_lines(struct str bytes)
 {
-	const char *p = bytes.p, *end = bytes.p + bytes.n;
 	size_t n = 0;
 
-	while (p && p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
-		n++;
-		p++;
-	}
+	for (size_t i = 0; i < bytes.n; i++)
+		n += bytes.p[i] == '\n';
 	return n;
 }
 
@@ -198,8 +198,8 @@ hash(struct str name)
 }
 
 static void
-mark_present(struct collect_index *index, const struct names *names, size_t parent_bytes, struct str name, DIR *d,
-	const struct dirent *e)
+mark_present(struct collect_index *index, const struct names *names, size_t parent_bytes,
+	struct str name, DIR *d, const struct dirent *e)
 {
 	for (size_t at = hash(name) & names->mask; names->slot[at]; at = (at + 1) & names->mask) {
 		size_t i = names->slot[at] - 1;
@@ -207,9 +207,10 @@ mark_present(struct collect_index *index, const struct names *names, size_t pare
 
 		if (!str_eq(str_from_index(index->v[i].label, parent_bytes), name))
 			continue;
-		if (e->d_type == DT_DIR || (e->d_type == DT_UNKNOWN &&
-						   fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-						   S_ISDIR(st.st_mode)))
+		if (e->d_type == DT_DIR ||
+			(e->d_type == DT_UNKNOWN &&
+				fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+				S_ISDIR(st.st_mode)))
 			index->state[i] = COLLECT_FOLDER;
 		return;
 	}
@@ -292,7 +293,8 @@ collect_index_write(int temporary_fd, const struct collect_index *index)
 	struct buf b = {0};
 	int fd, rc;
 
-	fd = openat(temporary_fd, COLLECT_INDEX, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	fd = openat(temporary_fd, COLLECT_INDEX,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
 	for (size_t i = 0; i < index->n; i++) {

@@ -13,17 +13,18 @@
 #include <unistd.h>
 
 enum {
-	BATCH_BYTES = 8 << 20, /* of records: bounds memory, and how long the first of a batch waits */
-	SYNC_EACH = 8,         /* up to so many files are synced one by one, more with one syncfs */
+	BATCH_BYTES =
+		8 << 20, /* of records: bounds memory, and how long the first of a batch waits */
+	SYNC_EACH = 8,	 /* up to so many files are synced one by one, more with one syncfs */
 	COPY_BYTES = 256 << 10
 };
 
 struct pending_part {
-	struct buf bytes;  /* as long as it fits into the record */
-	char *temporary;   /* else: its file, relative to the store; NULL: none */
-	char *source;      /* the file that was taken over, to go back to when the commit fails */
-	bool renamed;      /* temporary is that file */
-	bool placed;       /* the file has its name in parts */
+	struct buf bytes; /* as long as it fits into the record */
+	char *temporary;  /* else: its file, relative to the store; NULL: none */
+	char *source;	  /* the file that was taken over, to go back to when the commit fails */
+	bool renamed;	  /* temporary is that file */
+	bool placed;	  /* the file has its name in parts */
 	uint64_t n;
 };
 
@@ -40,7 +41,8 @@ struct store_result {
 };
 
 int
-store_result_begin(struct store *s, const struct digest *key, struct store_result **out, struct error *err)
+store_result_begin(
+	struct store *s, const struct digest *key, struct store_result **out, struct error *err)
 {
 	struct store_result *r = mem_alloc(sizeof(*r));
 
@@ -58,15 +60,16 @@ copy_of(const char *text)
 	return memcpy(mem_alloc(n), text, n);
 }
 
-static int
-find_part(struct store_result *r, const char *part, struct pending_part **out, struct error *err)
+/* NULL and err: there is no such part. */
+static struct pending_part *
+find_part(struct store_result *r, const char *part, struct error *err)
 {
 	enum part which;
 
-	if (!record_part_parse(str_from(part), &which))
-		return error_set(err, ERR_INTERNAL, "store %s: '%s' is no part of a result", r->store->path, part);
-	*out = &r->parts[which];
-	return 0;
+	if (record_part_parse(str_from(part), &which))
+		return &r->parts[which];
+	error_set(err, ERR_INTERNAL, "store %s: '%s' is no part of a result", r->store->path, part);
+	return NULL;
 }
 
 static int
@@ -75,14 +78,16 @@ part_failed(const struct store_result *r, const char *part, int rc, struct error
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, &r->record.key);
-	return error_set_errno(err, ERR_HOST, -rc, "store %s: write %s of result %.12s", r->store->path, part, hex);
+	return error_set_errno(err, ERR_HOST, -rc, "store %s: write %s of result %.12s",
+		r->store->path, part, hex);
 }
 
 static int
 append_file(struct store *s, const char *path, const void *bytes, size_t n)
 {
 	/* Opened each time: there may be more results on their way than there are descriptors. */
-	int fd = openat(s->dir_fd, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+	int fd = openat(
+		s->dir_fd, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
 	int rc;
 
 	if (fd < 0)
@@ -110,13 +115,14 @@ spill(struct store_result *r, struct pending_part *p, const char *part, struct e
 }
 
 int
-store_result_write(struct store_result *r, const char *part, const void *bytes, size_t n, struct error *err)
+store_result_write(
+	struct store_result *r, const char *part, const void *bytes, size_t n, struct error *err)
 {
-	struct pending_part *p;
-	int rc = find_part(r, part, &p, err);
+	struct pending_part *p = find_part(r, part, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
+	if (!p)
+		return ERR_INTERNAL;
 	p->n += n;
 	if (!p->temporary && p->n <= RECORD_INLINE_BYTES) {
 		buf_add(&p->bytes, bytes, n);
@@ -157,15 +163,16 @@ int
 store_result_take(struct store_result *r, const char *part, const char *path, struct error *err)
 {
 	char temporary[STORE_PATH_BYTES];
-	struct pending_part *p;
+	struct pending_part *p = find_part(r, part, err);
 	struct stat st;
-	int fd, rc = find_part(r, part, &p, err);
+	int fd, rc = 0;
 
-	if (rc < 0)
-		return rc;
+	if (!p)
+		return ERR_INTERNAL;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		rc = error_set_errno(err, ERR_HOST, errno, "store %s: take %s", r->store->path, path);
+		rc = error_set_errno(
+			err, ERR_HOST, errno, "store %s: take %s", r->store->path, path);
 		if (fd >= 0)
 			close(fd);
 		return rc;
@@ -197,7 +204,8 @@ clean_up(struct store_result *r, bool keep)
 		if (keep && p->source)
 			unlink(p->source); /* a renamed one is gone already */
 		else if (!keep && p->renamed)
-			renameat(r->store->dir_fd, p->placed ? path : p->temporary, AT_FDCWD, p->source);
+			renameat(r->store->dir_fd, p->placed ? path : p->temporary, AT_FDCWD,
+				p->source);
 		else if (!keep && p->temporary)
 			unlinkat(r->store->dir_fd, p->placed ? path : p->temporary, 0);
 		buf_free(&p->bytes);
@@ -288,7 +296,8 @@ fail(struct store_result *r, int rc)
 	if (r->failed)
 		return;
 	digest_hex(hex, &r->record.key);
-	r->failed = error_set_errno(&r->err, ERR_HOST, -rc, "store %s: commit result %.12s", r->store->path, hex);
+	r->failed = error_set_errno(
+		&r->err, ERR_HOST, -rc, "store %s: commit result %.12s", r->store->path, hex);
 }
 
 /* Gives the parts that have files their names, durably, before a record says that they are there. Few are synced one
@@ -334,13 +343,15 @@ add_record(struct buf *out, struct store_result *r)
 
 /* Writes and syncs; what cannot be written whole is cut again. Says how many records are there for good. */
 static int
-append(const struct store_log *log, struct str records, const uint64_t *ends, size_t n, size_t *n_whole)
+append(const struct store_log *log, struct str records, const uint64_t *ends, size_t n,
+	size_t *n_whole)
 {
 	size_t wrote = 0;
 	int rc = 0;
 
 	while (wrote < records.n && rc == 0) {
-		ssize_t got = pwrite(log->fd, records.p + wrote, records.n - wrote, (off_t)(log->end + wrote));
+		ssize_t got = pwrite(
+			log->fd, records.p + wrote, records.n - wrote, (off_t)(log->end + wrote));
 
 		if (got > 0)
 			wrote += (size_t)got;
@@ -349,7 +360,8 @@ append(const struct store_log *log, struct str records, const uint64_t *ends, si
 	}
 	for (*n_whole = 0; *n_whole < n && ends[*n_whole] <= wrote;)
 		++*n_whole;
-	if (rc < 0 && ftruncate(log->fd, (off_t)(log->end + (*n_whole ? ends[*n_whole - 1] : 0))) < 0)
+	if (rc < 0 &&
+		ftruncate(log->fd, (off_t)(log->end + (*n_whole ? ends[*n_whole - 1] : 0))) < 0)
 		*n_whole = 0;
 	if (*n_whole && fdatasync(log->fd) < 0) {
 		rc = -errno;
@@ -384,14 +396,16 @@ append_batch(struct store *s, struct store_result *list, struct error *err)
 
 		if (r->failed)
 			continue;
-		s->last_wall_ns = r->record.wall_ns = now > s->last_wall_ns ? now : s->last_wall_ns + 1;
+		s->last_wall_ns = r->record.wall_ns =
+			now > s->last_wall_ns ? now : s->last_wall_ns + 1;
 		add_record(&records, r);
 		live[n] = r;
 		ends[n++] = records.n;
 	}
 	rc = n ? append(log, buf_str(&records), ends, n, &n_whole) : 0;
 	for (size_t i = 0; i < n_whole; i++)
-		index_add_locked(s, &live[i]->record, (size_t)s->own, log->end + (i ? ends[i - 1] : 0));
+		index_add_locked(
+			s, &live[i]->record, (size_t)s->own, log->end + (i ? ends[i - 1] : 0));
 	for (size_t i = n_whole; i < n; i++)
 		fail(live[i], rc);
 	log->end += n_whole ? ends[n_whole - 1] : 0;

@@ -33,7 +33,8 @@ dir_part_path(char out[STORE_PATH_BYTES], const struct record *r, enum part part
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, &r->key);
-	snprintf(out, STORE_PATH_BYTES, "parts/%.2s/%s.%s.%s", hex, hex + 2, r->owner, record_part_name(part));
+	snprintf(out, STORE_PATH_BYTES, "parts/%.2s/%s.%s.%s", hex, hex + 2, r->owner,
+		record_part_name(part));
 }
 
 static int
@@ -55,7 +56,8 @@ dir_sync_parent(struct store *s, const char *path)
 	char parent[STORE_PATH_BYTES];
 	const char *slash = strrchr(path, '/');
 
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1,
+		slash ? path : ".");
 	return sync_folder(s, parent);
 }
 
@@ -99,12 +101,14 @@ check_marker(int dir_fd, const char *path, struct error *err)
 		return error_set_errno(err, ERR_HOST, (int)-n, "open store %s: read " MARKER, path);
 	if (!str_to_i64(str_trim((struct str){.p = text, .n = (size_t)n}), &version) || version < 1)
 		return error_set(err, ERR_INPUT,
-			"open store %s: its file " MARKER " holds no version; if this is a store, write \"1\" into it, "
+			"open store %s: its file " MARKER
+			" holds no version; if this is a store, write \"1\" into it, "
 			"else name another folder as `store`",
 			path);
 	if (version > STORE_VERSION)
 		return error_set(err, ERR_INPUT,
-			"open store %s: it was made by a newer furrow (store version %lld, this furrow knows %d); use "
+			"open store %s: it was made by a newer furrow (store version %lld, this "
+			"furrow knows %d); use "
 			"that furrow, or name another folder as `store`",
 			path, (long long)version, STORE_VERSION);
 	return 1;
@@ -126,7 +130,8 @@ is_empty(int dir_fd, bool *empty)
 		return rc;
 	}
 	while ((e = readdir(d))) {
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, MARKER_NEW))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
+			strcmp(e->d_name, MARKER_NEW))
 			*empty = false;
 	}
 	closedir(d);
@@ -139,7 +144,8 @@ write_marker(int dir_fd)
 	char text[16];
 	int fd, rc;
 
-	fd = openat(dir_fd, MARKER_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	fd = openat(
+		dir_fd, MARKER_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
 	snprintf(text, sizeof(text), "%d\n", STORE_VERSION);
@@ -165,8 +171,8 @@ init(int dir_fd, const char *path, bool create, struct error *err)
 
 	if (rc == 0 && !empty)
 		return error_set(err, ERR_INPUT,
-			"open store %s: the folder is not empty and is no furrow store (it has no file " MARKER
-			"); name an empty or a new folder as `store`",
+			"open store %s: the folder is not empty and is no furrow store (it has no "
+			"file " MARKER "); name an empty or a new folder as `store`",
 			path);
 	if (rc == 0 && !create)
 		return error_set(err, ERR_MISSING, "open store %s: there is no store yet", path);
@@ -182,7 +188,8 @@ check_or_init(int dir_fd, const char *path, bool create, struct error *err)
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	flock(dir_fd, LOCK_EX); /* another process may be at it as well; without locks: then without */
+	flock(dir_fd,
+		LOCK_EX); /* another process may be at it as well; without locks: then without */
 	rc = check_marker(dir_fd, path, err);
 	if (rc == 0)
 		rc = init(dir_fd, path, create, err);
@@ -199,10 +206,12 @@ open_folder(const char *path, bool create, int *fd, struct error *err)
 	if (*fd >= 0)
 		return 0;
 	if (errno == ENOTDIR || made == -ENOTDIR)
-		return error_set_errno(err, ERR_INPUT, ENOTDIR, "open store %s (name a folder as `store`)", path);
+		return error_set_errno(
+			err, ERR_INPUT, ENOTDIR, "open store %s (name a folder as `store`)", path);
 	if (made < 0)
 		return error_set_errno(err, ERR_HOST, -made, "make store %s", path);
-	return error_set_errno(err, errno == ENOENT ? ERR_MISSING : ERR_HOST, errno, "open store %s", path);
+	return error_set_errno(
+		err, errno == ENOENT ? ERR_MISSING : ERR_HOST, errno, "open store %s", path);
 }
 
 int

@@ -33,9 +33,9 @@ struct store_log {
 	int fd;
 	dev_t dev;
 	ino_t ino;
-	uint64_t end;  /* behind the last whole record */
-	bool torn;     /* behind end is the beginning of a record: a writer is at it, or died */
-	bool damaged;  /* behind end is something else: left alone */
+	uint64_t end; /* behind the last whole record */
+	bool torn;    /* behind end is the beginning of a record: a writer is at it, or died */
+	bool damaged; /* behind end is something else: left alone */
 };
 
 struct index_entry {
@@ -50,19 +50,20 @@ struct store {
 	char *path;
 	int dir_fd;
 
-	pthread_mutex_t index_lock; /* over the logs and what is known of them; taken before `lock` */
+	pthread_mutex_t
+		index_lock; /* over the logs and what is known of them; taken before `lock` */
 	struct store_log *logs;
 	size_t n_logs;
 	int own; /* the log that this store appends to, locked; -1: none yet */
 	struct index_entry *entries;
 	size_t n_entries, cap_entries;
-	bool sorted;          /* entries, by key, one for each */
+	bool sorted;	      /* entries, by key, one for each */
 	int64_t last_wall_ns; /* of any record seen: a new one comes after it, whatever the clock says */
 
-	pthread_mutex_t lock; /* over what follows; never held over a sync */
-	char writer[WRITER_BYTES]; /* set with writer_fd */
-	int writer_fd;             /* of tmp/WRITER, locked; -1: none yet */
-	uint32_t n_names;          /* counts what was named after the writer */
+	pthread_mutex_t lock;		   /* over what follows; never held over a sync */
+	char writer[WRITER_BYTES];	   /* set with writer_fd */
+	int writer_fd;			   /* of tmp/WRITER, locked; -1: none yet */
+	uint32_t n_names;		   /* counts what was named after the writer */
 	struct store_result *first, *last; /* queue */
 	bool started, closing;
 	pthread_t committer;
@@ -77,7 +78,8 @@ int index_refresh_locked(struct store *s, struct error *err);
 int index_scan_locked(struct store *s, size_t log, struct error *err);
 void index_sort_locked(struct store *s);
 /* NULL: none, or it was removed. Refreshes when it finds none. */
-int index_find_locked(struct store *s, const struct digest *key, struct index_entry *out, struct error *err);
+int index_find_locked(
+	struct store *s, const struct digest *key, struct index_entry *out, struct error *err);
 void index_add_locked(struct store *s, const struct record *r, size_t log, uint64_t at);
 void index_forget_locked(struct store *s);
 /* Locks a log for appending (s->own), or makes one; cuts a torn end. */
@@ -86,8 +88,8 @@ void index_disown_locked(struct store *s);
 /* Locks a log against appending, on a descriptor that can write: 1 with *fd, 0 when another has it or it is gone. */
 int log_try_lock(struct store *s, const char *name, int *fd, struct error *err);
 /* Reads a whole record into buf and checks it. ERR_HOST when it is damaged. */
-int log_read_record(const struct store *s, const struct store_log *log, uint64_t at, struct record *out,
-	struct buf *bytes, struct error *err);
+int log_read_record(const struct store *s, const struct store_log *log, uint64_t at,
+	struct record *out, struct buf *bytes, struct error *err);
 
 /* writer.c: temporary files, and whose they are. */
 

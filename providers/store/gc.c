@@ -20,7 +20,7 @@ struct collection {
 	size_t n_keep;
 	int64_t before_wall_ns;
 	bool dry;
-	bool others;          /* another process holds a log: what it may refer to stays */
+	bool others;	      /* another process holds a log: what it may refer to stays */
 	struct owner *owners; /* of part files that a kept record names */
 	size_t n_owners, cap_owners;
 	struct store_gc *count;
@@ -70,8 +70,8 @@ files_are_whole(const struct store *s, const struct record *r)
 		if (!r->parts[i].in_file)
 			continue;
 		dir_part_path(path, r, (enum part)i);
-		if (fstatat(s->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-			(uint64_t)st.st_size != r->parts[i].bytes)
+		if (fstatat(s->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			!S_ISREG(st.st_mode) || (uint64_t)st.st_size != r->parts[i].bytes)
 			return false;
 	}
 	return true;
@@ -92,14 +92,15 @@ static bool
 stays(struct collection *c, const struct index_entry *e, const struct record *r, bool is_whole)
 {
 	struct index_entry latest;
-	bool is_latest = index_find_locked(c->s, &e->key, &latest, NULL) == 0 && latest.log == e->log &&
-			 latest.at == e->at;
+	bool is_latest = index_find_locked(c->s, &e->key, &latest, NULL) == 0 &&
+			 latest.log == e->log && latest.at == e->at;
 
 	if (is_latest && is_whole && e->removed)
 		return c->others; /* it may speak of a result in a log that stays as it is */
 	if (is_latest && is_whole &&
 		(e->wall_ns >= c->before_wall_ns ||
-			(c->n_keep && bsearch(&e->key, c->keep, c->n_keep, sizeof(*c->keep), compare_digests))))
+			(c->n_keep && bsearch(&e->key, c->keep, c->n_keep, sizeof(*c->keep),
+					      compare_digests))))
 		return true;
 	if (is_latest) {
 		c->count->n_results++;
@@ -127,12 +128,14 @@ by_place(const void *a, const void *b)
 }
 
 static void
-survey_log(struct collection *c, size_t which, const struct index_entry *entries, size_t n, struct survey *out)
+survey_log(struct collection *c, size_t which, const struct index_entry *entries, size_t n,
+	struct survey *out)
 {
 	struct store_log *log = &c->s->logs[which];
 	struct buf bytes = {0};
 
-	*out = (struct survey){.v = mem_alloc(n * sizeof(*out->v)), .all = !log->torn && !log->damaged};
+	*out = (struct survey){
+		.v = mem_alloc(n * sizeof(*out->v)), .all = !log->torn && !log->damaged};
 	for (size_t i = 0; i < n; i++) {
 		struct record r = {0};
 		bool whole = log_read_record(c->s, log, entries[i].at, &r, &bytes, NULL) == 0 &&
@@ -149,7 +152,8 @@ survey_log(struct collection *c, size_t which, const struct index_entry *entries
 }
 
 static int
-copy_records(struct store *s, const struct store_log *log, const struct survey *survey, int fd, struct error *err)
+copy_records(struct store *s, const struct store_log *log, const struct survey *survey, int fd,
+	struct error *err)
 {
 	struct buf bytes = {0};
 	struct record r;
@@ -161,7 +165,8 @@ copy_records(struct store *s, const struct store_log *log, const struct survey *
 			int wrote = io_write_all(fd, bytes.p, bytes.n);
 
 			if (wrote < 0)
-				rc = error_set_errno(err, ERR_HOST, -wrote, "store %s: write results anew", s->path);
+				rc = error_set_errno(err, ERR_HOST, -wrote,
+					"store %s: write results anew", s->path);
 		}
 	}
 	buf_free(&bytes);
@@ -169,7 +174,8 @@ copy_records(struct store *s, const struct store_log *log, const struct survey *
 }
 
 static int
-replace_log(struct store *s, const struct store_log *log, const struct survey *survey, struct error *err)
+replace_log(struct store *s, const struct store_log *log, const struct survey *survey,
+	struct error *err)
 {
 	char temporary[STORE_PATH_BYTES], path[STORE_PATH_BYTES];
 	int fd, rc = writer_temporary(s, temporary, err);
@@ -179,7 +185,8 @@ replace_log(struct store *s, const struct store_log *log, const struct survey *s
 	snprintf(path, sizeof(path), "results/%s", log->name);
 	fd = openat(s->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
-		return error_set_errno(err, ERR_HOST, errno, "store %s: write results anew", s->path);
+		return error_set_errno(
+			err, ERR_HOST, errno, "store %s: write results anew", s->path);
 	rc = copy_records(s, log, survey, fd, err);
 	if (rc == 0 && (fsync(fd) < 0 || renameat(s->dir_fd, temporary, s->dir_fd, path) < 0))
 		rc = error_set_errno(err, ERR_HOST, errno, "store %s: replace %s", s->path, path);
@@ -191,7 +198,8 @@ replace_log(struct store *s, const struct store_log *log, const struct survey *s
 
 /* With the log locked against appending. */
 static int
-collect_log(struct collection *c, size_t which, const struct index_entry *entries, size_t n, struct error *err)
+collect_log(struct collection *c, size_t which, const struct index_entry *entries, size_t n,
+	struct error *err)
 {
 	struct store *s = c->s;
 	struct survey survey;
@@ -351,10 +359,14 @@ collect_files(struct collection *c)
 }
 
 int
-store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns, bool dry,
-	struct store_gc *out, struct error *err)
+store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
+	bool dry, struct store_gc *out, struct error *err)
 {
-	struct collection c = {.s = s, .n_keep = n_keep, .before_wall_ns = before_wall_ns, .dry = dry, .count = out};
+	struct collection c = {.s = s,
+		.n_keep = n_keep,
+		.before_wall_ns = before_wall_ns,
+		.dry = dry,
+		.count = out};
 	int rc;
 
 	*out = (struct store_gc){0};
@@ -363,7 +375,8 @@ store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t befo
 		memcpy(c.keep, keep, n_keep * sizeof(*c.keep));
 	qsort(c.keep, n_keep, sizeof(*c.keep), compare_digests);
 	pthread_mutex_lock(&s->index_lock);
-	index_forget_locked(s); /* so that superseded records are seen as well; gives back a log of our own */
+	index_forget_locked(
+		s); /* so that superseded records are seen as well; gives back a log of our own */
 	rc = index_refresh_locked(s, err);
 	if (rc == 0)
 		rc = collect_logs(&c, err);

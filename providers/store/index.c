@@ -18,7 +18,8 @@ enum { CHUNK_BYTES = 256 << 10, LOG_ID_DIGITS = 16, MAX_LOGS = 1 << 15 };
 static bool
 is_log_name(const char *name)
 {
-	return strlen(name) == LOG_ID_DIGITS + 4 && strspn(name, "0123456789abcdef") == LOG_ID_DIGITS &&
+	return strlen(name) == LOG_ID_DIGITS + 4 &&
+	       strspn(name, "0123456789abcdef") == LOG_ID_DIGITS &&
 	       strcmp(name + LOG_ID_DIGITS, ".log") == 0;
 }
 
@@ -29,8 +30,7 @@ index_add_locked(struct store *s, const struct record *r, size_t log, uint64_t a
 		s->cap_entries = s->cap_entries ? s->cap_entries + s->cap_entries / 2 : 256;
 		s->entries = mem_realloc(s->entries, s->cap_entries * sizeof(*s->entries));
 	}
-	s->entries[s->n_entries++] = (struct index_entry){
-		.key = r->key,
+	s->entries[s->n_entries++] = (struct index_entry){.key = r->key,
 		.wall_ns = r->wall_ns,
 		.log = log & (MAX_LOGS - 1),
 		.removed = r->json_bytes == 0,
@@ -57,7 +57,8 @@ index_forget_locked(struct store *s)
 static int
 scan_failed(const struct store *s, const struct store_log *log, ssize_t n, struct error *err)
 {
-	return error_set_errno(err, ERR_HOST, (int)-n, "store %s: read results/%s", s->path, log->name);
+	return error_set_errno(
+		err, ERR_HOST, (int)-n, "store %s: read results/%s", s->path, log->name);
 }
 
 int
@@ -164,7 +165,9 @@ list_logs(struct store *s, struct error *err)
 	int rc = 0;
 
 	if (!d) {
-		rc = errno == ENOENT ? 0 : error_set_errno(err, ERR_HOST, errno, "store %s: list results", s->path);
+		rc = errno == ENOENT ? 0
+				     : error_set_errno(err, ERR_HOST, errno,
+					       "store %s: list results", s->path);
 		if (fd >= 0)
 			close(fd);
 		return rc;
@@ -235,14 +238,16 @@ by_key(const void *key, const void *entry)
 }
 
 int
-index_find_locked(struct store *s, const struct digest *key, struct index_entry *out, struct error *err)
+index_find_locked(
+	struct store *s, const struct digest *key, struct index_entry *out, struct error *err)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
 		const struct index_entry *e;
 		int rc;
 
 		index_sort_locked(s);
-		e = s->n_entries ? bsearch(key, s->entries, s->n_entries, sizeof(*e), by_key) : NULL;
+		e = s->n_entries ? bsearch(key, s->entries, s->n_entries, sizeof(*e), by_key)
+				 : NULL;
 		if (e) {
 			*out = *e;
 			return 0;
@@ -264,7 +269,8 @@ log_try_lock(struct store *s, const char *name, int *fd, struct error *err)
 	if (*fd < 0 && errno == ENOENT)
 		return 0;
 	if (*fd < 0)
-		return error_set_errno(err, ERR_HOST, errno, "store %s: open %s for writing", s->path, path);
+		return error_set_errno(
+			err, ERR_HOST, errno, "store %s: open %s for writing", s->path, path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0 && is_at_its_name(s, name, *fd))
 		return 1;
 	close(*fd);
@@ -284,8 +290,8 @@ adopt(struct store *s, size_t which, struct error *err)
 	log->fd = fd;
 	rc = index_scan_locked(s, which, err); /* up to what its last holder wrote */
 	if (rc == 0 && log->torn && ftruncate(fd, (off_t)log->end) < 0)
-		rc = error_set_errno(err, ERR_HOST, errno, "store %s: cut the torn end of results/%s", s->path,
-			log->name);
+		rc = error_set_errno(err, ERR_HOST, errno,
+			"store %s: cut the torn end of results/%s", s->path, log->name);
 	if (rc < 0 || log->damaged) {
 		flock(fd, LOCK_UN);
 		return rc;
@@ -338,7 +344,8 @@ index_own_locked(struct store *s, struct error *err)
 		if (rc < 0)
 			return rc;
 		if (s->n_logs == before)
-			return error_set(err, ERR_HOST, "store %s: too many logs in results", s->path);
+			return error_set(
+				err, ERR_HOST, "store %s: too many logs in results", s->path);
 	}
 }
 
@@ -355,7 +362,8 @@ static int
 damaged(const struct store *s, const struct store_log *log, uint64_t at, struct error *err)
 {
 	return error_set(err, ERR_HOST,
-		"store %s: results/%s is damaged at byte %llu (it is not as it was written); `furrow gc` removes "
+		"store %s: results/%s is damaged at byte %llu (it is not as it was written); "
+		"`furrow gc` removes "
 		"the damaged result, the next apply makes it anew",
 		s->path, log->name, (unsigned long long)at);
 }

@@ -24,7 +24,8 @@ store_result_name(char out[STORE_NAME_BYTES], const struct digest *key, const ch
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, key);
-	snprintf(out, STORE_NAME_BYTES, "results/%.2s/%s%s%s", hex, hex + 2, part ? "." : "", part ? part : "");
+	snprintf(out, STORE_NAME_BYTES, "results/%.2s/%s%s%s", hex, hex + 2, part ? "." : "",
+		part ? part : "");
 }
 
 static bool
@@ -40,7 +41,8 @@ parse_result_name(struct str name, struct object *out)
 		return false;
 	rest = str_from_index(rest, 2 + 1 + 62);
 	out->is_json = rest.n == 0;
-	return out->is_json || (rest.p[0] == '.' && record_part_parse(str_from_index(rest, 1), &out->part));
+	return out->is_json ||
+	       (rest.p[0] == '.' && record_part_parse(str_from_index(rest, 1), &out->part));
 }
 
 static bool
@@ -52,7 +54,9 @@ is_plain_path(struct str name)
 		if (part.n == 0 || part.p[0] == '.')
 			return false;
 		for (size_t i = 0; i < part.n; i++) {
-			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", part.p[i]))
+			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "._-",
+				    part.p[i]))
 				return false;
 		}
 	}
@@ -72,7 +76,8 @@ parse_name(const struct store *s, const char *name, struct object *out, struct e
 		snprintf(out->path, sizeof(out->path), "%s", name);
 		return 0;
 	}
-	return error_set(err, ERR_INTERNAL, "store %s: '%s' is no name of an object", s->path, name);
+	return error_set(
+		err, ERR_INTERNAL, "store %s: '%s' is no name of an object", s->path, name);
 }
 
 static int
@@ -83,8 +88,8 @@ missing(const struct store *s, const char *name, struct error *err)
 
 /* The record of a result: its bytes are in `bytes` then. */
 static int
-load_record(struct store *s, const struct digest *key, const char *name, struct record *r, struct buf *bytes,
-	struct error *err)
+load_record(struct store *s, const struct digest *key, const char *name, struct record *r,
+	struct buf *bytes, struct error *err)
 {
 	struct index_entry e;
 	int rc;
@@ -100,7 +105,8 @@ load_record(struct store *s, const struct digest *key, const char *name, struct 
 }
 
 static int
-open_file(struct store *s, const char *path, const char *name, int *fd, int64_t *size_bytes, struct error *err)
+open_file(struct store *s, const char *path, const char *name, int *fd, int64_t *size_bytes,
+	struct error *err)
 {
 	struct stat st;
 
@@ -119,7 +125,8 @@ open_file(struct store *s, const char *path, const char *name, int *fd, int64_t 
 }
 
 static int
-open_bytes(struct store *s, struct str bytes, const char *name, int *fd, int64_t *size_bytes, struct error *err)
+open_bytes(struct store *s, struct str bytes, const char *name, int *fd, int64_t *size_bytes,
+	struct error *err)
 {
 	int rc;
 
@@ -146,8 +153,10 @@ open_part_file(struct store *s, const struct record *r, enum part part, const ch
 	rc = open_file(s, path, name, fd, size_bytes, err);
 	if (rc == 0 && (uint64_t)*size_bytes != r->parts[part].bytes) {
 		close(*fd);
-		return error_set(err, ERR_HOST, "store %s: %s has %lld bytes, %llu were written; `furrow gc` removes it",
-			s->path, path, (long long)*size_bytes, (unsigned long long)r->parts[part].bytes);
+		return error_set(err, ERR_HOST,
+			"store %s: %s has %lld bytes, %llu were written; `furrow gc` removes it",
+			s->path, path, (long long)*size_bytes,
+			(unsigned long long)r->parts[part].bytes);
 	}
 	return rc;
 }
@@ -172,7 +181,8 @@ store_open(struct store *s, const char *name, int *fd, int64_t *size_bytes, stru
 	else if (rc == 0 && r.parts[o.part].in_file)
 		rc = open_part_file(s, &r, o.part, name, fd, size_bytes, err);
 	else if (rc == 0)
-		rc = open_bytes(s, record_inline_part(&r, o.part, buf_str(&bytes)), name, fd, size_bytes, err);
+		rc = open_bytes(s, record_inline_part(&r, o.part, buf_str(&bytes)), name, fd,
+			size_bytes, err);
 	buf_free(&bytes);
 	return rc;
 }
@@ -189,8 +199,9 @@ get_file(struct store *s, struct arena *a, const char *name, struct str *bytes, 
 		return rc;
 	if (size > STORE_GET_BYTES) {
 		close(fd);
-		return error_set(err, ERR_HOST, "store %s: %s is too large to be read at once (%lld bytes)", s->path,
-			name, (long long)size);
+		return error_set(err, ERR_HOST,
+			"store %s: %s is too large to be read at once (%lld bytes)", s->path, name,
+			(long long)size);
 	}
 	p = arena_alloc(a, (size_t)size + 1);
 	n = io_read_at(fd, p, (size_t)size, 0);
@@ -258,8 +269,8 @@ store_put(struct store *s, const char *name, struct str bytes, struct error *err
 	if (rc < 0)
 		return rc;
 	if (o.is_result)
-		return error_set(err, ERR_INTERNAL, "store %s: put %s: results are put by store_result_commit",
-			s->path, name);
+		return error_set(err, ERR_INTERNAL,
+			"store %s: put %s: results are put by store_result_commit", s->path, name);
 	rc = writer_temporary(s, temporary, err);
 	if (rc < 0)
 		return rc;
@@ -276,19 +287,22 @@ store_remove(struct store *s, const char *name, struct error *err)
 	if (rc < 0)
 		return rc;
 	if (o.is_result && !o.is_json)
-		return error_set(err, ERR_INTERNAL, "store %s: remove %s: a result is removed as a whole", s->path,
-			name);
+		return error_set(err, ERR_INTERNAL,
+			"store %s: remove %s: a result is removed as a whole", s->path, name);
 	if (o.is_result)
 		return commit_remove_result(s, &o.key, err);
 	if (unlinkat(s->dir_fd, o.path, 0) < 0)
 		return errno == ENOENT ? 0
-				       : error_set_errno(err, ERR_HOST, errno, "store %s: remove %s", s->path, name);
+				       : error_set_errno(err, ERR_HOST, errno,
+						 "store %s: remove %s", s->path, name);
 	rc = dir_sync_parent(s, o.path);
-	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "store %s: remove %s", s->path, name) : 0;
+	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "store %s: remove %s", s->path, name)
+		      : 0;
 }
 
 int
-store_list_results(struct store *s, struct arena *a, struct digest **keys, size_t *n, struct error *err)
+store_list_results(
+	struct store *s, struct arena *a, struct digest **keys, size_t *n, struct error *err)
 {
 	int rc;
 

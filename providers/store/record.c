@@ -89,16 +89,20 @@ check_of(char out[CHECK_DIGITS + 1], struct str record)
 }
 
 void
-record_write(struct buf *out, const struct record *r, struct str json, const struct str parts[PART_COUNT])
+record_write(struct buf *out, const struct record *r, struct str json,
+	const struct str parts[PART_COUNT])
 {
 	size_t at = out->n;
 	char hex[DIGEST_HEX_BYTES], check[CHECK_DIGITS + 1];
 
 	digest_hex(hex, &r->key);
-	buf_addf(out, MAGIC "%s %016" PRIx64 " %08" PRIx64 " ", hex, (uint64_t)r->wall_ns, r->json_bytes);
+	buf_addf(out, MAGIC "%s %016" PRIx64 " %08" PRIx64 " ", hex, (uint64_t)r->wall_ns,
+		r->json_bytes);
 	for (int i = 0; i < PART_COUNT; i++)
-		buf_addf(out, "%c%012" PRIx64 " ", r->parts[i].in_file ? 'f' : 'i', r->parts[i].bytes);
-	buf_addf(out, "%.*s ", RECORD_OWNER_BYTES - 1, r->owner[0] ? r->owner : "000000000000000000000000");
+		buf_addf(out, "%c%012" PRIx64 " ", r->parts[i].in_file ? 'f' : 'i',
+			r->parts[i].bytes);
+	buf_addf(out, "%.*s ", RECORD_OWNER_BYTES - 1,
+		r->owner[0] ? r->owner : "000000000000000000000000");
 	memset(buf_reserve(out, RECORD_HEADER_BYTES), ' ', RECORD_HEADER_BYTES);
 	out->n = at + RECORD_HEADER_BYTES;
 	out->p[out->n - 1] = '\n';
@@ -140,7 +144,8 @@ record_parse(const char *bytes, struct record *out)
 	*out = (struct record){0};
 	if (memcmp(bytes, MAGIC, AT_KEY) != 0 || bytes[RECORD_HEADER_BYTES - 1] != '\n')
 		return false;
-	if (!digest_parse((struct str){.p = bytes + AT_KEY, .n = 64}, &out->key) || bytes[AT_WALL - 1] != ' ')
+	if (!digest_parse((struct str){.p = bytes + AT_KEY, .n = 64}, &out->key) ||
+		bytes[AT_WALL - 1] != ' ')
 		return false;
 	if (!parse_hex(bytes + AT_WALL, 16, &u) || !parse_hex(bytes + AT_JSON, 8, &out->json_bytes))
 		return false;
@@ -169,8 +174,8 @@ record_check(struct str bytes)
 	struct record r;
 	char check[CHECK_DIGITS + 1];
 
-	if (bytes.n < RECORD_HEADER_BYTES || !record_parse(bytes.p, &r) || record_bytes(&r) != bytes.n ||
-		bytes.p[bytes.n - 1] != '\n')
+	if (bytes.n < RECORD_HEADER_BYTES || !record_parse(bytes.p, &r) ||
+		record_bytes(&r) != bytes.n || bytes.p[bytes.n - 1] != '\n')
 		return false;
 	check_of(check, bytes);
 	return memcmp(check, bytes.p + AT_CHECK, CHECK_DIGITS) == 0;

@@ -104,7 +104,8 @@ read_string(struct reading *rd, const json_t *object, const char *name)
 		rd->wrong = rd->wrong ? rd->wrong : name;
 		return (struct str){0};
 	}
-	return arena_str(rd->arena, (struct str){.p = json_string_value(v), .n = json_string_length(v)});
+	return arena_str(
+		rd->arena, (struct str){.p = json_string_value(v), .n = json_string_length(v)});
 }
 
 static int64_t
@@ -138,7 +139,8 @@ read_seconds(struct reading *rd, const json_t *object, const char *name)
 }
 
 static void
-read_stream(struct reading *rd, const json_t *root, const char *name, int64_t *bytes, int64_t *kept, struct str *text)
+read_stream(struct reading *rd, const json_t *root, const char *name, int64_t *bytes, int64_t *kept,
+	struct str *text)
 {
 	const json_t *v = json_object_get(root, name);
 
@@ -171,8 +173,9 @@ read_record(struct reading *rd, const json_t *root, struct pairs *out)
 		}
 		out->v[out->n].name = arena_str(rd->arena,
 			(struct str){.p = json_string_value(name), .n = json_string_length(name)});
-		out->v[out->n++].value = arena_str(rd->arena,
-			(struct str){.p = json_string_value(value), .n = json_string_length(value)});
+		out->v[out->n++].value =
+			arena_str(rd->arena, (struct str){.p = json_string_value(value),
+						     .n = json_string_length(value)});
 	}
 }
 
@@ -213,30 +216,36 @@ result_parse(struct arena *a, struct result *out, struct str bytes, struct error
 {
 	struct reading rd = {.arena = a};
 	json_error_t e;
-	json_t *root = json_loadb(bytes.p ? bytes.p : "", bytes.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	json_t *root = json_loadb(
+		bytes.p ? bytes.p : "", bytes.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	const json_t *version = json_object_get(root, "furrow_result");
 	int rc = 0;
 
 	*out = (struct result){0};
 	if (!root)
-		return error_set(err, ERR_INPUT, "read result.json: it is no JSON: %s (line %d, column %d)", e.text, e.line,
+		return error_set(err, ERR_INPUT,
+			"read result.json: it is no JSON: %s (line %d, column %d)", e.text, e.line,
 			e.column);
 	if (!json_is_integer(version) || json_integer_value(version) < 1)
-		rc = error_set(err, ERR_INPUT, "read result.json: it is no result (it has no \"furrow_result\": 1)");
+		rc = error_set(err, ERR_INPUT,
+			"read result.json: it is no result (it has no \"furrow_result\": 1)");
 	else if (json_integer_value(version) > RESULT_VERSION)
 		rc = error_set(err, ERR_INPUT,
-			"read result.json: it was written by a newer furrow (version %lld, this furrow knows %d)",
+			"read result.json: it was written by a newer furrow (version %lld, this "
+			"furrow knows %d)",
 			(long long)json_integer_value(version), RESULT_VERSION);
 	else
 		read_members(&rd, root, out);
 	if (rd.wrong)
-		rc = error_set(err, ERR_INPUT, "read result.json: its member \"%s\" is not what it should be", rd.wrong);
+		rc = error_set(err, ERR_INPUT,
+			"read result.json: its member \"%s\" is not what it should be", rd.wrong);
 	json_decref(root);
 	return rc;
 }
 
 int
-result_load(struct store *s, struct arena *a, struct result *out, const struct digest *key, struct error *err)
+result_load(struct store *s, struct arena *a, struct result *out, const struct digest *key,
+	struct error *err)
 {
 	char name[STORE_NAME_BYTES];
 	struct str bytes;

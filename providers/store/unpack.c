@@ -27,8 +27,8 @@ struct unpacking {
 static int
 refuse(struct unpacking *u, const char *why)
 {
-	return error_set(u->err, ERR_HOST, "unpack outputs: '%.*s' %s: refused", (int)(u->path.n < 300 ? u->path.n : 300),
-		u->path.p, why);
+	return error_set(u->err, ERR_HOST, "unpack outputs: '%.*s' %s: refused",
+		(int)(u->path.n < 300 ? u->path.n : 300), u->path.p, why);
 }
 
 static int
@@ -43,7 +43,8 @@ spend(struct unpacking *u, int64_t bytes)
 {
 	if (bytes > u->limit - u->used)
 		return error_set(u->err, ERR_HOST,
-			"unpack outputs: '%.*s' takes more than the %lld bytes that were announced: refused",
+			"unpack outputs: '%.*s' takes more than the %lld bytes that were "
+			"announced: refused",
 			(int)(u->path.n < 300 ? u->path.n : 300), u->path.p, (long long)u->limit);
 	u->used += bytes;
 	return 0;
@@ -138,7 +139,8 @@ broken(struct unpacking *u)
 {
 	const char *text = u->lib->archive_error_string(u->archive);
 
-	return error_set(u->err, ERR_HOST, "unpack outputs: the archive is broken: %s", text ? text : "no reason given");
+	return error_set(u->err, ERR_HOST, "unpack outputs: the archive is broken: %s",
+		text ? text : "no reason given");
 }
 
 /* The bytes of a regular file; holes count, as they may be filled. */
@@ -303,7 +305,9 @@ unpack_member(struct unpacking *u)
 	if (rc < 0)
 		return rc;
 	if (!next_part(&rest).p) /* the folder itself */
-		return u->lib->archive_entry_filetype(u->entry) == AE_IFDIR ? 0 : refuse(u, "has no name");
+		return u->lib->archive_entry_filetype(u->entry) == AE_IFDIR
+			       ? 0
+			       : refuse(u, "has no name");
 	parent = open_parent(u->root, u->path, true, last, &depth);
 	if (parent == -ENOTDIR || parent == -ELOOP)
 		return refuse(u, "lies in what is no folder");

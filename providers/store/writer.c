@@ -15,7 +15,8 @@ enum { WRITER_ATTEMPTS = 100 };
 static bool
 is_writer_name(const char *name)
 {
-	return strlen(name) == WRITER_BYTES - 1 && strspn(name, "0123456789abcdef") == WRITER_BYTES - 1;
+	return strlen(name) == WRITER_BYTES - 1 &&
+	       strspn(name, "0123456789abcdef") == WRITER_BYTES - 1;
 }
 
 /* A sweeper may see the folder before it is locked, and remove it: then the next name is tried. */
@@ -54,7 +55,8 @@ open_locked(struct store *s, struct error *err)
 		fd = try_open(s, path);
 	}
 	if (fd < 0)
-		return error_set_errno(err, ERR_HOST, -fd, "store %s: make folder %s", s->path, path);
+		return error_set_errno(
+			err, ERR_HOST, -fd, "store %s: make folder %s", s->path, path);
 	s->writer_fd = fd;
 	return 0;
 }
@@ -83,7 +85,8 @@ remove_folder(int parent, const char *name, int fd, bool dry, struct store_gc *c
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
 	if (!dry)
-		unlinkat(parent, name, AT_REMOVEDIR); /* with the lock held, so a new writer sees it gone */
+		unlinkat(parent, name,
+			AT_REMOVEDIR); /* with the lock held, so a new writer sees it gone */
 	closedir(d);
 }
 
@@ -166,6 +169,7 @@ writer_temporary(struct store *s, char out[STORE_PATH_BYTES], struct error *err)
 	int rc = writer_owner(s, owner, err);
 
 	if (rc == 0)
-		snprintf(out, STORE_PATH_BYTES, "tmp/%.*s/%s", WRITER_BYTES - 1, owner, owner + WRITER_BYTES - 1);
+		snprintf(out, STORE_PATH_BYTES, "tmp/%.*s/%s", WRITER_BYTES - 1, owner,
+			owner + WRITER_BYTES - 1);
 	return rc;
 }

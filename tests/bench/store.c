@@ -6,11 +6,11 @@
 #include "providers/store/result.h"
 #include "providers/store/store.h"
 
+#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 struct counter {
 	pthread_mutex_t lock;
@@ -83,11 +83,19 @@ put(struct store *s, size_t from, size_t n, struct str text, size_t tar_bytes)
 	struct error err;
 
 	for (size_t i = from; i < from + n; i++) {
-		struct result result = {.key = key_of(i), .job = STR("bench"), .label = STR("label"),
-			.run = STR("01JDCVQ9T6W1V2F8C8ZQ0N4R5M"), .index = (uint32_t)i, .attempt = 1,
-			.begun = STR("2026-11-23T06:18:00.123Z"), .stdout_text = text, .stderr_text = STR(""),
+		struct result result = {.key = key_of(i),
+			.job = STR("bench"),
+			.label = STR("label"),
+			.run = STR("01JDCVQ9T6W1V2F8C8ZQ0N4R5M"),
+			.index = (uint32_t)i,
+			.attempt = 1,
+			.begun = STR("2026-11-23T06:18:00.123Z"),
+			.stdout_text = text,
+			.stderr_text = STR(""),
 			.has_tar = tar_bytes > 0,
-			.outcome = {.ran = true, .ended_ns = 12345678, .stdout_bytes = (int64_t)text.n,
+			.outcome = {.ran = true,
+				.ended_ns = 12345678,
+				.stdout_bytes = (int64_t)text.n,
 				.stdout_kept_bytes = (int64_t)text.n}};
 		struct store_result *r;
 
@@ -117,10 +125,11 @@ list(const char *path, size_t n, const char *what)
 	struct digest *keys;
 	struct store *s;
 	struct error err;
-	size_t got;
+	size_t got = 0;
 
 	begin();
-	if (store_open_dir(&s, path, false, &err) < 0 || store_list_results(s, &a, &keys, &got, &err) < 0)
+	if (store_open_dir(&s, path, false, &err) < 0 ||
+		store_list_results(s, &a, &keys, &got, &err) < 0)
 		die(&err);
 	report(what);
 	if (got != n)
@@ -141,7 +150,8 @@ collect(struct store *s, const char *results, size_t from, size_t n, const char 
 	char line[80];
 
 	for (size_t i = 0; i < n; i++)
-		items[i] = (struct collect_item){.key = key_of(from + i), .folder = arena_printf(&a, "task-%06zu", i)};
+		items[i] = (struct collect_item){
+			.key = key_of(from + i), .folder = arena_printf(&a, "task-%06zu", i)};
 	begin();
 	if (collect_run(s, results, items, n, &count, &err) < 0)
 		die(&err);
@@ -153,6 +163,15 @@ collect(struct store *s, const char *results, size_t from, size_t n, const char 
 	report(line);
 	free(items);
 	arena_free(&a);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
 }
 
 int
@@ -170,7 +189,7 @@ main(int argc, char **argv)
 		perror(root);
 		return 1;
 	}
-	store = arena_printf(&a, "%s/store", root).p ? (char *)arena_printf(&a, "%s/store", root).p : NULL;
+	store = (char *)arena_printf(&a, "%s/store", root).p;
 	results = (char *)arena_printf(&a, "%s/results", root).p;
 	if (store_open_dir(&s, store, true, &err) < 0)
 		die(&err);
@@ -195,10 +214,10 @@ main(int argc, char **argv)
 	list(store, 100000, "open and list 100,000");
 	if (store_open_dir(&s, store, false, &err) < 0)
 		die(&err);
-	collect(s, (char *)arena_printf(&a, "%s/many", root).p, 10000, 90000, "collect 90,000 without output");
+	collect(s, (char *)arena_printf(&a, "%s/many", root).p, 10000, 90000,
+		"collect 90,000 without output");
 	store_close(s);
-	if (fork() == 0)
-		execlp("rm", "rm", "-rf", "--", root, (char *)NULL);
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	arena_free(&a);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "planner/base/json.h"
 #include "providers/store/result.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -20,6 +21,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LONG_PATH = 2 * PATH_MAX };
 
 struct fixture {
 	char root[128];
@@ -91,7 +94,10 @@ struct waiting {
 	unsigned n, n_failed;
 	struct error last;
 };
-#define WAITING_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
+#define WAITING_INIT                                                                   \
+	{                                                                              \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER \
+	}
 
 static inline void
 on_done(void *ctx, const struct error *err)
@@ -119,13 +125,23 @@ wait_for(struct waiting *w, unsigned n)
 
 /* Queues a result whose stdout is text; parts of tar_bytes and err_bytes, each byte 't' and 'e'. */
 static inline void
-queue(struct store *s, unsigned i, struct str text, size_t tar_bytes, size_t err_bytes, struct waiting *w)
+queue(struct store *s, unsigned i, struct str text, size_t tar_bytes, size_t err_bytes,
+	struct waiting *w)
 {
-	struct result result = {.key = key_of(i), .job = STR("job"), .label = STR("label"), .run = STR("RUN"),
-		.index = i, .attempt = 1, .begun = STR("2026-11-23T06:18:00.123Z"), .stdout_text = text,
+	struct result result = {.key = key_of(i),
+		.job = STR("job"),
+		.label = STR("label"),
+		.run = STR("RUN"),
+		.index = i,
+		.attempt = 1,
+		.begun = STR("2026-11-23T06:18:00.123Z"),
+		.stdout_text = text,
 		.has_tar = tar_bytes > 0,
-		.outcome = {.ran = true, .stdout_bytes = (int64_t)text.n, .stdout_kept_bytes = (int64_t)text.n,
-			.stderr_bytes = (int64_t)err_bytes, .stderr_kept_bytes = (int64_t)err_bytes,
+		.outcome = {.ran = true,
+			.stdout_bytes = (int64_t)text.n,
+			.stdout_kept_bytes = (int64_t)text.n,
+			.stderr_bytes = (int64_t)err_bytes,
+			.stderr_kept_bytes = (int64_t)err_bytes,
 			.output_bytes = (int64_t)tar_bytes}};
 	struct store_result *r;
 	struct buf json = {0};
@@ -140,7 +156,8 @@ queue(struct store *s, unsigned i, struct str text, size_t tar_bytes, size_t err
 					 tar_bytes - at < 40000 ? tar_bytes - at : 40000, &err),
 			0);
 	if (err_bytes)
-		assert_int_equal(store_result_write(r, "stderr", bytes + tar_bytes, err_bytes, &err), 0);
+		assert_int_equal(
+			store_result_write(r, "stderr", bytes + tar_bytes, err_bytes, &err), 0);
 	result_write(&json, &result);
 	store_result_commit(r, buf_str(&json), on_done, w);
 	buf_free(&json);
@@ -174,7 +191,7 @@ count_results(struct store *s)
 static inline long
 file_bytes(const char *root, const char *name)
 {
-	char path[2 * PATH_MAX];
+	char path[LONG_PATH];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", root, name);
@@ -184,7 +201,7 @@ file_bytes(const char *root, const char *name)
 static inline void
 write_file(const char *root, const char *name, const void *bytes, size_t n)
 {
-	char path[2 * PATH_MAX];
+	char path[LONG_PATH];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", root, name);
@@ -197,7 +214,7 @@ write_file(const char *root, const char *name, const void *bytes, size_t n)
 static inline char *
 read_file(const char *root, const char *name, char *out, size_t size)
 {
-	char path[2 * PATH_MAX];
+	char path[LONG_PATH];
 	FILE *f;
 	size_t n;
 
@@ -209,6 +226,100 @@ read_file(const char *root, const char *name, char *out, size_t size)
 	out[n] = '\0';
 	fclose(f);
 	return out;
+}
+
+static inline size_t
+count_entries(const char *root, const char *folder)
+{
+	char path[LONG_PATH];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", root, folder);
+	d = opendir(path);
+	if (!d)
+		return 0;
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static inline void
+nth_entry(const char *root, const char *folder, size_t nth, char out[LONG_PATH])
+{
+	struct dirent *e;
+	DIR *d;
+
+	assert_true(snprintf(out, LONG_PATH, "%s/%s", root, folder) < LONG_PATH);
+	d = opendir(out);
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] != '.' && nth-- == 0)
+			snprintf(out + strlen(out), LONG_PATH - strlen(out), "/%s", e->d_name);
+	}
+	closedir(d);
+}
+
+static inline struct str
+get(struct fixture *f, unsigned i, const char *part)
+{
+	char name[STORE_NAME_BYTES];
+	struct digest key = key_of(i);
+	struct str bytes = {0};
+
+	store_result_name(name, &key, part);
+	if (store_get(f->s, &f->a, name, &bytes, &f->err) < 0)
+		return (struct str){0};
+	return bytes;
+}
+
+/* A result is whole: its json parses, and its parts are as long as it says. */
+static inline void
+check_whole(struct store *s, const struct digest *key)
+{
+	struct arena a = {0};
+	struct error err;
+	struct result r;
+	char name[STORE_NAME_BYTES];
+	int64_t size;
+	int fd;
+
+	if (result_load(s, &a, &r, key, &err) < 0)
+		fail_msg("%s", err.message);
+	if (r.has_tar) {
+		store_result_name(name, key, "tar");
+		if (store_open(s, name, &fd, &size, &err) < 0)
+			fail_msg("%s", err.message);
+		assert_int_equal(size, r.outcome.output_bytes);
+		close(fd);
+	}
+	if (r.outcome.stderr_kept_bytes) {
+		store_result_name(name, key, "stderr");
+		if (store_open(s, name, &fd, &size, &err) < 0)
+			fail_msg("%s", err.message);
+		assert_int_equal(size, r.outcome.stderr_kept_bytes);
+		close(fd);
+	}
+	arena_free(&a);
+}
+
+static inline size_t
+check_all_whole(struct store *s)
+{
+	struct arena a = {0};
+	struct digest *keys;
+	struct error err;
+	size_t n;
+
+	assert_int_equal(store_list_results(s, &a, &keys, &n, &err), 0);
+	for (size_t i = 0; i < n; i++) {
+		check_whole(s, &keys[i]);
+		assert_true(i == 0 || digest_cmp(&keys[i - 1], &keys[i]) < 0);
+	}
+	arena_free(&a);
+	return n;
 }
 
 #endif

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 static inline void
-tar_header(struct buf *b, const char *name, char type, unsigned mode, const char *link, unsigned long size)
+tar_header(struct buf *b, const char *name, char type, unsigned mode, const char *link,
+	unsigned long size)
 {
 	char h[512] = {0};
 	unsigned sum = 0;
@@ -38,7 +39,8 @@ tar_content(struct buf *b, struct str content)
 }
 
 static inline void
-tar_add(struct buf *b, const char *name, char type, unsigned mode, const char *link, struct str content)
+tar_add(struct buf *b, const char *name, char type, unsigned mode, const char *link,
+	struct str content)
 {
 	tar_header(b, name, type, mode, link, content.n);
 	tar_content(b, content);

@@ -47,7 +47,8 @@ test_take_and_release(void **state)
 
 	assert_int_equal(lock_holder(f->path, run), 0); /* no file yet */
 	assert_int_equal(lock_take(&l, f->path, RUN, &f->err), 0);
-	assert_non_null(strstr(read_file(f->root, "lock", text, sizeof(text)), "\"run\":\"" RUN "\""));
+	assert_non_null(
+		strstr(read_file(f->root, "lock", text, sizeof(text)), "\"run\":\"" RUN "\""));
 	assert_int_equal(lock_holder(f->path, run), getpid());
 	assert_string_equal(run, RUN);
 	assert_int_equal(lock_take(&second, f->path, "OTHER", &f->err), ERR_LOCKED);
@@ -152,7 +153,8 @@ test_only_one_of_many(void **state)
 		int status;
 
 		wait(&status);
-		assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2));
+		assert_true(WIFEXITED(status) &&
+			    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2));
 		n += WEXITSTATUS(status) == 0;
 	}
 	assert_int_equal(n, 1);
@@ -162,8 +164,9 @@ static void
 test_odd_files(void **state)
 {
 	struct lock_fixture *f = *state;
-	static const char *const odd[] = {"", "garbage", "{\"pid\":\"x\"}", "{\"pid\":-1}", "{\"pid\":99999999999}",
-		"[1]", "{\"pid\":1,\"run\":\"\\u001b[31mred\",\"host\":7}"};
+	static const char *const odd[] = {"", "garbage", "{\"pid\":\"x\"}", "{\"pid\":-1}",
+		"{\"pid\":99999999999}", "[1]",
+		"{\"pid\":1,\"run\":\"\\u001b[31mred\",\"host\":7}"};
 	char run[32];
 	struct lock *l;
 	int fd;

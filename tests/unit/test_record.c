@@ -8,8 +8,11 @@ sample(struct buf *b, struct record *r)
 {
 	struct str parts[PART_COUNT] = {STR("tar bytes"), STR(""), STR("on stderr\n")};
 
-	*r = (struct record){.key = key_of(7), .wall_ns = 1795400000123456789, .json_bytes = 6,
-		.parts = {{.bytes = 9}, {.in_file = true, .bytes = UINT64_C(5000000000)}, {.bytes = 10}},
+	*r = (struct record){.key = key_of(7),
+		.wall_ns = 1795400000123456789,
+		.json_bytes = 6,
+		.parts = {{.bytes = 9}, {.in_file = true, .bytes = UINT64_C(5000000000)},
+			{.bytes = 10}},
 		.owner = "0123456789abcdef00000001"};
 	record_write(b, r, STR("{\"a\":}"), parts);
 	return buf_str(b);

@@ -4,14 +4,30 @@
 static struct str
 write_sample(struct buf *b)
 {
-	static struct pair record[] = {{STR("entrypoint"), STR("./count.sh \"$FURROW_INPUT\"")}, {STR("input"), STR("a\nb")}};
-	struct result r = {.key = key_of(1), .job = STR("wordcount"), .label = STR("alice.txt"), .run = STR("01J"),
-		.commit = STR("0123456789012345678901234567890123456789"), .patch_sha256 = STR("ab"), .index = 99999,
-		.attempt = 2, .begun = STR("2026-11-23T06:18:00.123Z"), .stdout_text = STR("\"caf\xc3\xa9\"\n\x01\0end"),
-		.has_tar = true, .record = {record, 2},
-		.outcome = {.ran = true, .begun_ns = 5000000000, .ended_ns = 6234567891, .cpu_ns = 10000000,
-			.max_rss_bytes = 5 << 20, .stdout_bytes = 15, .stdout_kept_bytes = 15,
-			.stderr_bytes = INT64_C(10000000000), .stderr_kept_bytes = 1 << 20, .output_bytes = 77,
+	static struct pair record[] = {{STR("entrypoint"), STR("./count.sh \"$FURROW_INPUT\"")},
+		{STR("input"), STR("a\nb")}};
+	struct result r = {.key = key_of(1),
+		.job = STR("wordcount"),
+		.label = STR("alice.txt"),
+		.run = STR("01J"),
+		.commit = STR("0123456789012345678901234567890123456789"),
+		.patch_sha256 = STR("ab"),
+		.index = 99999,
+		.attempt = 2,
+		.begun = STR("2026-11-23T06:18:00.123Z"),
+		.stdout_text = STR("\"caf\xc3\xa9\"\n\x01\0end"),
+		.has_tar = true,
+		.record = {record, 2},
+		.outcome = {.ran = true,
+			.begun_ns = 5000000000,
+			.ended_ns = 6234567891,
+			.cpu_ns = 10000000,
+			.max_rss_bytes = 5 << 20,
+			.stdout_bytes = 15,
+			.stdout_kept_bytes = 15,
+			.stderr_bytes = INT64_C(10000000000),
+			.stderr_kept_bytes = 1 << 20,
+			.output_bytes = 77,
 			.output_files = 3}};
 
 	result_write(b, &r);
@@ -54,16 +70,25 @@ static void
 test_text(void **state)
 {
 	struct buf b = {0};
-	struct result r = {.key = key_of(1), .job = STR("j"), .label = STR("l"), .run = STR("R"), .attempt = 1,
-		.begun = STR("2026-11-23T06:18:00.000Z"), .stdout_text = STR(""), .stderr_text = STR("e"),
+	struct result r = {.key = key_of(1),
+		.job = STR("j"),
+		.label = STR("l"),
+		.run = STR("R"),
+		.attempt = 1,
+		.begun = STR("2026-11-23T06:18:00.000Z"),
+		.stdout_text = STR(""),
+		.stderr_text = STR("e"),
 		.outcome = {.ended_ns = 1500000000, .stderr_bytes = 1, .stderr_kept_bytes = 1}};
 
 	(void)state;
 	result_write(&b, &r);
 	assert_non_null(strstr(buf_cstr(&b),
-		",\"job\":\"j\",\"label\":\"l\",\"index\":0,\"run\":\"R\",\"attempt\":1,\"commit\":null,"
-		"\"begun\":\"2026-11-23T06:18:00.000Z\",\"s\":1.5,\"cpu_s\":0,\"max_rss\":0,\"exit\":0,"
-		"\"stdout\":{\"bytes\":0,\"kept\":0,\"text\":\"\"},\"stderr\":{\"bytes\":1,\"kept\":1,\"text\":\"e\"},"
+		",\"job\":\"j\",\"label\":\"l\",\"index\":0,\"run\":\"R\",\"attempt\":1,\"commit\":"
+		"null,"
+		"\"begun\":\"2026-11-23T06:18:00.000Z\",\"s\":1.5,\"cpu_s\":0,\"max_rss\":0,"
+		"\"exit\":0,"
+		"\"stdout\":{\"bytes\":0,\"kept\":0,\"text\":\"\"},\"stderr\":{\"bytes\":1,"
+		"\"kept\":1,\"text\":\"e\"},"
 		"\"outputs\":{\"files\":0,\"bytes\":0,\"tar\":false},\"record\":[]}"));
 	buf_free(&b);
 }
@@ -93,7 +118,8 @@ test_more_and_less(void **state)
 	assert_null(r.job.p);
 	assert_int_equal(r.record.n, 0);
 	assert_int_equal(result_parse(&f->a, &r,
-				 STR("{\"furrow_result\":1," KEY ",\"s\":2,\"later\":{\"x\":[1]},\"stdout\":{\"text\":\"a\","
+				 STR("{\"furrow_result\":1," KEY
+				     ",\"s\":2,\"later\":{\"x\":[1]},\"stdout\":{\"text\":\"a\","
 				     "\"sha256\":\"b\"}}"),
 				 &f->err),
 		0);
@@ -135,7 +161,8 @@ test_refuses(void **state)
 	struct result r;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(result_parse(&f->a, &r, str_from(bad[i].text), &f->err), ERR_INPUT);
+		assert_int_equal(
+			result_parse(&f->a, &r, str_from(bad[i].text), &f->err), ERR_INPUT);
 		if (!strstr(f->err.message, bad[i].message))
 			fail_msg("%s: %s", bad[i].text, f->err.message);
 	}
@@ -151,7 +178,8 @@ test_cut_anywhere(void **state)
 	struct result r;
 
 	for (size_t n = 0; n < bytes.n; n++)
-		assert_int_equal(result_parse(&f->a, &r, (struct str){bytes.p, n}, &f->err), ERR_INPUT);
+		assert_int_equal(
+			result_parse(&f->a, &r, (struct str){bytes.p, n}, &f->err), ERR_INPUT);
 	buf_free(&b);
 }
 

@@ -164,8 +164,8 @@ static void
 test_paths_that_leave(void **state)
 {
 	struct unpack_fixture *f = *state;
-	static const char *const bad[] = {"/beside", "//beside", "../beside", "a/../../beside", "./../beside", "..",
-		"a/..", "../into/a", "a/b/../c"};
+	static const char *const bad[] = {"/beside", "//beside", "../beside", "a/../../beside",
+		"./../beside", "..", "a/..", "../into/a", "a/b/../c"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		tar_file(&f->tar, bad[i], "evil");
@@ -214,7 +214,8 @@ static void
 test_hard_links_that_leave(void **state)
 {
 	struct unpack_fixture *f = *state;
-	static const char *const bad[] = {"/etc/passwd", "../beside", "sub/../../beside", "not-there", "sub", ""};
+	static const char *const bad[] = {
+		"/etc/passwd", "../beside", "sub/../../beside", "not-there", "sub", ""};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		tar_add(&f->tar, "sub", '5', 0755, "", STR(""));
