@@ -24,7 +24,6 @@ struct local {
 	struct engine_handle *engine;
 	struct image_wish image;
 	struct str image_digest; /* as the engine knows it; absent: not built yet */
-	struct digest tree;      /* identity of the whole source, inputs included: names its folder in the cache */
 	struct local_observation seen;
 	struct provider provider;
 	struct local_run *run; /* NULL before local_begin_run */
@@ -32,7 +31,8 @@ struct local {
 
 /* observe.c */
 enum step local_read(struct local *l, enum read what, struct error *err);
-const char *local_source_dir(struct local *l, struct arena *a); /* of the exported source in the cache */
+/* The exported source in the cache. */
+const char *local_source_dir(struct local *l, struct arena *a, const struct job *job);
 const char *local_setup_dir(struct local *l, struct arena *a, const struct digest *environment);
 bool local_has_image(const struct local *l);
 

@@ -24,11 +24,11 @@ is_there(const char *path)
 }
 
 const char *
-local_source_dir(struct local *l, struct arena *a)
+local_source_dir(struct local *l, struct arena *a, const struct job *job)
 {
 	char hex[DIGEST_HEX_BYTES];
 
-	digest_hex(hex, &l->tree);
+	digest_hex(hex, &job->export_identity);
 	return arena_printf(a, "%s/source/%s", l->config.state->cache, hex).p;
 }
 
@@ -72,22 +72,20 @@ read_source(struct local *l, struct arena *a, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	rc = source_list(l->reader, a, &l->seen.source, err);
-	if (rc < 0)
-		return rc;
-	l->tree = source_identity(&l->seen.source, NULL, NULL);
-	return 0;
+	return source_list(l->reader, a, &l->seen.source, err);
 }
 
 static int
 read_list(struct local *l, struct arena *a, struct error *err)
 {
 	const struct map *map = &l->config.manifest->map;
+	struct str path;
 	int rc;
 
 	if (map->kind != MAP_FILE)
 		return 0;
-	rc = source_read(l->reader, a, map->file, &l->seen.inputs.list, err);
+	path = job_source_path(a, l->config.manifest, &l->seen.source, map->file);
+	rc = path.p ? source_read(l->reader, a, path, &l->seen.inputs.list, err) : ERR_MISSING;
 	if (rc == ERR_MISSING)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u:%u: map.inputs.file: there is no file %.*s in the source (%s)",
@@ -97,43 +95,16 @@ read_list(struct local *l, struct arena *a, struct error *err)
 	return rc;
 }
 
-/* Whether e is no part of the build's context. */
-static bool
-outside_context(void *ctx, const struct source_entry *e)
+/* "oci-archive:PATH" with PATH made absolute; any other reference as it is. */
+static struct str
+absolute_archive(struct local *l, struct arena *a, struct str image)
 {
-	const struct str *context = ctx;
+	struct str path = image, scheme = str_cut(&path, ':');
 
-	if (str_is(*context, "."))
-		return false;
-	return !str_starts(e->path, *context) || e->path.n <= context->n || e->path.p[context->n] != '/';
-}
-
-/* The digest that tasks' keys are made of. A build's is that of what it is built from, so that it is known before
- * anything is built, and the same on every machine. */
-static void
-identify_build(struct local *l, struct arena *a)
-{
-	const struct build *build = &l->config.manifest->environment.build;
-	struct str context = build->context;
-	char hex[DIGEST_HEX_BYTES];
-	struct hasher *h = hasher_new();
-	struct digest files;
-
-	while (str_starts(context, STR("./")))
-		context = str_from_index(context, 2);
-	while (context.n > 1 && str_ends(context, STR("/")))
-		context.n--;
-	if (context.n == 0)
-		context = STR(".");
-	files = source_identity(&l->seen.source, outside_context, &context);
-	hasher_add_field(h, STR("furrow build 1"));
-	hasher_add_field(h, build->dockerfile);
-	hasher_add(h, files.b, sizeof(files.b));
-	l->image.source_identity = hasher_end(h);
-	hasher_free(h);
-	l->image.build.context = arena_str(a, context);
-	digest_hex(hex, &l->image.source_identity);
-	l->seen.inputs.image_digest = arena_printf(a, "build:%s", hex);
+	if (!(str_is(scheme, "oci-archive") || str_is(scheme, "docker-archive")) || !path.n ||
+		path.p[0] == '/')
+		return image;
+	return arena_printf(a, "%.*s:%s/%.*s", STR_ARG(scheme), l->config.manifest_dir, STR_ARG(path));
 }
 
 static int
@@ -147,10 +118,10 @@ read_image(struct local *l, struct arena *a, struct error *err)
 	rc = engine_open(&l->engine, a, &l->seen.observed.engine, err);
 	if (rc < 0)
 		return rc;
-	l->image.image = e->image;
+	l->image.image = absolute_archive(l, a, e->image);
 	l->image.build = e->build;
 	if (e->build.context.p)
-		identify_build(l, a);
+		l->image.source_identity = job_build_identity(l->config.manifest, &l->seen.source);
 	rc = engine_resolve(
 		l->engine, a, &l->image, &l->image_digest, &l->seen.observed.image_ready, err);
 	if (rc < 0)
@@ -245,7 +216,7 @@ local_observe_identities(struct local *l, const struct job *job, struct observed
 	struct arena scratch = {0};
 	const struct environment *e = &job->manifest->environment;
 
-	obs->source_ready = is_there(local_source_dir(l, &scratch));
+	obs->source_ready = is_there(local_source_dir(l, &scratch, job));
 	if (!e->setup.p)
 		obs->setup_ready = true;
 	else if (local_has_image(l))

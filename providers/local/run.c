@@ -37,7 +37,7 @@ static int
 make_source(struct local_run *r, struct arena *a, struct error *err)
 {
 	struct local *l = r->l;
-	const char *dir = local_source_dir(l, a);
+	const char *dir = local_source_dir(l, a, &r->plan->job);
 	const char *partial = arena_printf(a, "%s.partial", dir).p;
 	int rc = state_remove_tree(partial, err);
 
@@ -76,7 +76,11 @@ make_image(struct local_run *r, struct arena *a, struct error *err)
 	struct buf log = {0};
 	int rc;
 
-	wish.source_dir = local_source_dir(l, a);
+	wish.source_dir = local_source_dir(l, a, &r->plan->job);
+	if (wish.build.context.p)
+		wish.build.context = arena_printf(a, "%s/%.*s", wish.source_dir,
+			STR_ARG(job_source_path(a, l->config.manifest, &l->seen.source,
+				l->config.manifest->environment.build.context)));
 	rc = engine_ensure(l->engine, a, &wish, l->image_digest, &r->image_id, &log, err);
 	keep_log(r, a, "image.log", buf_str(&log));
 	buf_free(&log);
@@ -160,7 +164,7 @@ static int
 copy_setup_files(struct local_run *r, struct arena *a, const char *to, struct error *err)
 {
 	const struct strings *files = &r->l->config.manifest->environment.setup_files;
-	const char *source = local_source_dir(r->l, a);
+	const char *source = local_source_dir(r->l, a, &r->plan->job);
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < files->n; i++) {
@@ -212,9 +216,11 @@ make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct er
 	const struct environment *e = &r->l->config.manifest->environment;
 	const char *argv[] = {"/bin/sh", "-c", arena_cstr(a, e->setup), NULL};
 	struct pairs env = base_environment(r, a, dir);
+	struct pairs own;
 	struct buf log = {0};
 	int rc, fd;
 
+	job_setup_env(r->plan->job.manifest, a, &own);
 	add_pair(a, &env, "HOME", str_from(dir));
 	rc = state_remove_tree(dir, err);
 	if (rc == 0)
@@ -223,7 +229,7 @@ make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct er
 		rc = copy_setup_files(r, a, dir, err);
 	if (rc < 0)
 		return rc;
-	rc = spawn_run(argv, environment_strings(a, &env, &e->env), dir, &log, &log, -1, err);
+	rc = spawn_run(argv, environment_strings(a, &env, &own), dir, &log, &log, -1, err);
 	keep_log(r, a, "setup.log", buf_str(&log));
 	if (rc > 0) {
 		struct str tail = last_lines(buf_str(&log), 5);
@@ -265,7 +271,7 @@ start_on_host(struct local_run *r, struct arena *a, struct error *err)
 	struct local *l = r->l;
 	const struct manifest *m = l->config.manifest;
 	const char *setup_dir = NULL;
-	struct session_base base = {.root = r->work, .source = local_source_dir(l, a),
+	struct session_base base = {.root = r->work, .source = local_source_dir(l, a, &r->plan->job),
 		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "", .cap_bytes = kept_bytes,
 		.slots = local_slots(l)};
 	const char *log = arena_printf(a, "%s/runner.log", r->dir).p;
@@ -294,7 +300,7 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 	const struct manifest *m = l->config.manifest;
 	struct container_wish wish = {.run = r->run, .job = arena_cstr(a, m->name),
 		.image_id = arena_cstr(a, r->image_id), .runner = r->runner, .root = r->work,
-		.source = local_source_dir(l, a), .memory_bytes = -1};
+		.source = local_source_dir(l, a, &r->plan->job), .memory_bytes = -1};
 	struct session_base base = {.root = "/.furrow/root", .source = "/.furrow/source",
 		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "", .cap_bytes = kept_bytes,
 		.slots = local_slots(l), .inherit_env = true};
@@ -302,6 +308,7 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 
 	if (m->environment.setup.p) {
 		struct container_wish setup = wish;
+		struct pairs own;
 		struct str image;
 		struct buf log = {0};
 
@@ -309,8 +316,9 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 		rc = state_make_dir(setup.source, err);
 		if (rc == 0)
 			rc = copy_setup_files(r, a, setup.source, err);
+		job_setup_env(m, a, &own);
 		if (rc == 0)
-			rc = engine_setup(l->engine, a, &setup, m->environment.setup, m->environment.env,
+			rc = engine_setup(l->engine, a, &setup, m->environment.setup, own,
 				&r->plan->job.environment_identity, &image, &log, err);
 		keep_log(r, a, "setup.log", buf_str(&log));
 		buf_free(&log);

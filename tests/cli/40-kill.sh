@@ -8,14 +8,15 @@ cat >furrow.yaml <<E
 furrow: 1
 name: killed
 workdir: {path: .}
-entrypoint: echo x >>$T/marks/\$FURROW_TASK_KEY; mkdir out; echo \$FURROW_INPUT >out/n
+entrypoint: echo x >>$T/marks/\$FURROW_TASK_INDEX; mkdir out; echo \$FURROW_INPUT >out/n
 outputs: out
 map: {inputs: {count: 200}}
 E
 
-stored() { find .furrow/store/results -type f ! -name '*.*' 2>/dev/null | sed 's|.*/results/||; s|/||' | sort; }
-# How often each of the keys on stdin was run.
-runs() { while read -r key; do echo "$key $(wc -l <"$T/marks/$key")"; done; }
+# The tasks that have a result.
+stored() { furrow plan --json 2>/dev/null | jq -r '.in_place[] | select(.kind == "task") | .id | ltrimstr("task[") | rtrimstr("]")' | sort; }
+# How often each of the tasks on stdin was run.
+runs() { while read -r task; do echo "$task $(wc -l <"$T/marks/$task")"; done; }
 survivors() { grep -lz "^FURROW_JOB=killed$" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
 
 lost=0 doubled=0 failed=0 partial=0 left=0
@@ -32,7 +33,7 @@ kill_once() { # WHO
 	esac
 	[ -n "$victim" ] && kill -9 "$victim" 2>/dev/null
 	{ wait $pid; } 2>/dev/null
-	[ "$1" = furrow ] && sleep 0.02
+	[ "$1" = furrow ] && sleep 0.02 # until its runner has seen that it is gone
 	stored >"$T/before"
 	runs <"$T/before" >"$T/runs-before"
 	[ -s "$T/before" ] && [ "$(wc -l <"$T/before")" -lt 200 ] && partial=$((partial + 1))
