@@ -486,7 +486,7 @@ publish(struct collecting *c)
 	if (folders)
 		rc = publish_folders(c);
 	if (any) {
-		struct error unwanted, *err = c->err;
+		struct error unwanted = {0}, *err = c->err;
 		int wrote;
 
 		c->err = rc < 0 ? &unwanted : err;
@@ -527,7 +527,7 @@ int
 collect_run(struct store *s, const char *results_dir, const struct collect_item *items, size_t n,
 	struct collect_report *report, struct error *err)
 {
-	struct error unwanted;
+	struct error unwanted = {0};
 	struct collecting c = {.store = s,
 		.path = results_dir,
 		.results_fd = -1,

@@ -327,7 +327,8 @@ index_own_locked(struct store *s, struct error *err)
 {
 	int rc;
 
-	if (s->own >= 0)
+	/* Somebody may have removed the store meanwhile: nothing is to be written into a file without a name. */
+	if (s->own >= 0 && is_at_its_name(s, s->logs[s->own].name, s->logs[s->own].fd))
 		return 0;
 	rc = index_refresh_locked(s, err);
 	if (rc < 0)

@@ -132,6 +132,30 @@ test_a_damaged_result(void **state)
 	assert_int_equal(check_all_whole(f->s), 2);
 }
 
+/* Nothing is said to be done that went into a file without a name. */
+static void
+test_a_store_that_is_removed_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting w = WAITING_INIT;
+	char path[LONG_PATH];
+
+	put(f->s, 1, STR("text"), 0, 0);
+	snprintf(path, sizeof(path), "%s/results", f->path);
+	remove_tree(path);
+	put(f->s, 2, STR("text"), 0, 0);
+	assert_int_equal(check_all_whole(f->s), 1);
+	reopen(f);
+	assert_int_equal(check_all_whole(f->s), 1);
+	put(f->s, 3, STR("text"), 0, 0);
+	remove_tree(f->path);
+	queue(f->s, 4, STR("text"), 0, 0, &w);
+	wait_for(&w, 1);
+	assert_int_equal(w.n_failed, 1);
+	assert_int_equal(w.last.code, ERR_HOST);
+	assert_int_equal(w.last.os_errno, ENOENT);
+}
+
 static void
 crash_in_a_loop(const char *path, unsigned seed)
 {
@@ -313,6 +337,7 @@ main(void)
 		TEST(test_a_torn_log_is_gone_on_with),
 		TEST(test_foreign_bytes_in_a_log),
 		TEST(test_a_damaged_result),
+		TEST(test_a_store_that_is_removed_meanwhile),
 		TEST(test_killed_at_any_moment),
 		TEST(test_a_write_that_fails_midway),
 		TEST(test_a_full_disk),
