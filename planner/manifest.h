@@ -20,8 +20,7 @@ enum {
 	MANIFEST_MAX_EXTENDS = 8
 };
 
-/* Where a value stands. line 0: nowhere (a default). Lines and columns count from 1, columns in
- * bytes. */
+/* Where a value stands; line 0: nowhere (a default). Lines and columns count from 1, in bytes. */
 struct pos {
 	struct str file;
 	uint32_t line;
@@ -85,8 +84,7 @@ struct instances {
 	struct str ami;
 	enum tristate spot;	    /* default: auto */
 	double max_hourly_cost_usd; /* < 0: no limit */
-	struct instances
-		*any_of; /* alternatives: each a whole struct, what it doesn't say inherited */
+	struct instances *any_of;   /* alternatives, whole: what one doesn't say is inherited */
 	size_t n_any_of;
 	int64_t max;	 /* default: 1 */
 	int64_t idle_ns; /* default: 0 */
@@ -100,8 +98,7 @@ struct build {
 };
 
 struct environment {
-	struct str
-		image; /* absent: none; a reference, or "oci-archive:PATH", "docker-archive:PATH" */
+	struct str image;   /* a reference, or "oci-archive:PATH", "docker-archive:PATH" */
 	struct build build; /* excludes image */
 	struct str setup;   /* shell text; absent: none */
 	struct strings setup_files;

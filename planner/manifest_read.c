@@ -167,23 +167,23 @@ read_bool(struct reading *r, const struct value *v, void *at, void *base)
 }
 
 static const char *
-word_meant(const struct schema_key *key, struct str s)
+word_meant(const char *const *words, struct str s)
 {
-	const char *found;
+	static const char *const archs[][2] = {{"amd64", "x86_64"}, {"x64", "x86_64"},
+		{"linux/amd64", "x86_64"}, {"aarch64", "arm64"}, {"arm", "arm64"},
+		{"linux/arm64", "arm64"}};
+	const char *synonym = bool_meant(s);
 	size_t n = 0;
 
-	while (key->words[n])
-		n++;
-	if (strcmp(key->words[0], "false") == 0 && bool_meant(s))
-		return bool_meant(s);
-	if (strcmp(key->words[0], "x86_64") == 0) {
-		if (str_is(s, "amd64") || str_is(s, "x64") || str_is(s, "linux/amd64"))
-			return "x86_64";
-		if (str_is(s, "aarch64") || str_is(s, "arm") || str_is(s, "linux/arm64"))
-			return "arm64";
+	for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
+		if (str_is(s, archs[i][0]))
+			synonym = archs[i][1];
 	}
-	found = suggest_nearest(s, key->words, n);
-	return found;
+	for (; words[n]; n++) {
+		if (synonym && strcmp(words[n], synonym) == 0)
+			return synonym;
+	}
+	return suggest_nearest(s, words, n);
 }
 
 static void
@@ -200,7 +200,7 @@ read_word(struct reading *r, const struct value *v, void *at, void *base)
 			return;
 		}
 	}
-	value_unexpected(r, v, suggest_hint(r->arena, word_meant(v->key, s)));
+	value_unexpected(r, v, suggest_hint(r->arena, word_meant(v->key->words, s)));
 }
 
 static void

@@ -167,7 +167,7 @@ const struct schema schema_manifest = {"", KEYS(manifest_keys), NULL};
 
 static const struct schema *const all[] = {&schema_manifest, &schema_environment, &schema_instances,
 	&schema_map, &schema_inputs, &schema_retry, &schema_workdir, &schema_disk, &schema_build};
-enum { N_SCHEMAS = sizeof(all) / sizeof(*all) };
+enum { N_SCHEMAS = sizeof(all) / sizeof(all[0]) };
 
 /* Of one mapping. */
 enum { MOST_KEYS = 16 };

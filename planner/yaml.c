@@ -323,8 +323,8 @@ read_list(struct reader *r, const yaml_event_t *start, uint32_t depth, struct do
 
 			cap = cap ? cap * 2 : 8;
 			v = ARENA_ARRAY(r->arena, struct doc_node *, cap);
-			if (n->n)
-				memcpy(v, n->items, n->n * sizeof(*v));
+			for (size_t i = 0; i < n->n; i++)
+				v[i] = n->items[i];
 			n->items = v;
 		}
 		n->items[n->n++] = item;
