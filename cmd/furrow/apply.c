@@ -107,7 +107,7 @@ report(struct apply *a)
 	const struct summary summary = {
 		.plan = &p->plan,
 		.timings = &a->run.timings,
-		.results_dir = p->results_dir,
+		.results_dir = place_shown(&p->place, p->results_dir),
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
 		.out_of_time = a->run.out_of_time,

@@ -34,13 +34,11 @@ static const struct {
 	{"WHEN", "auto always never", NULL},
 	{"HOW", "auto tty plain json quiet", NULL},
 	{"INFRA", "local", NULL},
-	{"REV", NULL, "git for-each-ref --format=%(refname:short) 2>/dev/null"},
+	{"REV", NULL, "git for-each-ref --format='%(refname:short)' 2>/dev/null"},
 	{"RUN", "latest ^1", "furrow runs -a 2>/dev/null | sed -n '1!s/ .*//p'"},
 };
 
-enum {
-	N_VALUES = sizeof(values) / sizeof(values[0])
-};
+enum { N_VALUES = sizeof(values) / sizeof(values[0]) };
 
 static int
 value_index(struct str value)

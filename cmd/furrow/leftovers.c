@@ -52,7 +52,7 @@ leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, con
 
 		if (is_in(names.v[i], except) || lstat(path, &st) != 0)
 			continue;
-		if ((int64_t)st.st_ctim.tv_sec < before_ns / NS_PER_S)
+		if ((int64_t)st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec <= before_ns)
 			leftovers_add(a, l, LEFT_FOLDER, what, names.v[i], path);
 	}
 }

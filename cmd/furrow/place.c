@@ -46,6 +46,20 @@ place_from_options(struct arena *a, struct place *out, const struct options *o,
 	return place_find(a, out, argument ? argument : o->manifest, err);
 }
 
+struct str
+place_shown(const struct place *place, struct str path)
+{
+	size_t n = strlen(place->dir);
+	struct stat here, there;
+
+	if (stat(".", &here) != 0 || stat(place->dir, &there) != 0 || here.st_ino != there.st_ino ||
+		here.st_dev != there.st_dev)
+		return path;
+	if (!str_starts(path, str_from(place->dir)) || path.n <= n + 1 || path.p[n] != '/')
+		return path;
+	return str_from_index(path, n + 1);
+}
+
 int
 place_state(struct arena *a, struct state_dir *out, const struct place *place, struct error *err)
 {

@@ -150,7 +150,7 @@ write_text(struct buf *b, const struct status *s, bool color)
 	buf_addf(b, "%u of %u tasks have one\n", plan->changes.n_tasks_in_place, plan->job.n_tasks);
 	add_row(b, "collected", color);
 	buf_addf(b, "%u of %u in %.*s\n", collected(&plan->changes), plan->changes.n_tasks_in_place,
-		STR_ARG(s->p->results_dir));
+		STR_ARG(place_shown(&s->p->place, s->p->results_dir)));
 	add_kept(b, s, color);
 	add_row(b, "disk", color);
 	buf_addf(b, "store %s, cache %s, runs %s\n", text_bytes(store, s->store_bytes),

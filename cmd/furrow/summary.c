@@ -8,10 +8,7 @@
 
 #include <stdlib.h>
 
-enum {
-	SHOWN_FAILURES = 10,
-	SHOWN_PATH = 8
-};
+enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8 };
 
 struct counts {
 	uint32_t done, failed, not_run;
@@ -176,24 +173,35 @@ add_critical_path(struct buf *b, const struct summary *s)
 	arena_free(&a);
 }
 
+/* What was made for an earlier run, or found, and cost nothing now. A machine of one's own is no find. */
+static bool
+is_reused(const struct change *c)
+{
+	return c->kind == KIND_SOURCE || c->kind == KIND_IMAGE || c->kind == KIND_ENVIRONMENT;
+}
+
 static void
 add_reused(struct buf *b, const struct summary *s)
 {
 	const struct changes *c = &s->plan->changes;
 	char id[KIND_ID_BYTES];
+	const char *comma = "";
+	size_t start;
 
-	if (c->n_in_place == 0 && c->n_tasks_in_place == 0)
-		return;
 	buf_addf(b, "%sreused%s         ", out_ink(s->color, INK_BOLD),
 		out_ink(s->color, INK_PLAIN));
+	start = b->n;
 	for (size_t i = 0; i < c->n_in_place; i++) {
+		if (!is_reused(&c->in_place[i]))
+			continue;
 		kind_id(id, c->in_place[i].kind, c->in_place[i].index);
-		buf_addf(b, "%s%s", i ? ", " : "", id);
+		buf_addf(b, "%s%s", comma, id);
+		comma = ", ";
 	}
 	if (c->n_tasks_in_place)
-		buf_addf(b, "%s%u result%s", c->n_in_place ? ", " : "", c->n_tasks_in_place,
+		buf_addf(b, "%s%u result%s", comma, c->n_tasks_in_place,
 			c->n_tasks_in_place == 1 ? "" : "s");
-	buf_add_char(b, '\n');
+	buf_add_cstr(b, b->n == start ? "nothing\n" : "\n");
 }
 
 void
@@ -316,8 +324,10 @@ summary_write_json(struct buf *b, const struct summary *s)
 	json_add_name(b, "reused");
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < changes->n_in_place; i++) {
+		if (!is_reused(&changes->in_place[i]))
+			continue;
 		kind_id(id, changes->in_place[i].kind, changes->in_place[i].index);
-		buf_add_cstr(b, i ? "," : "");
+		buf_add_cstr(b, b->p[b->n - 1] == '[' ? "" : ",");
 		json_add_string(b, str_from(id));
 	}
 	buf_add_char(b, ']');

@@ -1,0 +1,303 @@
+/* Tests of the end of an apply: what it says in words and as JSON, for runs of every outcome; and of what a run leaves for
+ * the next plan. */
+#include "cmd/furrow/record.h"
+#include "cmd/furrow/summary.h"
+
+#include "planner/base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+enum { N_NODES = 5, N_TASKS = 4 };
+
+struct story {
+	struct manifest manifest;
+	struct task tasks[N_TASKS];
+	struct change in_place[2];
+	struct plan plan;
+	struct timing_attempt attempts[N_NODES][2];
+	struct timing_node nodes[N_NODES];
+	struct timings timings;
+	struct summary summary;
+	struct buf text;
+};
+
+static void
+set_node(struct story *s, int i, enum kind kind, uint32_t index, enum node_state state,
+	int64_t ready_ms, int64_t end_ms)
+{
+	struct timing_node *n = &s->nodes[i];
+	struct timing_attempt *a = s->attempts[i];
+
+	*n = (struct timing_node){
+		.kind = kind, .index = index, .state = state, .attempts = a, .n_attempts = 1};
+	n->ready_ns = ready_ms * NS_PER_MS;
+	n->end_ns = end_ms * NS_PER_MS;
+	a[0] = (struct timing_attempt){
+		.attempt = 1, .begin_ns = n->ready_ns, .end_ns = n->end_ns, .state = state};
+	a[0].outcome.ran = kind == KIND_TASK;
+	a[0].outcome.begun_ns = n->ready_ns + 10 * NS_PER_MS;
+	a[0].outcome.ended_ns = n->end_ns;
+}
+
+static void
+mark_critical(struct story *s, int i, int64_t ms)
+{
+	s->nodes[i].critical = true;
+	s->nodes[i].critical_ns = ms * NS_PER_MS;
+}
+
+/* One task in place, three to run: two done, one failed at its second attempt. */
+static int
+tell(void **state)
+{
+	static struct story s;
+	static const char *const labels[N_TASKS] = {"a.txt", "b.txt", "c.txt", "d.txt"};
+
+	s = (struct story){0};
+	s.manifest.name = STR("demo");
+	for (int i = 0; i < N_TASKS; i++) {
+		s.tasks[i].label = str_from(labels[i]);
+		s.tasks[i].key = digest_of(labels[i], 1);
+	}
+	s.in_place[0] = (struct change){.kind = KIND_SOURCE};
+	s.in_place[1] = (struct change){.kind = KIND_INSTANCE};
+	s.plan.job = (struct job){.manifest = &s.manifest, .tasks = s.tasks, .n_tasks = N_TASKS};
+	s.plan.changes = (struct changes){
+		.in_place = s.in_place, .n_in_place = 2, .n_tasks_run = 3, .n_tasks_in_place = 1};
+	set_node(&s, 0, KIND_ENVIRONMENT, 0, NODE_OK, 0, 500);
+	set_node(&s, 1, KIND_TASK, 1, NODE_OK, 500, 1500);
+	set_node(&s, 2, KIND_TASK, 2, NODE_FAILED, 500, 3000);
+	set_node(&s, 3, KIND_TASK, 3, NODE_OK, 500, 2500);
+	set_node(&s, 4, KIND_COLLECT, 0, NODE_OK, 3000, 3200);
+	s.attempts[2][1] = s.attempts[2][0];
+	s.attempts[2][1].attempt = 2;
+	s.attempts[2][1].error = STR("exit status 3");
+	s.nodes[2].n_attempts = 2;
+	mark_critical(&s, 0, 500);
+	mark_critical(&s, 2, 2500);
+	mark_critical(&s, 4, 200);
+	s.timings = (struct timings){.run = STR("01RUN"),
+		.job = STR("demo"),
+		.nodes = s.nodes,
+		.n_nodes = N_NODES,
+		.done = true,
+		.exit_code = 1,
+		.wall_ns = 3200 * NS_PER_MS};
+	s.timings.critical_phase_ns[PHASE_ENV] = s.timings.phase_ns[PHASE_ENV] = 500 * NS_PER_MS;
+	s.timings.critical_phase_ns[PHASE_RUN] = 2500 * NS_PER_MS;
+	s.timings.phase_ns[PHASE_RUN] = 5500 * NS_PER_MS;
+	s.timings.critical_phase_ns[PHASE_COLLECT] = s.timings.phase_ns[PHASE_COLLECT] =
+		200 * NS_PER_MS;
+	s.summary = (struct summary){.plan = &s.plan,
+		.timings = &s.timings,
+		.results_dir = STR("results"),
+		.exit_status = 1};
+	*state = &s;
+	return 0;
+}
+
+static int
+forget(void **state)
+{
+	struct story *s = *state;
+
+	buf_free(&s->text);
+	return 0;
+}
+
+static void
+words(void **state)
+{
+	struct story *s = *state;
+
+	summary_write(&s->text, &s->summary);
+	assert_string_equal(buf_cstr(&s->text),
+		"\n"
+		"failed task[2] c.txt: exit status 3 (2 attempts)\n"
+		"2 tasks done, 1 failed, 1 in place before, in 3.2 s\n"
+		"\n"
+		"where the time went   critical path          all steps\n"
+		"  env                        500 ms  16 %          500 ms\n"
+		"  run                         2.5 s  78 %           5.5 s\n"
+		"  collect                    200 ms   6 %          200 ms\n"
+		"  together                    3.2 s 100 %           6.2 s\n"
+		"\n"
+		"critical path  environment[0] 500 ms > task[2] c.txt 2.5 s > collect 200 ms\n"
+		"reused         source, 1 result\n"
+		"results        results\n"
+		"run            01RUN\n");
+}
+
+static void
+colours_do_not_change_words(void **state)
+{
+	struct story *s = *state;
+	struct buf plain = {0}, bare = {0};
+
+	summary_write(&plain, &s->summary);
+	s->summary.color = true;
+	summary_write(&s->text, &s->summary);
+	for (const char *p = buf_cstr(&s->text); *p; p++) {
+		if (*p == '\033')
+			p = strchr(p, 'm');
+		else
+			buf_add_char(&bare, *p);
+	}
+	assert_string_equal(buf_cstr(&bare), buf_cstr(&plain));
+	buf_free(&plain);
+	buf_free(&bare);
+}
+
+static void
+interrupted(void **state)
+{
+	struct story *s = *state;
+
+	s->timings.interrupted = true;
+	s->nodes[3].state = NODE_CANCELLED;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(
+		buf_cstr(&s->text), "1 task done, 1 failed, 1 did not run, 1 in place before"));
+	assert_non_null(strstr(buf_cstr(&s->text), "the next apply goes on from here\n"));
+}
+
+static void
+out_of_time(void **state)
+{
+	struct story *s = *state;
+
+	s->summary.out_of_time = true;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), "max_duration is over"));
+}
+
+static void
+nothing_took_time(void **state)
+{
+	struct story *s = *state;
+
+	s->timings.n_nodes = 0;
+	s->timings.wall_ns = 0;
+	memset(s->timings.phase_ns, 0, sizeof(s->timings.phase_ns));
+	memset(s->timings.critical_phase_ns, 0, sizeof(s->timings.critical_phase_ns));
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), "0 tasks done, 3 did not run"));
+}
+
+static void
+a_long_path_is_cut(void **state)
+{
+	enum { LONG = 50 };
+	static struct timing_node nodes[LONG];
+	struct story *s = *state;
+	struct arena a = {0};
+	size_t n;
+
+	for (uint32_t i = 0; i < LONG; i++)
+		nodes[i] = (struct timing_node){.kind = KIND_TASK,
+			.index = LONG - i,
+			.critical = true,
+			.end_ns = LONG - i,
+			.state = NODE_OK};
+	s->timings.nodes = nodes;
+	s->timings.n_nodes = LONG;
+	assert_int_equal(summary_critical_path(&a, &s->timings, &n)[0]->index, 1);
+	assert_int_equal(n, LONG);
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), " > (42 more) > "));
+	assert_non_null(strstr(buf_cstr(&s->text), " > task[50] "));
+	assert_null(strstr(buf_cstr(&s->text), "task[20]"));
+	arena_free(&a);
+}
+
+static void
+many_failures_are_counted(void **state)
+{
+	enum { MANY = 40 };
+	static struct timing_node nodes[MANY];
+	struct story *s = *state;
+	size_t lines = 0;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		nodes[i] =
+			(struct timing_node){.kind = KIND_TASK, .index = i, .state = NODE_FAILED};
+	s->timings.nodes = nodes;
+	s->timings.n_nodes = MANY;
+	s->plan.changes.n_tasks_run = MANY;
+	summary_write(&s->text, &s->summary);
+	for (const char *p = buf_cstr(&s->text); (p = strstr(p, "failed task[")); p++)
+		lines++;
+	assert_int_equal(lines, 10);
+	assert_non_null(strstr(buf_cstr(&s->text), "and 30 more that failed"));
+}
+
+static void
+json(void **state)
+{
+	struct story *s = *state;
+	json_t *doc;
+	const char *label;
+	int done, failed, exit_code;
+	double wall, run;
+
+	summary_write_json(&s->text, &s->summary);
+	doc = json_loadb(s->text.p, s->text.n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(doc);
+	assert_int_equal(
+		json_unpack(doc, "{s:i, s:F, s:{s:i, s:i}, s:{s:{s:F}}, s:[{s:s}]}", "exit",
+			&exit_code, "wall_s", &wall, "tasks", "done", &done, "failed", &failed,
+			"phases", "run", "critical_s", &run, "failures", "label", &label),
+		0);
+	assert_int_equal(exit_code, 1);
+	assert_int_equal(done, 2);
+	assert_int_equal(failed, 1);
+	assert_true(wall == 3.2 && run == 2.5);
+	assert_string_equal(label, "c.txt");
+	assert_int_equal(json_array_size(json_object_get(doc, "critical_path")), 3);
+	assert_int_equal(json_array_size(json_object_get(doc, "reused")), 1);
+	json_decref(doc);
+}
+
+static void
+history_of_a_run(void **state)
+{
+	struct story *s = *state;
+	struct arena a = {0};
+	struct history h;
+
+	record_history(&a, &h, &s->plan, &s->timings);
+	/* The failed task is not in it; a task took as long as its process. */
+	assert_int_equal(h.n, 4);
+	assert_int_equal(h.v[0].kind, KIND_ENVIRONMENT);
+	assert_true(str_is(h.v[0].label, "-") && digest_is_zero(&h.v[0].key) &&
+		    h.v[0].ns == 500 * NS_PER_MS);
+	assert_true(str_is(h.v[1].label, "b.txt") && h.v[1].ns == 990 * NS_PER_MS);
+	assert_int_equal(digest_cmp(&h.v[1].key, &s->tasks[1].key), 0);
+	assert_true(str_is(h.v[2].label, "d.txt"));
+	assert_int_equal(h.v[3].kind, KIND_COLLECT);
+	assert_int_equal(h.v[3].count, 1);
+	arena_free(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(words, tell, forget),
+		cmocka_unit_test_setup_teardown(colours_do_not_change_words, tell, forget),
+		cmocka_unit_test_setup_teardown(interrupted, tell, forget),
+		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
+		cmocka_unit_test_setup_teardown(nothing_took_time, tell, forget),
+		cmocka_unit_test_setup_teardown(a_long_path_is_cut, tell, forget),
+		cmocka_unit_test_setup_teardown(many_failures_are_counted, tell, forget),
+		cmocka_unit_test_setup_teardown(json, tell, forget),
+		cmocka_unit_test_setup_teardown(history_of_a_run, tell, forget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
