@@ -53,6 +53,18 @@ failed(struct collecting *c, int os_errno, const char *what, struct str folder)
 		what, STR_ARG(folder));
 }
 
+/* A folder that cannot be read, as a task may leave one, is made readable first. */
+static int
+open_to_remove(int parent, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(parent, name, flags);
+
+	if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+		fd = openat(parent, name, flags);
+	return fd;
+}
+
 /* Removes a folder with all that is in it, following no symlink. fd is closed. */
 static void
 remove_content(int fd)
@@ -71,10 +83,7 @@ remove_content(int fd)
 			continue;
 		if (unlinkat(dirfd(d), e->d_name, 0) == 0 || (errno != EISDIR && errno != EPERM))
 			continue;
-		fchmodat(dirfd(d), e->d_name, 0700,
-			0); /* a task may have left a folder that cannot be read */
-		below = openat(
-			dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		below = open_to_remove(dirfd(d), e->d_name);
 		if (below >= 0)
 			remove_content(below);
 		unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
