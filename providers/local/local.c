@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void local_read_machine(struct arena *a, struct machine *out);
-
 static enum step
 provider_step(void *ctx, struct call *call, struct outcome *outcome, struct error *err)
 {

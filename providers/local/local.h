@@ -42,6 +42,9 @@ const struct local_observation *local_observed(const struct local *l);
 /* Source identity and environment identity are known only once the job is resolved: fills source_ready, setup_ready. */
 void local_observe_identities(struct local *l, const struct job *job, struct observed *obs);
 
+/* This machine: its name, cpus, memory and architecture. */
+void local_read_machine(struct arena *a, struct machine *out);
+
 /* How many tasks at a time on this machine. */
 uint32_t local_slots(const struct local *l);
 

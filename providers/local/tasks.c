@@ -141,6 +141,28 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	buf_free(&path);
 }
 
+/* What the task says of its own time: kept in the run's folder for the report. */
+static void
+on_trace(void *ctx, uint64_t id, struct str bytes)
+{
+	struct task_run *t = find(ctx, id);
+	struct buf path = {0};
+	struct error err;
+	int fd;
+
+	if (!t)
+		return;
+	buf_addf(&path, "%s/%u.%u.trace", t->r->logs, t->index, t->attempt);
+	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0 || write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
+		error_set_errno(&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
+		fail_once(t, &err);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&path);
+}
+
 static void
 on_output(void *ctx, uint64_t id, struct str tar_bytes)
 {
@@ -341,6 +363,7 @@ local_session_events(struct local_run *r, struct session_events *events)
 		.ctx = r,
 		.begun = on_begun,
 		.stream = on_stream,
+		.trace = on_trace,
 		.output = on_output,
 		.ended = on_ended,
 		.note = on_note,
