@@ -1,9 +1,10 @@
 /* collect: bringing results into the results folder.
  *
- * Everything is prepared in RESULTS/.furrow-tmp and synced at once. Then the index is replaced by one that calls the
- * folders that are about to change pending, the folders are renamed into place (exchanged with what an older result
- * left), and at last the index says what lies there. Interrupted at any moment, each folder is old or new as a whole,
- * and the next collect knows which ones it has to look after. The results folder is locked meanwhile, so what lies in
+ * Everything is prepared in RESULTS/.furrow-tmp and synced at once. Then the index is replaced
+ * by one that calls the folders that are about to change pending, the folders are renamed into
+ * place (exchanged with what an older result left), and at last the index says what lies there.
+ * Interrupted at any moment, each folder is old or new as a whole, and the next collect knows
+ * which ones it has to look after. The results folder is locked meanwhile, so what lies in
  * .furrow-tmp at the beginning is what a killed one left.
  *
  * Below the results folder (which may be a symlink itself) no symlink is followed. */
@@ -110,7 +111,8 @@ open_results(struct collecting *c)
 
 	c->results_fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->results_fd < 0)
-		return collect_not_writable(c->path, errno == ENOENT && made < 0 ? -made : errno, c->err);
+		return collect_not_writable(
+			c->path, errno == ENOENT && made < 0 ? -made : errno, c->err);
 	while (flock(c->results_fd, LOCK_EX) < 0 && errno == EINTR)
 		continue;
 	remove_temporary(c->results_fd);
@@ -294,7 +296,8 @@ is_general(const struct error *err)
 	return err->os_errno != 0 && err->os_errno != ENAMETOOLONG;
 }
 
-/* One result that cannot be unpacked doesn't keep the others from their folders. Returns the first failure. */
+/* One result that cannot be unpacked doesn't keep the others from their folders. Returns the
+ * first failure. */
 static int
 prepare_all(struct collecting *c, struct error *first)
 {
@@ -345,7 +348,8 @@ open_parent(int results_fd, struct str folder, char last[NAME_MAX + 1])
 	}
 }
 
-/* Puts the new folder in place of the old one, which then lies under the new one's temporary name. */
+/* Puts the new folder in place of the old one, which then lies under the new one's temporary
+ * name. */
 static int
 exchange(struct collecting *c, const char *temporary, int parent, const char *last)
 {
@@ -481,7 +485,8 @@ publish_folders(struct collecting *c)
 	return rc;
 }
 
-/* The index at the end is true whatever happened: what it calls pending, the next collect would take for its own. */
+/* The index at the end is true whatever happened: what it calls pending, the next collect would
+ * take for its own. */
 static int
 publish(struct collecting *c)
 {

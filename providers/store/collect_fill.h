@@ -7,8 +7,8 @@
 /* Whether there is anything to put into a folder. */
 bool collect_has_files(const struct result *r);
 
-/* Writes outputs, stdout and stderr into an empty folder; adds to *bytes what that took. On failure what is there is
- * to be thrown away. */
+/* Writes outputs, stdout and stderr into an empty folder; adds to *bytes what that took. On
+ * failure what is there is to be thrown away. */
 int collect_fill(
 	struct store *s, const struct result *r, int folder, int64_t *bytes, struct error *err);
 

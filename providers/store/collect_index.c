@@ -1,4 +1,5 @@
-/* collect_index: reading and writing the index of a results folder, and looking whether what it says is still there. */
+/* collect_index: reading and writing the index of a results folder, and looking whether what it
+ * says is still there. */
 #include "providers/store/collect_index.h"
 
 #include "planner/base/buf.h"

@@ -1,4 +1,5 @@
-/* collect_index: RESULTS/.furrow-index, which says what collect has brought. The format stands in collect.h. */
+/* collect_index: RESULTS/.furrow-index, which says what collect has brought. The format stands
+ * in collect.h. */
 #ifndef FURROW_STORE_COLLECT_INDEX_H
 #define FURROW_STORE_COLLECT_INDEX_H
 
@@ -33,10 +34,12 @@ void collect_index_look(int results_fd, struct collect_index *index);
 /* Writes the file into the folder of temporary files; < 0: -errno. */
 int collect_index_write(int temporary_fd, const struct collect_index *index);
 
-/* A path of parts [A-Za-z0-9._,=+-] and the like, relative, none of them "." or ".." or collect's own. */
+/* A path of parts [A-Za-z0-9._,=+-] and the like, relative, none of them "." or ".." or
+ * collect's own. */
 bool collect_is_folder(struct str folder);
 
-/* Says that the results folder is not writable, or no folder: ERR_INPUT when that is the user's to change. */
+/* Says that the results folder is not writable, or no folder: ERR_INPUT when that is the user's
+ * to change. */
 int collect_not_writable(const char *path, int os_errno, struct error *err);
 
 #endif

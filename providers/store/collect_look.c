@@ -1,4 +1,5 @@
-/* collect_look: what lies in a results folder, and whether it could be written to; changes nothing. */
+/* collect_look: what lies in a results folder, and whether it could be written to; changes
+ * nothing. */
 #include "providers/store/collect.h"
 
 #include "providers/store/collect_index.h"

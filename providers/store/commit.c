@@ -1,6 +1,7 @@
-/* commit: results on their way into a folder store. Callers queue them; one thread, started with the first, takes all
- * that are there as one batch: parts with files of their own are synced and named, then all records are appended to
- * the log with one write and one fdatasync, then each is told. It never waits for a batch to fill up. */
+/* commit: results on their way into a folder store. Callers queue them; one thread, started with
+ * the first, takes all that are there as one batch: parts with files of their own are synced and
+ * named, then all records are appended to the log with one write and one fdatasync, then each is
+ * told. It never waits for a batch to fill up. */
 #include "providers/store/dir.h"
 
 #include "planner/base/clock.h"
@@ -300,8 +301,9 @@ fail(struct store_result *r, int rc)
 		&r->err, ERR_HOST, -rc, "store %s: commit result %.12s", r->store->path, hex);
 }
 
-/* Gives the parts that have files their names, durably, before a record says that they are there. Few are synced one
- * by one; many at once, with whatever else the file system has to write. */
+/* Gives the parts that have files their names, durably, before a record says that they are
+ * there. Few are synced one by one; many at once, with whatever else the file system has to
+ * write. */
 static void
 place_files(struct store *s, struct store_result *list)
 {
@@ -341,7 +343,8 @@ add_record(struct buf *out, struct store_result *r)
 	record_write(out, &r->record, buf_str(&r->json), parts);
 }
 
-/* Writes and syncs; what cannot be written whole is cut again. Says how many records are there for good. */
+/* Writes and syncs; what cannot be written whole is cut again. Says how many records are there
+ * for good. */
 static int
 append(const struct store_log *log, struct str records, const uint64_t *ends, size_t n,
 	size_t *n_whole)

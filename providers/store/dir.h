@@ -1,20 +1,22 @@
 /* dir: what the files of the folder store share. Nobody else includes it.
  *
  *   STORE/furrow-store        "1\n": the version of this layout
- *   STORE/results/ID.log      records of results, appended (record.h); ID: 16 hex digits
+ *   STORE/results/ID.log      records of results, appended (record.c); ID: 16 hex digits
  *   STORE/parts/ab/REST.OWNER.tar | .stdout | .stderr
  *                             parts that are too large for a record, which names OWNER: 24 hex digits,
  *                             the writer's 16 and a count
  *   STORE/history/…, blobs/…  objects as they are
  *   STORE/tmp/WRITER/         files that a writer has not finished; WRITER: 16 hex digits
  *
- * Why logs and not one file a result: making a file costs 40 to 300 µs of CPU on ext4 (the more, the more
- * files were deleted in the last seconds), and syncing many of them means syncing the whole file
- * system with what the tasks are writing. A batch of results is one write and one fdatasync.
+ * Why logs and not one file a result: making a file costs 40 to 300 µs of CPU on ext4 (the more,
+ * the more files were deleted in the last seconds), and syncing many of them means syncing the
+ * whole file system with what the tasks are writing. A batch of results is one write and one
+ * fdatasync.
  *
- * Liveness is a flock(2), which ends with its holder however that ends, in another container and after a
- * reboot as well: a writer holds its WRITER folder and, once it appends, one log. A log that nobody holds is
- * taken up by the next writer, so there are as many logs as there were writers at the same time. */
+ * Liveness is a flock(2), which ends with its holder however that ends, in another container and
+ * after a reboot as well: a writer holds its WRITER folder and, once it appends, one log. A log
+ * that nobody holds is taken up by the next writer, so there are as many logs as there were
+ * writers at the same time. */
 #ifndef FURROW_STORE_DIR_H
 #define FURROW_STORE_DIR_H
 
@@ -85,7 +87,8 @@ void index_forget_locked(struct store *s);
 /* Locks a log for appending (s->own), or makes one; cuts a torn end. */
 int index_own_locked(struct store *s, struct error *err);
 void index_disown_locked(struct store *s);
-/* Locks a log against appending, on a descriptor that can write: 1 with *fd, 0 when another has it or it is gone. */
+/* Locks a log against appending, on a descriptor that can write: 1 with *fd, 0 when another has
+ * it or it is gone. */
 int log_try_lock(struct store *s, const char *name, int *fd, struct error *err);
 /* Reads a whole record into buf and checks it. ERR_HOST when it is damaged. */
 int log_read_record(const struct store *s, const struct store_log *log, uint64_t at,
@@ -98,7 +101,8 @@ void writer_close(struct store *s);
 int writer_temporary(struct store *s, char out[STORE_PATH_BYTES], struct error *err);
 /* A new name that is known as this writer's: its 16 digits and a count. */
 int writer_owner(struct store *s, char out[RECORD_OWNER_BYTES], struct error *err);
-/* Removes files of dead writers, counts them; dry: only counts. Never fails: what cannot be removed stays. */
+/* Removes files of dead writers, counts them; dry: only counts. Never fails: what cannot be
+ * removed stays. */
 void writer_sweep(struct store *s, bool dry, struct store_gc *count);
 bool writer_is_alive(struct store *s, const char writer[WRITER_BYTES]);
 

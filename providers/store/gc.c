@@ -1,5 +1,6 @@
-/* gc: removing from a folder store what nobody wants any more. A log is written anew without it, beside the old one,
- * and put in its place; then files go that no record names. Killed at any moment, it leaves a store that is whole. */
+/* gc: removing from a folder store what nobody wants any more. A log is written anew without it,
+ * beside the old one, and put in its place; then files go that no record names. Killed at any
+ * moment, it leaves a store that is whole. */
 #include "providers/store/dir.h"
 
 #include <dirent.h>
@@ -235,7 +236,8 @@ keep_log(struct collection *c, size_t which, const struct index_entry *entries, 
 	buf_free(&bytes);
 }
 
-/* Locks a log against appending: 1 with *fd; 0: another process has it, or it is another file by now. */
+/* Locks a log against appending: 1 with *fd; 0: another process has it, or it is another file by
+ * now. */
 static int
 lock_log(struct store *s, size_t which, int *fd, struct error *err)
 {

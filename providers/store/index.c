@@ -1,7 +1,8 @@
-/* index: which result is where in the logs of a folder store, and which log this store appends to.
+/* index: which result is where in the logs of a folder store, and which log this store appends
+ * to.
  *
- * A log is read once, hopping from header to header; later only what was appended since. Nothing is cut or
- * changed here but the torn end of a log whose lock is held. */
+ * A log is read once, hopping from header to header; later only what was appended since. Nothing
+ * is cut or changed here but the torn end of a log whose lock is held. */
 #include "providers/store/dir.h"
 
 #include <dirent.h>
@@ -327,7 +328,8 @@ index_own_locked(struct store *s, struct error *err)
 {
 	int rc;
 
-	/* Somebody may have removed the store meanwhile: nothing is to be written into a file without a name. */
+	/* Somebody may have removed the store meanwhile: nothing is to be written into a file
+	 * without a name. */
 	if (s->own >= 0 && is_at_its_name(s, s->logs[s->own].name, s->logs[s->own].fd))
 		return 0;
 	rc = index_refresh_locked(s, err);

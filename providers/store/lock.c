@@ -1,5 +1,6 @@
-/* lock: the lock file: {"pid":…,"run":…,"host":…,"since":"<RFC 3339>"} and LF, written by the holder behind its flock(2),
- * emptied before it is given back. The file stays: removing it would let two hold a lock each. */
+/* lock: the lock file: {"pid":…,"run":…,"host":…,"since":"<RFC 3339>"} and LF, written by the
+ * holder behind its flock(2), emptied before it is given back. The file stays: removing it would
+ * let two hold a lock each. */
 #include "providers/store/lock.h"
 
 #include "planner/base/arena.h"
@@ -83,7 +84,8 @@ write_holder(int fd, const char *run)
 	return (int)n;
 }
 
-/* A lock may be held for a moment by somebody who only looks (lock_holder) while the file still names a dead holder. */
+/* A lock may be held for a moment by somebody who only looks (lock_holder) while the file still
+ * names a dead holder. */
 static bool
 is_credible(const struct holder *h)
 {

@@ -1,5 +1,6 @@
-/* object: the objects of a folder store by name. Results are looked up in the logs (index.c) and put by commit.c; the others
- * are plain files: written under a temporary name, synced, renamed, their folder synced. */
+/* object: the objects of a folder store by name. Results are looked up in the logs (index.c) and
+ * put by commit.c; the others are plain files: written under a temporary name, synced, renamed,
+ * their folder synced. */
 #include "providers/store/dir.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* record: writing and reading the records of a log of results.
  *
- * A record is a header of RECORD_HEADER_BYTES, then result.json, then those of the parts tar, stdout and
- * stderr that are in the record, in this order, then LF. The header is text, one line, its fields of fixed
- * width with a blank between them:
+ * A record is a header of RECORD_HEADER_BYTES, then result.json, then those of the parts tar,
+ * stdout and stderr that are in the record, in this order, then LF. The header is text, one
+ * line, its fields of fixed width with a blank between them:
  *
  *   furrow-result 1   the version of the record
  *   64 hex            key
@@ -13,8 +13,8 @@
  *   16 hex            check: the first 8 bytes of the SHA-256 of the fields before it and of the body
  *   blanks, LF        up to the header's size
  *
- * A record counts when it is there to its LF; so the end of a log that a writer died over is never taken
- * for a result. */
+ * A record counts when it is there to its LF; so the end of a log that a writer died over is
+ * never taken for a result. */
 #include "providers/store/record.h"
 
 #include <inttypes.h>

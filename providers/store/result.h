@@ -21,21 +21,24 @@ struct result {
 	struct digest key;
 	struct str job, label, run, commit, patch_sha256;
 	uint32_t index, attempt;
-	struct str begun;  /* RFC 3339 */
+	struct str begun; /* RFC 3339 */
 	struct outcome outcome;
 	struct str stdout_text, stderr_text; /* absent: not inline */
 	bool has_tar;
 	struct pairs record;
 };
 
-/* Whether a stream's kept bytes go into result.json: short enough, and UTF-8. Otherwise they are a part of their own. */
+/* Whether a stream's kept bytes go into result.json: short enough, and UTF-8. Otherwise they are
+ * a part of their own. */
 bool result_is_inline(struct str bytes);
 
 void result_write(struct buf *out, const struct result *r);
-/* Times of outcome come out as begun_ns 0 and ended_ns how long it ran. ERR_INPUT: no result, or from a newer furrow. */
+/* Times of outcome come out as begun_ns 0 and ended_ns how long it ran. ERR_INPUT: no result, or
+ * from a newer furrow. */
 int result_parse(struct arena *a, struct result *out, struct str bytes, struct error *err);
 
 /* Reads and parses the result of a key. ERR_MISSING: there is none. */
-int result_load(struct store *s, struct arena *a, struct result *out, const struct digest *key, struct error *err);
+int result_load(struct store *s, struct arena *a, struct result *out, const struct digest *key,
+	struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
-/* unpack: a result's tar into a folder. The tar may have been made by anybody: nothing is written outside of the
- * folder, no link leads out of it, and what is written is bounded. Paths are walked one component at a time, never
- * through a symlink, so a link that an earlier member made cannot lead a later one astray. */
+/* unpack: a result's tar into a folder. The tar may have been made by anybody: nothing is
+ * written outside of the folder, no link leads out of it, and what is written is bounded. Paths
+ * are walked one component at a time, never through a symlink, so a link that an earlier member
+ * made cannot lead a later one astray. */
 #include "providers/store/collect.h"
 
 #include "providers/archive/lib.h"
@@ -86,7 +87,8 @@ step_into(int parent, const char *name, bool make)
 	return parent < 0 ? -errno : parent;
 }
 
-/* Opens the folder that path lies in, and gives its last part. < 0: -errno. depth: of that folder below the root. */
+/* Opens the folder that path lies in, and gives its last part. < 0: -errno. depth: of that
+ * folder below the root. */
 static int
 open_parent(int root, struct str path, bool make, char last[NAME_MAX + 1], int *depth)
 {
@@ -204,8 +206,8 @@ unpack_file(struct unpacking *u, int parent, const char *name)
 	return rc;
 }
 
-/* A target may climb only at its beginning, and not above the folder: depth levels from where the link really lies. What
- * follows goes down only, through links for which the same holds. */
+/* A target may climb only at its beginning, and not above the folder: depth levels from where
+ * the link really lies. What follows goes down only, through links for which the same holds. */
 static bool
 stays_inside(struct str target, int depth)
 {
@@ -337,7 +339,8 @@ collect_unpack(int tar_fd, int dir_fd, int64_t limit_bytes, struct error *err)
 
 		if (got == ARCHIVE_EOF)
 			break;
-		/* A warning tells of a name that this locale cannot show: it is there nevertheless. */
+		/* A warning tells of a name that this locale cannot show: it is there
+		 * nevertheless. */
 		rc = got == ARCHIVE_OK || got == ARCHIVE_WARN ? unpack_member(&u) : broken(&u);
 	}
 	u.lib->archive_read_free(u.archive);

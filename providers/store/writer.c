@@ -1,5 +1,6 @@
-/* writer: the temporary files of a store's writers, each in a folder that the writer holds a lock on. The lock ends with
- * the writer, so whoever gets it knows that the folder is a dead one's. */
+/* writer: the temporary files of a store's writers, each in a folder that the writer holds a
+ * lock on. The lock ends with the writer, so whoever gets it knows that the folder is a dead
+ * one's. */
 #include "providers/store/dir.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* store: how long results take: putting 1,000 small ones, listing 100,000, collecting 1,000. Prints a table.
+/* store: how long results take: putting 1,000 small ones, listing 100,000, collecting 1,000.
+ * Prints a table.
  *   store [FOLDER]   where to work (default: TMPDIR or /tmp); on a disk, a memory file system says nothing */
 #include "planner/base/clock.h"
 #include "planner/base/json.h"

@@ -1,4 +1,5 @@
-/* store_fixture: what the tests of the store share: a folder that goes away, results that are easy to make. */
+/* store_fixture: what the tests of the store share: a folder that goes away, results that are
+ * easy to make. */
 #ifndef FURROW_TESTS_STORE_FIXTURE_H
 #define FURROW_TESTS_STORE_FIXTURE_H
 

@@ -1,4 +1,5 @@
-/* Collecting: each task's folder old or new as a whole, the user's own files left alone, nothing outside written. */
+/* Collecting: each task's folder old or new as a whole, the user's own files left alone, nothing
+ * outside written. */
 #include "tests/unit/store_fixture.h"
 #include "tests/unit/tar_fixture.h"
 

@@ -1,4 +1,5 @@
-/* result.json: what is written is read; what is odd is refused or, when it is merely more, ignored. */
+/* result.json: what is written is read; what is odd is refused or, when it is merely more,
+ * ignored. */
 #include "tests/unit/store_fixture.h"
 
 static struct str

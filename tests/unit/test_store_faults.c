@@ -1,5 +1,5 @@
-/* The folder store when things go wrong: complete results or none, whatever happens to its writers, its disk and its
- * files. */
+/* The folder store when things go wrong: complete results or none, whatever happens to its
+ * writers, its disk and its files. */
 #include "tests/unit/store_fixture.h"
 
 #include <sched.h>
@@ -199,7 +199,8 @@ test_killed_at_any_moment(void **state)
 	assert_int_equal(check_all_whole(f->s), n + 1);
 }
 
-/* In a process of its own, so that its limits and mounts are. 0: as it should be, 77: cannot be tried. */
+/* In a process of its own, so that its limits and mounts are. 0: as it should be, 77: cannot be
+ * tried. */
 static int
 in_child(struct fixture *f, int (*run)(struct fixture *))
 {

@@ -9,7 +9,8 @@
 
 enum { PLENTY = 1 << 20 };
 
-/* A folder with the folder to unpack into, and a file and a folder beside it that must stay as they are. */
+/* A folder with the folder to unpack into, and a file and a folder beside it that must stay as
+ * they are. */
 struct unpack_fixture {
 	char root[128], path[192];
 	int fd;
