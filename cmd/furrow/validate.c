@@ -4,9 +4,7 @@
 #include "cmd/furrow/out.h"
 #include "planner/base/json.h"
 #include "planner/observed.h"
-
-#include <sys/utsname.h>
-#include <unistd.h>
+#include "providers/local/local.h"
 
 static const char help[] =
 	"usage: furrow validate [MANIFEST] [options]\n"
@@ -34,17 +32,13 @@ static const char help[] =
 	"  0 valid, perhaps with warnings; 64 not valid, not there, or the command line\n"
 	"  is wrong\n";
 
-/* What infra local has to offer. */
 static void
-check_here(const struct manifest *m, struct diagnostics *diags)
+check_here(struct arena *a, const struct manifest *m, struct diagnostics *diags)
 {
-	struct utsname name;
-	enum arch arch = ARCH_X86_64;
+	struct machine machine;
 
-	if (uname(&name) == 0 && strcmp(name.machine, "aarch64") == 0)
-		arch = ARCH_ARM64;
-	manifest_check_local(m, sysconf(_SC_NPROCESSORS_ONLN),
-		(int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), arch, diags);
+	local_read_machine(a, &machine);
+	manifest_check_local(m, machine.cpus, machine.memory_bytes, machine.arch, diags);
 }
 
 static int64_t
@@ -166,7 +160,7 @@ validate(struct arena *a, const struct options *o)
 		return out_fail(&err);
 	if (manifest_file_parse(&file, a, &m, &diags, str_from(o->infra), &err) == 0 &&
 		m.instances.infra.kind == INFRA_LOCAL)
-		check_here(&m, &diags);
+		check_here(a, &m, &diags);
 	return o->json ? print_json(&m, &diags) : print_words(a, &file, &m, &diags);
 }
 
