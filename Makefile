@@ -11,6 +11,9 @@ VERSION := 0.1.0
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
 	-fcf-protection=full -ftrivial-auto-var-init=zero
+ifneq ($(findstring clang,$(CC)),)
+HARDEN += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+endif
 OPT ?= -O2 -g $(HARDEN)
 SAN ?=
 LINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
@@ -32,7 +35,7 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
-EXECUTE := critical events executor journal layout nodes places pool read_attempts read_nodes reader ready retry scan \
+EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes reader ready retry scan \
 	spans state timings
 PROVIDERS := dynlib archive/lib container/archive container/engine git/blob git/bytes git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
