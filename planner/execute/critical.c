@@ -1,10 +1,11 @@
-/* critical: walks back from the end of a run. At every moment of it there is one node to say what the run was waiting
- * for, so the shares add up to the wall time by construction.
+/* critical: walks back from the end of a run. At every moment of it there is one node to say what
+ * the run was waiting for, so the shares add up to the wall time by construction.
  *
- * From the end of an attempt the walk goes to where it held its slot or its worker from. Then, if it had waited for a slot,
- * to whatever freed that: the last process that ended at the same place, or the environment that gave it. Else to the
- * attempt before it, or, from the first, to the last that ended of what the node comes after. What lies between the
- * two is the later one's queue. No attempt is visited twice, so the walk ends whatever a journal claims. */
+ * From the end of an attempt the walk goes to where it held its slot or its worker from. Then, if
+ * it had waited for a slot, to whatever freed that: the last process that ended at the same place,
+ * or the environment that gave it. Else to the attempt before it, or, from the first, to the last
+ * that ended of what the node comes after. What lies between the two is the later one's queue. No
+ * attempt is visited twice, so the walk ends whatever a journal claims. */
 #include "planner/execute/critical.h"
 
 #include "planner/execute/layout.h"
@@ -25,9 +26,11 @@ struct walk {
 	struct arena *scratch;
 	struct release *releases; /* sorted by place, time */
 	size_t n_releases;
-	size_t *limits;      /* [n_releases] at the first release of a place: where its next search ends; times only fall */
-	uint32_t *latest;    /* [n_groups] the last to end of what a group comes after, NOBODY - 1: not looked for yet */
-	bool **visited;      /* [n_nodes][n_attempts], NULL: none */
+	/* [n_releases] at the first release of a place: where its next search ends. */
+	size_t *limits;
+	/* [n_groups] the last to end of what a group comes after, NOBODY - 1: not looked for yet */
+	uint32_t *latest;
+	bool **visited; /* [n_nodes][n_attempts], NULL: none */
 	/* where the walk is */
 	uint32_t node, attempt;
 	int64_t at_ns;
@@ -128,8 +131,8 @@ was_visited(const struct walk *w, uint32_t node, uint32_t attempt)
 	return w->visited[node] && w->visited[node][attempt];
 }
 
-/* The last release at a place after `after_ns` and until now; NULL: none. What is later than now, or was visited, is
- * never looked at again. */
+/* The last release at a place after `after_ns` and until now; NULL: none. What is later than now,
+ * or was visited, is never looked at again. */
 static const struct release *
 find_release(struct walk *w, uint32_t place, int64_t after_ns)
 {
@@ -157,7 +160,8 @@ look_for_latest(const struct timings *t, const struct timing_group *group)
 	for (size_t r = 0; r < group->n_after; r++) {
 		const struct timing_ids *ids = &group->after[r];
 
-		for (size_t i = critical_lower_bound(t, ids->kind, ids->first); i < t->n_nodes; i++) {
+		for (size_t i = critical_lower_bound(t, ids->kind, ids->first); i < t->n_nodes;
+			i++) {
 			const struct timing_node *n = &t->nodes[i];
 
 			if (n->kind != ids->kind || n->index > ids->last)
@@ -196,15 +200,15 @@ attribute(struct walk *w, int64_t from_ns)
 		w->t->critical_phase_ns[PHASE_QUEUE] +=
 			(w->at_ns < a->begin_ns ? w->at_ns : a->begin_ns) - from_ns;
 	if (w->at_ns > end) /* nothing came after it */
-		w->t->critical_phase_ns[PHASE_OTHER] +=
-			w->at_ns - (from_ns > end ? from_ns : end);
+		w->t->critical_phase_ns[PHASE_OTHER] += w->at_ns - (from_ns > end ? from_ns : end);
 	layout_add(w->t->critical_phase_ns, a, end, from_ns, w->at_ns);
 	n->critical = true;
 	n->critical_ns += w->at_ns - from_ns;
 	w->at_ns = from_ns;
 }
 
-/* Goes over to another attempt, giving the time until its end (or the end of its process) to this one. */
+/* Goes over to another attempt, giving the time until its end (or the end of its process) to this
+ * one. */
 static bool
 go_to(struct walk *w, uint32_t node, uint32_t attempt, int64_t t_ns)
 {
@@ -246,7 +250,8 @@ step_back(struct walk *w)
 	return go_to(w, latest, w->t->nodes[latest].n_attempts - 1, w->t->nodes[latest].end_ns);
 }
 
-/* What had the run wait at its end: of those that go on, the one that began first; else the last that ended. */
+/* What had the run wait at its end: of those that go on, the one that began first; else the last
+ * that ended. */
 static uint32_t
 last_node(const struct timings *t, uint32_t last_ended)
 {

@@ -70,7 +70,8 @@ on_interrupt(struct run *r, const struct exec_event *ev)
 		"the run was interrupted");
 }
 
-/* Whatever runs there besides the one that told is as good as gone; each still has to answer, and that may need a push. */
+/* Whatever runs there besides the one that told is as good as gone; each still has to answer, and
+ * that may need a push. */
 static void
 lose_place(struct run *r, const struct flight *teller)
 {
@@ -144,7 +145,8 @@ may_try_again(struct run *r, const struct flight *f, const struct outcome *o, co
 	return retry_again(&r->retry, is_task, f->call.attempt, o, e, delay_ns);
 }
 
-/* What the answer of a failed attempt really says: a task that was stopped because its place was lost was not cancelled. */
+/* What the answer of a failed attempt really says: a task that was stopped because its place was
+ * lost was not cancelled. */
 static struct error
 read_failure(const struct run *r, const struct flight *f, const struct error *said,
 	struct outcome *outcome)
@@ -177,9 +179,9 @@ end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, 
 
 	if (r->journal)
 		run_wrote(r, journal_end(r->journal, &f->call,
-				     cancelled ? "cancelled" :
-				     outcome.place_lost ? "abandoned" :
-							  "failed",
+				     cancelled		  ? "cancelled"
+				     : outcome.place_lost ? "abandoned"
+							  : "failed",
 				     &outcome, &e, again ? t_ns + delay_ns : -1, t_ns,
 				     &r->journal_error));
 	tell_end(r, f, state, &outcome, &e, again, t_ns);
@@ -258,7 +260,8 @@ on_phase(struct run *r, const struct exec_event *ev)
 		return;
 	f->phase = ev->phase;
 	if (r->journal && f->place == NO_PLACE)
-		run_wrote(r, journal_phase(r->journal, &f->call, ev->phase, t_ns, &r->journal_error));
+		run_wrote(
+			r, journal_phase(r->journal, &f->call, ev->phase, t_ns, &r->journal_error));
 	if (o && o->phase)
 		o->phase(o->ctx, f->call.node_index, ev->phase, t_ns);
 }
@@ -274,7 +277,8 @@ on_intent(struct run *r, const struct exec_event *ev)
 	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !f->call.node->always)
 		code = ERR_CANCELLED;
 	else if (r->journal && ev->type == EVENT_INTENT)
-		code = journal_intent(r->journal, &f->call, ev->text, ev->text2, t_ns, &r->journal_error);
+		code = journal_intent(
+			r->journal, &f->call, ev->text, ev->text2, t_ns, &r->journal_error);
 	else if (r->journal)
 		code = journal_effect(r->journal, &f->call, ev->text, t_ns, &r->journal_error);
 	if (code || !r->journal) {

@@ -1,5 +1,6 @@
-/* executor: the loop. What is ready is handed out, then the world is waited for; what it says is dealt with in events.c,
- * what follows for other nodes in nodes.c. A dry run walks the same loop, only that every attempt ends well at once. */
+/* executor: the loop. What is ready is handed out, then the world is waited for; what it says is
+ * dealt with in events.c, what follows for other nodes in nodes.c. A dry run walks the same loop,
+ * only that every attempt ends well at once. */
 #include "planner/execute/executor.h"
 
 #include "planner/execute/journal.h"
@@ -30,8 +31,8 @@ write_begin(struct run *r, struct flight *f, int64_t t_ns, const char *why)
 
 	if (!r->journal)
 		return true;
-	run_wrote(r, journal_begin(r->journal, &f->call, f->phase, t_ns, r->nodes[node].ready_ns, why,
-			     &r->journal_error));
+	run_wrote(r, journal_begin(r->journal, &f->call, f->phase, t_ns, r->nodes[node].ready_ns,
+			     why, &r->journal_error));
 	return !r->journal_error.code || f->call.node->always;
 }
 
@@ -105,8 +106,8 @@ find_placeless(struct run *r)
 		return;
 	r->placeless = true;
 	error_set(&why, ERR_CANCELLED, "not begun: there is no place to run it (%s)",
-		r->places.n ? "every environment that was ready has been lost" :
-			      "no environment got ready, or none gave a slot");
+		r->places.n ? "every environment that was ready has been lost"
+			    : "no environment got ready, or none gave a slot");
 	nodes_cancel_waiting(r, true, &why);
 }
 
@@ -223,7 +224,8 @@ loop(struct run *r)
 
 	for (;;) {
 		if (r->journal_error.code)
-			run_escalate(r, LEVEL_STOP, ERR_CANCELLED, "the journal could not be written");
+			run_escalate(
+				r, LEVEL_STOP, ERR_CANCELLED, "the journal could not be written");
 		find_placeless(r);
 		hand_out(r);
 		if (r->n_ended == r->graph->n_nodes)
@@ -278,8 +280,9 @@ judge(const struct run *r, struct error *err)
 	if (res->n_failed == 0 && res->n_cancelled == 0)
 		return 0;
 	if (res->interrupted)
-		return error_set(err, ERR_CANCELLED, "interrupted: %u of %u tasks are done, the others "
-						     "are left for the next time",
+		return error_set(err, ERR_CANCELLED,
+			"interrupted: %u of %u tasks are done, the others "
+			"are left for the next time",
 			res->tasks_ok, n_tasks);
 	if (r->other_failure) {
 		if (err)
@@ -292,11 +295,12 @@ judge(const struct run *r, struct error *err)
 		return error_set(err, ERR_TASK, "%u of %u tasks failed; the first was %s: %s",
 			res->tasks_failed, n_tasks, res->first_failed_id, res->first_error.message);
 	if (res->out_of_time)
-		return error_set(err, ERR_TASK, "max_duration passed when %u of %u tasks were done; raise "
-						"it, or run this again to go on",
+		return error_set(err, ERR_TASK,
+			"max_duration passed when %u of %u tasks were done; raise "
+			"it, or run this again to go on",
 			res->tasks_ok, n_tasks);
-	return error_set(err, ERR_CANCELLED, "%u of %u tasks were cancelled", res->tasks_cancelled,
-		n_tasks);
+	return error_set(
+		err, ERR_CANCELLED, "%u of %u tasks were cancelled", res->tasks_cancelled, n_tasks);
 }
 
 int

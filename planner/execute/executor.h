@@ -1,9 +1,9 @@
-/* executor: walks a frozen graph. One coordinator (the caller's thread) owns all state of the run and is the only
- * writer of the journal. Readiness is a counter per node; among ready nodes the one with the longest remaining
- * path goes first.
+/* executor: walks a frozen graph. One coordinator (the caller's thread) owns all state of the run
+ * and is the only writer of the journal. Readiness is a counter per node; among ready nodes the one
+ * with the longest remaining path goes first.
  *
- * It reaches the world through a port, which is threads and a provider in earnest (pool.h) and a scripted world on
- * a virtual clock in tests: the loop itself is the same. */
+ * It reaches the world through a port, which is threads and a provider in earnest (pool.h) and a
+ * scripted world on a virtual clock in tests: the loop itself is the same. */
 #ifndef FURROW_EXECUTOR_H
 #define FURROW_EXECUTOR_H
 
@@ -12,12 +12,12 @@
 struct journal;
 
 enum exec_event_type {
-	EVENT_BEGUN,     /* call, t_ns */
-	EVENT_PHASE,     /* call, t_ns, phase */
-	EVENT_INTENT,    /* call, text (op), text2 (token), waiter; the port's `ack` frees the waiting thread */
-	EVENT_EFFECT,    /* call, text (id); likewise */
-	EVENT_ANSWER,    /* call, step, outcome, err */
-	EVENT_INTERRUPT  /* SIGINT or SIGTERM: signal; the second one stops what runs */
+	EVENT_BEGUN,	/* call, t_ns */
+	EVENT_PHASE,	/* call, t_ns, phase */
+	EVENT_INTENT,	/* call, text (op), text2 (token), waiter: `ack` lets that go on */
+	EVENT_EFFECT,	/* call, text (id); likewise */
+	EVENT_ANSWER,	/* call, step, outcome, err */
+	EVENT_INTERRUPT /* SIGINT or SIGTERM: signal; the second one stops what runs */
 };
 
 struct exec_event {
@@ -35,59 +35,68 @@ struct exec_event {
 
 struct exec_port {
 	void *ctx;
-	int64_t (*now_ns)(void *ctx);  /* nanoseconds since the run began */
-	/* Answers may come at any time after start and submit, also before these return: by way of wait. */
+	int64_t (*now_ns)(void *ctx); /* nanoseconds since the run began */
+	/* Answers may come at any time after start and submit, also before these return: by way of
+	 * wait. */
 	void (*start)(void *ctx, struct call *call);  /* a step, on some worker; never blocks */
 	void (*submit)(void *ctx, struct call *call); /* a task; never blocks */
 	void (*stop)(void *ctx, struct call *call, int64_t grace_ns);
 	/* Waits until an event came or until_ns (INT64_MAX: for ever); false: the time came. */
 	bool (*wait)(void *ctx, int64_t until_ns, struct exec_event *out);
-	/* The line is on disk (0); or it isn't, so the call must not be made: ERR_CANCELLED when the run is being ended,
-	 * ERR_HOST when the journal could not be written. */
+	/* The line is on disk (0); or it isn't, so the call must not be made: ERR_CANCELLED when
+	 * the run is being ended, ERR_HOST when the journal could not be written. */
 	void (*ack)(void *ctx, void *waiter, int result);
 	const struct sink *sink; /* what calls are given */
 };
 
 struct retry_policy {
-	uint32_t task_attempts;  /* in all */
-	unsigned task_for_mask;  /* of enum retry_for */
-	const int *exit_codes;   /* if any: RETRY_ERROR holds for these only */
+	uint32_t task_attempts; /* in all */
+	unsigned task_for_mask; /* of enum retry_for */
+	const int *exit_codes;	/* if any: RETRY_ERROR holds for these only */
 	size_t n_exit_codes;
-	uint32_t step_attempts;  /* of other nodes, for transient and throttled failures */
-	int64_t delay_ns;        /* base; doubles, full jitter, at most 20 s */
-	uint64_t seed;           /* of the jitter: same seed, same run */
+	uint32_t step_attempts; /* of other nodes, for transient and throttled failures */
+	int64_t delay_ns;	/* base; doubles, full jitter, at most 20 s */
+	uint64_t seed;		/* of the jitter: same seed, same run */
 };
 
 enum node_state {
-	NODE_WAITING, NODE_READY, NODE_RUNNING, NODE_PENDING, NODE_OK, NODE_FAILED,
+	NODE_WAITING,
+	NODE_READY,
+	NODE_RUNNING,
+	NODE_PENDING,
+	NODE_OK,
+	NODE_FAILED,
 	NODE_CANCELLED, /* never begun, or ended by request */
 };
 
-/* Called on the coordinator's thread; must not block for long. Any may be NULL, and the observer too. */
+/* Called on the coordinator's thread; must not block for long. Any may be NULL, and the observer
+ * too. */
 struct exec_observer {
 	void *ctx;
 	void (*begin)(void *ctx, uint32_t node, uint32_t attempt, int64_t t_ns); /* handed out */
-	void (*begun)(void *ctx, uint32_t node, int64_t t_ns);                  /* a task's process runs */
+	void (*begun)(void *ctx, uint32_t node, int64_t t_ns); /* a task's process runs */
 	void (*phase)(void *ctx, uint32_t node, enum phase phase, int64_t t_ns);
-	/* err: NULL when ok. will_retry: another attempt follows. A node that is cancelled before it began: attempt 0,
-	 * outcome NULL. */
+	/* err: NULL when ok. will_retry: another attempt follows. A node that is cancelled before
+	 * it began: attempt 0, outcome NULL. */
 	void (*end)(void *ctx, uint32_t node, uint32_t attempt, enum node_state state,
-		const struct outcome *outcome, const struct error *err, bool will_retry, int64_t t_ns);
+		const struct outcome *outcome, const struct error *err, bool will_retry,
+		int64_t t_ns);
 	void (*interrupt)(void *ctx, int count);
 	void (*tick)(void *ctx, int64_t t_ns); /* about ten times a second while something runs */
-	int64_t tick_ns; /* 0: no ticks */
+	int64_t tick_ns;		       /* 0: no ticks */
 };
 
 struct exec_options {
-	uint32_t max_slots;      /* -j: tasks at a time over all places; 0: no limit */
-	bool fail_fast;          /* after a failed task nothing new is started, as after a first interrupt */
-	int64_t deadline_ns;     /* max_duration, since the run began; <= 0: none. Then as a second interrupt */
+	uint32_t max_slots; /* -j: tasks at a time over all places; 0: no limit */
+	bool fail_fast; /* after a failed task nothing new is started, as after a first interrupt */
+	int64_t deadline_ns; /* max_duration; <= 0: none. When it comes: as a second interrupt */
 	int64_t task_timeout_ns; /* <= 0: none */
-	int64_t grace_ns;        /* between TERM and KILL */
-	uint32_t ahead;          /* tasks given to a place beyond its slots, so that no slot waits for a round trip: they
-	                          * have to queue there. Not while max_slots is what limits */
+	int64_t grace_ns;	 /* between TERM and KILL */
+	/* Tasks given to a place beyond its slots, so that no slot waits for a round trip: they
+	 * have to queue there. Not while max_slots is what limits. */
+	uint32_t ahead;
 	struct retry_policy retry;
-	bool dry_run;            /* -n: walks the same loop, starts nothing */
+	bool dry_run; /* -n: walks the same loop, starts nothing */
 };
 
 struct exec_result {
@@ -95,21 +104,23 @@ struct exec_result {
 	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
 	int64_t wall_ns;
 	bool interrupted, out_of_time;
-	uint8_t *states; /* [n_nodes] enum node_state, in the arena given */
+	uint8_t *states;	  /* [n_nodes] enum node_state, in the arena given */
 	struct error first_error; /* of the node that failed first; code ERR_NONE: none */
 	uint32_t first_failed;
 	char first_failed_id[KIND_ID_BYTES];
 };
 
-/* Runs the graph to its end. 0 when every node is ok, else the code that decides the exit: ERR_HOST when the journal could
- * not be written, ERR_CANCELLED when interrupted, the code of the first that failed with another one than ERR_TASK
- * (or ERR_HOST when tasks had no place to run at), ERR_TASK when tasks failed or max_duration passed. *err tells it.
- * journal may be NULL (reads, tests). A journal that cannot be written ends the run as a second interrupt would.
+/* Runs the graph to its end. 0 when every node is ok, else the code that decides the exit: ERR_HOST
+ * when the journal could not be written, ERR_CANCELLED when interrupted, the code of the first that
+ * failed with another one than ERR_TASK (or ERR_HOST when tasks had no place to run at), ERR_TASK
+ * when tasks failed or max_duration passed. *err tells it. journal may be NULL (reads, tests). A
+ * journal that cannot be written ends the run as a second interrupt would.
  *
- * The first interrupt cancels all that has not begun, what waits for another attempt, what is PENDING, and what queues at
- * a place; what runs goes on to its end, unless it asks for an intent: that is refused. The second stops tasks with
- * grace_ns, the third with none; a step that runs is waited for. `always` nodes run in any case. A PENDING step that is
- * given up is not called again: what its provider_data holds is the provider's to find and free at its own end. */
+ * The first interrupt cancels all that has not begun, what waits for another attempt, what is
+ * PENDING, and what queues at a place; what runs goes on to its end, unless it asks for an intent:
+ * that is refused. The second stops tasks with grace_ns, the third with none; a step that runs is
+ * waited for. `always` nodes run in any case. A PENDING step that is given up is not called again:
+ * what its provider_data holds is the provider's to find and free at its own end. */
 int executor_run(struct arena *a, const struct graph *graph, const struct exec_options *options,
 	const struct exec_port *port, struct journal *journal, const struct exec_observer *observer,
 	struct exec_result *result, struct error *err);

@@ -1,44 +1,60 @@
 /* journal: writing the journal of a run.
  *
- * The format, version 1: JSON lines (one object a line, UTF-8, ended by a line feed). What is after the last line feed is a
- * torn line and counts as never written. Every line has "ev" and "n", its number from 0 on, so that a missing line shows;
- * "t" is nanoseconds since the run began (CLOCK_BOOTTIME) and never goes back. Readers skip members and events that
- * they don't know. What is empty, zero or false is left out, but for ev, n, t, ready.
+ * The format, version 1: JSON lines (one object a line, UTF-8, ended by a line feed). What is after
+ * the last line feed is a torn line and counts as never written. Every line has "ev" and "n", its
+ * number from 0 on, so that a missing line shows; "t" is nanoseconds since the run began
+ * (CLOCK_BOOTTIME) and never goes back. Readers skip members and events that they don't know. What
+ * is empty, zero or false is left out, but for ev, n, t, ready.
  *
- * First the head, which is line 0, then the nodes:
+ * First the head, which is line 0, then the nodes, one line for neighbours that differ in their
+ * index alone:
  *
- *   {"ev":"run","v":1,"n":0,"run":ULID,"trace":32 hex,"span":16 hex: the root's,"wall0":RFC 3339,"job":…,"infra":…,
- *    "manifest":"sha256:…","manifest_path":…,"plan":"sha256:…","commit":…,"dirty":true,"patch":"sha256:…","pid":…,
+ *   {"ev":"run","v":1,"n":0,"run":ULID,"trace":32 hex,"span":16 hex (the root's),
+ *    "wall0":RFC 3339,"job":…,"infra":…,"manifest":"sha256:…","manifest_path":…,
+ *    "plan":"sha256:…","commit":…,"dirty":true,"patch":"sha256:…","pid":…,
  *    "tasks":of the job,"in_place":of these}
- *   {"ev":"node","n":…,"id":"task[0..99,101]","kind":"task","after":["source","instance[0..2]"],
- *    "needs":"slot","gives":"slot"}    one line for neighbours that differ in their index alone
+ *   {"ev":"node","n":…,"id":"task[0..99,101]","kind":"task",
+ *    "after":["source","instance[0..2]"],"needs":"slot","gives":"slot"}
  *
  * then, as things happen:
  *
- *   {"ev":"begin","n":…,"t":…,"span":16 hex,"node":"task[3]","phase":"run","ready":ns,"why":…,"place":i,"try":2}
- *       An attempt is handed out. ready: since when it could have been. why: what it waited for last: "start" (nothing),
- *       "after" (what it comes after), "slot" (a free slot; it may still queue at the place), "retry" (its delay).
- *       place: index of the environment whose slot it has, when not 0. try: when not 1. parent: the root's span.
- *   {"ev":"phase",…,"span":…,"phase":"boot"}         goes over to another phase; not told of tasks
- *   {"ev":"intent",…,"span":…,"op":…,"token":…}      on disk before the call goes out
- *   {"ev":"effect",…,"span":…,"id":…}                what came of it; on disk before anything is built on it
- *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned","err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},
- *    "retry":ns when the next attempt is due,"a":{…}}
- *       abandoned: its place was lost. a: what is known of it:
- *       slots (given) · ran [begun ns, ended ns] of a task's process · exit · sig · timeout true · cpu ns · rss bytes ·
- *       out, errs: bytes written to stdout, stderr · out_kept, errs_kept when less · files [bytes, count] of outputs ·
- *       ph {"boot":ns,…}: shares of its time by phase, when it isn't what ran and the `phase` lines say anyway
- *   {"ev":"done",…,"exit":code,"ok":nodes,"failed":…,"cancelled":…,"tasks_ok":…,"tasks_failed":…,
- *    "tasks_cancelled":…,"interrupted":true,"out_of_time":true,"first":"task[3]","err":{…}}
- *       The run ended in order; first and err tell of the node that failed first. A node without `begin` was cancelled.
+ *   {"ev":"begin","n":…,"t":…,"span":16 hex,"node":"task[3]","phase":"run","ready":ns,
+ *    "why":…,"place":i,"try":2}
+ *       An attempt is handed out. ready: since when it could have been. why: what it waited for
+ *       last: "start" (nothing), "after" (what it comes after), "slot" (a free slot; it may still
+ *       queue at the place), "retry" (its delay). place: index of the environment whose slot it
+ *       has, when not 0. try: when not 1. Its parent is the root's span.
+ *   {"ev":"phase",…,"span":…,"phase":"boot"}
+ *       It goes over to another phase. Not told of tasks.
+ *   {"ev":"intent",…,"span":…,"op":…,"token":…}
+ *       On disk before the call goes out.
+ *   {"ev":"effect",…,"span":…,"id":…}
+ *       What came of it. On disk before anything is built on it.
+ *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned",
+ *    "err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},"retry":ns,"a":{…}}
+ *       abandoned: its place was lost. retry: when the next attempt is due. a: what is known:
+ *         slots         given
+ *         ran           [begun ns, ended ns] of a task's process
+ *         exit, sig     its status; -1 and the signal that ended it
+ *         timeout       true
+ *         cpu, rss      ns, bytes
+ *         out, errs     bytes written to stdout and stderr
+ *         out_kept, errs_kept   when less
+ *         files         [bytes, count] of its outputs
+ *         ph            {"boot":ns,…}: shares of its time by phase, but for what `ran` and the
+ *                       `phase` lines say anyway
+ *   {"ev":"done",…,"exit":code,"ok":nodes,"failed":…,"cancelled":…,"tasks_ok":…,
+ *    "tasks_failed":…,"tasks_cancelled":…,"interrupted":true,"out_of_time":true,
+ *    "first":"task[3]","err":{…}}
+ *       The run ended in order; first and err tell of the node that failed first. A node without
+ *       a `begin` was cancelled.
  *
- * Durability: the head and the nodes, an intent, an effect and `done` are on disk when the call returns; the others when
- * journal_sync is called. */
+ * Durability: the head, the nodes and `done` are on disk when the call returns, the others when
+ * journal_sync was called: the executor does that before an intent or an effect goes on, and for
+ * the others within 50 ms. */
 #include "planner/execute/journal.h"
 
-#include "planner/base/clock.h"
-#include "planner/base/json.h"
-#include "planner/ranges.h"
+#include "planner/execute/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,25 +63,14 @@
 
 struct journal {
 	int fd;
-	uint64_t n;       /* number of the next line */
-	int64_t size;     /* bytes of whole lines in the file */
-	int64_t last_ns;  /* t of the last line */
+	uint64_t n;	 /* number of the next line */
+	int64_t size;	 /* bytes of whole lines in the file */
+	int64_t last_ns; /* t of the last line */
 	bool unsynced;
 	struct error broken; /* code ERR_NONE: it isn't */
 	struct buf line;     /* reused */
 	char trace[33];
 	char path[];
-};
-
-static const char *const code_names[] = {
-	[-ERR_INPUT] = "input",
-	[-ERR_TASK] = "task",
-	[-ERR_HOST] = "host",
-	[-ERR_STALE] = "stale",
-	[-ERR_LOCKED] = "locked",
-	[-ERR_CANCELLED] = "cancelled",
-	[-ERR_MISSING] = "missing",
-	[-ERR_INTERNAL] = "internal",
 };
 
 enum phase
@@ -97,7 +102,8 @@ journal_trace(const struct journal *j)
 	return j->trace;
 }
 
-/* The finaliser of splitmix64 is a bijection: numbers of one trace never meet. W3C forbids the span of all zeros. */
+/* The finaliser of splitmix64 is a bijection: numbers of one trace never meet. W3C forbids the span
+ * of all zeros. */
 void
 journal_span(char out[17], const char *trace, uint64_t serial)
 {
@@ -117,103 +123,8 @@ journal_span(char out[17], const char *trace, uint64_t serial)
 	out[16] = '\0';
 }
 
-static void
-add_int(struct buf *b, int64_t value)
-{
-	uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-	char digits[24], *p = digits + sizeof(digits);
-
-	do {
-		*--p = (char)('0' + u % 10);
-		u /= 10;
-	} while (u);
-	if (value < 0)
-		*--p = '-';
-	buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
-}
-
-static void
-member_int(struct buf *b, const char *name, int64_t value)
-{
-	json_add_name(b, name);
-	add_int(b, value);
-}
-
-static void
-member_count(struct buf *b, const char *name, int64_t value)
-{
-	if (value != 0)
-		member_int(b, name, value);
-}
-
-static void
-member_pair(struct buf *b, const char *name, int64_t first, int64_t second)
-{
-	json_add_name(b, name);
-	buf_add_char(b, '[');
-	add_int(b, first);
-	buf_add_char(b, ',');
-	add_int(b, second);
-	buf_add_char(b, ']');
-}
-
-static void
-member_flag(struct buf *b, const char *name, bool value)
-{
-	if (value)
-		json_add_member_bool(b, name, true);
-}
-
-static void
-member_text(struct buf *b, const char *name, struct str value)
-{
-	if (value.n)
-		json_add_member_string(b, name, value);
-}
-
-static void
-member_cstr(struct buf *b, const char *name, const char *value)
-{
-	member_text(b, name, str_from(value));
-}
-
-/* What is known to need no escapes. */
-static void
-member_plain(struct buf *b, const char *name, const char *value)
-{
-	json_add_name(b, name);
-	buf_add_char(b, '"');
-	buf_add_cstr(b, value);
-	buf_add_char(b, '"');
-}
-
-static void
-member_sha256(struct buf *b, const char *name, const struct digest *d)
-{
-	char hex[DIGEST_HEX_BYTES];
-
-	if (digest_is_zero(d))
-		return;
-	digest_hex(hex, d);
-	json_add_name(b, name);
-	buf_addf(b, "\"sha256:%s\"", hex);
-}
-
-static void
-member_id(struct buf *b, const char *name, enum kind kind, uint32_t index)
-{
-	json_add_name(b, name);
-	buf_add_char(b, '"');
-	buf_add_cstr(b, kind_name(kind));
-	if (kind_is_indexed(kind)) {
-		buf_add_char(b, '[');
-		add_int(b, index);
-		buf_add_char(b, ']');
-	}
-	buf_add_char(b, '"');
-}
-
-/* The file ends with a whole line, whatever happens: what a full disk left of this one is taken back. */
+/* The file ends with a whole line, whatever happens: what a full disk left of this one is taken
+ * back. */
 static int
 break_journal(struct journal *j, int os_errno, const char *what, struct error *err)
 {
@@ -258,7 +169,7 @@ open_line(struct journal *j, const char *ev)
 {
 	buf_clear(&j->line);
 	buf_add_char(&j->line, '{');
-	member_plain(&j->line, "ev", ev);
+	line_plain(&j->line, "ev", ev);
 }
 
 static void
@@ -267,136 +178,36 @@ open_event(struct journal *j, const char *ev, int64_t t_ns)
 	if (t_ns > j->last_ns)
 		j->last_ns = t_ns;
 	open_line(j, ev);
-	member_int(&j->line, "n", (int64_t)j->n);
-	member_int(&j->line, "t", j->last_ns);
+	line_int(&j->line, "n", (int64_t)j->n);
+	line_int(&j->line, "t", j->last_ns);
 }
 
 static void
 open_call(struct journal *j, const char *ev, const struct call *call, int64_t t_ns)
 {
 	open_event(j, ev, t_ns);
-	member_plain(&j->line, "span", call->span);
+	line_plain(&j->line, "span", call->span);
 }
 
 static int
-write_head(struct journal *j, const struct journal_head *h, struct error *err)
+write_head(struct journal *j, const struct journal_head *head, struct error *err)
 {
-	char wall0[CLOCK_RFC3339_BYTES], root[17];
-	struct buf *b = &j->line;
-
-	clock_format_rfc3339(wall0, h->wall0_ns);
-	journal_span(root, j->trace, 0);
 	open_line(j, "run");
-	member_int(b, "v", JOURNAL_VERSION);
-	member_int(b, "n", 0);
-	member_cstr(b, "run", h->run);
-	member_plain(b, "trace", j->trace);
-	member_plain(b, "span", root);
-	member_plain(b, "wall0", wall0);
-	member_text(b, "job", h->job);
-	member_text(b, "infra", h->infra);
-	member_sha256(b, "manifest", &h->manifest);
-	member_text(b, "manifest_path", h->manifest_path);
-	member_sha256(b, "plan", &h->plan);
-	member_text(b, "commit", h->commit);
-	member_flag(b, "dirty", h->dirty);
-	if (h->patch_sha256.n) {
-		json_add_name(b, "patch");
-		buf_addf(b, "\"sha256:%.*s\"", STR_ARG(h->patch_sha256));
-	}
-	member_count(b, "pid", h->pid);
-	member_count(b, "tasks", h->n_tasks);
-	member_count(b, "in_place", h->n_in_place);
-	return write_line(j, err);
-}
-
-/* How many of the edges from `at` on lead to one kind, upwards by index. */
-static uint32_t
-run_of_kind(const struct graph *g, const uint32_t *edges, uint32_t n)
-{
-	const struct node *nodes = g->nodes;
-	uint32_t i = 1;
-
-	while (i < n && nodes[edges[i]].kind == nodes[edges[0]].kind &&
-		nodes[edges[i]].index > nodes[edges[i - 1]].index)
-		i++;
-	return i;
-}
-
-/* "kind[0..3,7]" of n nodes of one kind, upwards by index; numbers is scratch for n. */
-static void
-add_ids(struct buf *b, const struct graph *g, const uint32_t *edges, uint32_t n, uint32_t *numbers)
-{
-	enum kind kind = g->nodes[edges[0]].kind;
-
-	buf_add_char(b, '"');
-	buf_add_cstr(b, kind_name(kind));
-	if (kind_is_indexed(kind)) {
-		for (uint32_t i = 0; i < n; i++)
-			numbers[i] = g->nodes[edges[i]].index;
-		buf_add_char(b, '[');
-		ranges_add(b, numbers, n, 0);
-		buf_add_char(b, ']');
-	}
-	buf_add_char(b, '"');
-}
-
-static bool
-fold_together(const struct graph *g, const struct node *a, const struct node *b)
-{
-	return a->kind == b->kind && kind_is_indexed(a->kind) && b->index > a->index &&
-	       a->needs_slot == b->needs_slot && a->gives_slots == b->gives_slots &&
-	       a->n_after == b->n_after &&
-	       (a->n_after == 0 || memcmp(g->edges + a->after, g->edges + b->after,
-					    a->n_after * sizeof(*g->edges)) == 0);
-}
-
-/* The line of the n nodes from `first` on. */
-static int
-write_node(struct journal *j, const struct graph *g, uint32_t first, uint32_t n, uint32_t *members,
-	uint32_t *numbers, struct error *err)
-{
-	const struct node *node = &g->nodes[first];
-	const uint32_t *edges = g->edges + node->after;
-	struct buf *b = &j->line;
-
-	open_line(j, "node");
-	member_int(b, "n", (int64_t)j->n);
-	json_add_name(b, "id");
-	for (uint32_t i = 0; i < n; i++)
-		members[i] = first + i;
-	add_ids(b, g, members, n, numbers);
-	member_plain(b, "kind", kind_name(node->kind));
-	if (node->n_after) {
-		json_add_name(b, "after");
-		buf_add_char(b, '[');
-		for (uint32_t i = 0, run; i < node->n_after; i += run) {
-			if (i)
-				buf_add_char(b, ',');
-			run = run_of_kind(g, edges + i, node->n_after - i);
-			add_ids(b, g, edges + i, run, numbers);
-		}
-		buf_add_char(b, ']');
-	}
-	if (node->needs_slot)
-		member_plain(b, "needs", "slot");
-	if (node->gives_slots)
-		member_plain(b, "gives", "slot");
+	line_head(&j->line, head, j->trace);
 	return write_line(j, err);
 }
 
 static int
 write_nodes(struct journal *j, const struct graph *g, struct error *err)
 {
-	/* An edge may be given twice, so a run of edges is not longer than there are nodes, but strictly upwards. */
 	uint32_t *scratch = mem_alloc(2 * (size_t)g->n_nodes * sizeof(*scratch));
 	int r = 0;
 
-	for (uint32_t first = 0, end; r == 0 && first < g->n_nodes; first = end) {
-		end = first + 1;
-		while (end < g->n_nodes && fold_together(g, &g->nodes[end - 1], &g->nodes[end]))
-			end++;
-		r = write_node(j, g, first, end - first, scratch, scratch + g->n_nodes, err);
+	for (uint32_t first = 0; r == 0 && first < g->n_nodes;) {
+		open_line(j, "node");
+		line_int(&j->line, "n", (int64_t)j->n);
+		first += line_nodes(&j->line, g, first, scratch);
+		r = write_line(j, err);
 	}
 	free(scratch);
 	return r;
@@ -471,14 +282,14 @@ journal_begin(struct journal *j, const struct call *call, enum phase phase, int6
 	struct buf *b = &j->line;
 
 	open_call(j, "begin", call, t_ns);
-	member_id(b, "node", call->node->kind, call->node->index);
-	member_plain(b, "phase", phase_name(phase));
-	member_int(b, "ready", ready_ns);
-	member_plain(b, "why", why);
+	line_id(b, "node", call->node->kind, call->node->index);
+	line_plain(b, "phase", phase_name(phase));
+	line_int(b, "ready", ready_ns);
+	line_plain(b, "why", why);
 	if (call->node->needs_slot)
-		member_count(b, "place", call->place);
+		line_count(b, "place", call->place);
 	if (call->attempt != 1)
-		member_int(b, "try", call->attempt);
+		line_int(b, "try", call->attempt);
 	return write_line(j, err);
 }
 
@@ -487,7 +298,7 @@ journal_phase(struct journal *j, const struct call *call, enum phase phase, int6
 	struct error *err)
 {
 	open_call(j, "phase", call, t_ns);
-	member_plain(&j->line, "phase", phase_name(phase));
+	line_plain(&j->line, "phase", phase_name(phase));
 	return write_line(j, err);
 }
 
@@ -496,72 +307,18 @@ journal_intent(struct journal *j, const struct call *call, const char *op, const
 	int64_t t_ns, struct error *err)
 {
 	open_call(j, "intent", call, t_ns);
-	member_cstr(&j->line, "op", op);
-	member_cstr(&j->line, "token", token);
+	line_cstr(&j->line, "op", op);
+	line_cstr(&j->line, "token", token);
 	return write_line(j, err);
 }
 
 int
-journal_effect(struct journal *j, const struct call *call, const char *id, int64_t t_ns,
-	struct error *err)
+journal_effect(
+	struct journal *j, const struct call *call, const char *id, int64_t t_ns, struct error *err)
 {
 	open_call(j, "effect", call, t_ns);
-	member_cstr(&j->line, "id", id);
+	line_cstr(&j->line, "id", id);
 	return write_line(j, err);
-}
-
-static void
-add_error(struct buf *b, const struct error *e)
-{
-	json_add_name(b, "err");
-	buf_add_char(b, '{');
-	if (e->code < 0 && -e->code < (int)(sizeof(code_names) / sizeof(code_names[0])))
-		member_plain(b, "code", code_names[-e->code]);
-	if (e->class != CLASS_FATAL)
-		member_plain(b, "class", error_class_name(e->class));
-	member_count(b, "errno", e->os_errno);
-	member_count(b, "http", e->http_status);
-	member_cstr(b, "msg", e->message);
-	buf_add_char(b, '}');
-}
-
-/* What the times of the process say anyway is left out: see how timings.c lays out an attempt. */
-static void
-add_phases(struct buf *b, const struct outcome *o)
-{
-	bool open = false;
-
-	for (int p = 0; p < PHASE_COUNT; p++) {
-		if (o->phase_ns[p] <= 0 || (o->ran && (p < PHASE_LAUNCH || p > PHASE_UPLOAD)))
-			continue;
-		if (!open) {
-			json_add_name(b, "ph");
-			buf_add_char(b, '{');
-			open = true;
-		}
-		member_int(b, phase_name((enum phase)p), o->phase_ns[p]);
-	}
-	if (open)
-		buf_add_char(b, '}');
-}
-
-static void
-add_process(struct buf *b, const struct outcome *o)
-{
-	member_pair(b, "ran", o->begun_ns, o->ended_ns);
-	member_count(b, "exit", o->exit_status);
-	member_count(b, "sig", o->signal);
-	member_flag(b, "timeout", o->timed_out);
-	member_count(b, "cpu", o->cpu_ns);
-	member_count(b, "rss", o->max_rss_bytes);
-	member_count(b, "out", o->stdout_bytes);
-	member_count(b, "errs", o->stderr_bytes);
-	if (o->stdout_kept_bytes < o->stdout_bytes)
-		member_int(b, "out_kept", o->stdout_kept_bytes);
-	if (o->stderr_kept_bytes < o->stderr_bytes)
-		member_int(b, "errs_kept", o->stderr_kept_bytes);
-	if (o->output_bytes || o->output_files)
-		member_pair(b, "files", o->output_bytes, o->output_files);
 }
 
 int
@@ -570,28 +327,15 @@ journal_end(struct journal *j, const struct call *call, const char *status,
 	struct error *err)
 {
 	struct buf *b = &j->line;
-	size_t before, after;
 
 	open_call(j, "end", call, t_ns);
-	member_plain(b, "st", status);
+	line_plain(b, "st", status);
 	if (e && e->code)
-		add_error(b, e);
+		line_error(b, e);
 	if (retry_ns >= 0)
-		member_int(b, "retry", retry_ns);
-	if (outcome) {
-		before = b->n;
-		json_add_name(b, "a");
-		buf_add_char(b, '{');
-		after = b->n;
-		member_count(b, "slots", outcome->slots);
-		if (outcome->ran)
-			add_process(b, outcome);
-		add_phases(b, outcome);
-		if (b->n == after)
-			b->n = before;
-		else
-			buf_add_char(b, '}');
-	}
+		line_int(b, "retry", retry_ns);
+	if (outcome)
+		line_outcome(b, outcome);
 	return write_line(j, err);
 }
 
@@ -619,18 +363,18 @@ write_done(struct journal *j, const struct exec_result *r, int exit_code, struct
 	struct buf *b = &j->line;
 
 	open_event(j, "done", r->wall_ns);
-	member_int(b, "exit", exit_code);
-	member_count(b, "ok", r->n_ok);
-	member_count(b, "failed", r->n_failed);
-	member_count(b, "cancelled", r->n_cancelled);
-	member_count(b, "tasks_ok", r->tasks_ok);
-	member_count(b, "tasks_failed", r->tasks_failed);
-	member_count(b, "tasks_cancelled", r->tasks_cancelled);
-	member_flag(b, "interrupted", r->interrupted);
-	member_flag(b, "out_of_time", r->out_of_time);
+	line_int(b, "exit", exit_code);
+	line_count(b, "ok", r->n_ok);
+	line_count(b, "failed", r->n_failed);
+	line_count(b, "cancelled", r->n_cancelled);
+	line_count(b, "tasks_ok", r->tasks_ok);
+	line_count(b, "tasks_failed", r->tasks_failed);
+	line_count(b, "tasks_cancelled", r->tasks_cancelled);
+	line_flag(b, "interrupted", r->interrupted);
+	line_flag(b, "out_of_time", r->out_of_time);
 	if (r->first_error.code) {
-		member_cstr(b, "first", r->first_failed_id);
-		add_error(b, &r->first_error);
+		line_cstr(b, "first", r->first_failed_id);
+		line_error(b, &r->first_error);
 	}
 	return write_line(j, err);
 }

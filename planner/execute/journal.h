@@ -1,8 +1,9 @@
-/* journal: writing .furrow/runs/RUN/journal.jsonl: trace, intent log and what a resume reads, in one. Append-only,
- * one write() a line. The format stands on top of journal.c. Only the coordinator writes.
+/* journal: writing .furrow/runs/RUN/journal.jsonl: trace, intent log and what a resume reads, in
+ * one. Append-only, one write() a line. The format stands on top of journal.c. Only the coordinator
+ * writes.
  *
- * A line that could not be written as a whole is taken back, and the journal is closed for good: that call and every
- * later one give the same ERR_HOST. */
+ * A line that could not be written as a whole is taken back, and the journal is closed for good:
+ * that call and every later one give the same ERR_HOST. */
 #ifndef FURROW_JOURNAL_H
 #define FURROW_JOURNAL_H
 
@@ -24,21 +25,23 @@ struct journal_head {
 	uint32_t n_tasks, n_in_place;
 };
 
-/* Creates the file (must not exist) and writes the head and the `node` lines, like ones folded to ranges
- * ("task[0..999]"): all on disk, and the file's name too, when it returns. */
+/* Creates the file (must not exist) and writes the head and the `node` lines, like ones folded to
+ * ranges ("task[0..999]"): all on disk, and the file's name too, when it returns. */
 int journal_create(struct journal **out, const char *path, const struct journal_head *head,
 	const struct graph *graph, struct error *err);
 
 /* The head's trace; valid as long as the journal. */
 const char *journal_trace(const struct journal *j);
 
-/* The span of number `serial` in a trace: 0 is the run's own, the root. Different for different numbers. */
+/* The span of number `serial` in a trace: 0 is the run's own, the root. Different for different
+ * numbers. */
 void journal_span(char out[17], const char *trace, uint64_t serial);
 
 /* The phase that a node is in from its begin on, unless it says otherwise. */
 enum phase journal_kind_phase(enum kind kind);
 
-/* Times are nanoseconds since the run began; in the file they never go back. call->place is told of slot nodes. */
+/* Times are nanoseconds since the run began; in the file they never go back. call->place is told of
+ * slot nodes. */
 int journal_begin(struct journal *j, const struct call *call, enum phase phase, int64_t t_ns,
 	int64_t ready_ns, const char *why, struct error *err);
 int journal_phase(struct journal *j, const struct call *call, enum phase phase, int64_t t_ns,
@@ -47,8 +50,8 @@ int journal_intent(struct journal *j, const struct call *call, const char *op, c
 	int64_t t_ns, struct error *err);
 int journal_effect(struct journal *j, const struct call *call, const char *id, int64_t t_ns,
 	struct error *err);
-/* status: "ok", "failed", "cancelled", "abandoned". outcome and e may be NULL. retry_ns: when the next attempt is due;
- * < 0: there is none. */
+/* status: "ok", "failed", "cancelled", "abandoned". outcome and e may be NULL. retry_ns: when the
+ * next attempt is due; < 0: there is none. */
 int journal_end(struct journal *j, const struct call *call, const char *status,
 	const struct outcome *outcome, const struct error *e, int64_t retry_ns, int64_t t_ns,
 	struct error *err);
@@ -56,9 +59,9 @@ int journal_end(struct journal *j, const struct call *call, const char *status,
 /* Everything so far is on disk when it returns. */
 int journal_sync(struct journal *j, struct error *err);
 
-/* The last line: {"ev":"done",…} with exit code and counts, then sync and close. result NULL: no such line. The journal
- * is gone afterwards, also on failure. j may be NULL. */
-int journal_close(struct journal *j, const struct exec_result *result, int exit_code,
-	struct error *err);
+/* The last line: {"ev":"done",…} with exit code and counts, then sync and close. result NULL: no
+ * such line. The journal is gone afterwards, also on failure. j may be NULL. */
+int journal_close(
+	struct journal *j, const struct exec_result *result, int exit_code, struct error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* layout: phases of an attempt.
  *
- * A task whose process ran: queue until the preparations begin (its host had no slot free yet), what it says of
- * launch to upload right before the process, run as long as that lived, then collect. Otherwise what the provider
- * said at the end, in the order of the phases, the remainder being `other`; else what it said on the way. */
+ * A task whose process ran: queue until the preparations begin (its host had no slot free yet),
+ * what it says of launch to upload right before the process, run as long as that lived, then
+ * collect. Otherwise what the provider said at the end, in the order of the phases, the remainder
+ * being `other`; else what it said on the way. */
 #include "planner/execute/layout.h"
 
 /* What is asked for. */
@@ -31,8 +32,7 @@ add(const struct window *w, enum phase phase, int64_t from_ns, int64_t to_ns)
 }
 
 void
-layout_process(const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns,
-	int64_t *ended_ns)
+layout_process(const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns, int64_t *ended_ns)
 {
 	if (!a->outcome.ran) {
 		*begun_ns = a->begin_ns;

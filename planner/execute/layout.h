@@ -4,13 +4,13 @@
 
 #include "planner/execute/timings.h"
 
-/* When a task's process ran, within begin and `end` of its attempt whatever its host's clock says. Without a process:
- * begin and end. */
-void layout_process(const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns,
-	int64_t *ended_ns);
+/* When a task's process ran, within begin and `end` of its attempt whatever its host's clock says.
+ * Without a process: begin and end. */
+void layout_process(
+	const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns, int64_t *ended_ns);
 
-/* Adds what lies between from_ns and to_ns of an attempt that lasts until end_ns, by phase: exactly what the two have in
- * common is added. */
+/* Adds what lies between from_ns and to_ns of an attempt that lasts until end_ns, by phase: exactly
+ * what the two have in common is added. */
 void layout_add(int64_t sums[PHASE_COUNT], const struct timing_attempt *a, int64_t end_ns,
 	int64_t from_ns, int64_t to_ns);
 

@@ -19,11 +19,14 @@ node_end(struct run *r, uint32_t node, enum node_state state)
 	r->n_givers -= n->gives_slots;
 	r->n_takers -= n->needs_slot;
 	r->n_plain -= !n->always;
-	*(state == NODE_OK ? &res->n_ok : state == NODE_FAILED ? &res->n_failed : &res->n_cancelled) += 1;
+	*(state == NODE_OK	       ? &res->n_ok
+		: state == NODE_FAILED ? &res->n_failed
+				       : &res->n_cancelled) += 1;
 	if (!n->needs_slot)
 		return;
-	*(state == NODE_OK ? &res->tasks_ok : state == NODE_FAILED ? &res->tasks_failed :
-								     &res->tasks_cancelled) += 1;
+	*(state == NODE_OK	       ? &res->tasks_ok
+		: state == NODE_FAILED ? &res->tasks_failed
+				       : &res->tasks_cancelled) += 1;
 }
 
 void
@@ -73,7 +76,8 @@ cancel_for(struct run *r, uint32_t node, uint32_t before)
 	r->nodes[node].cause = cause;
 }
 
-/* What comes after a node that ended badly goes the same way at once, but for `always` nodes, which wait for all. */
+/* What comes after a node that ended badly goes the same way at once, but for `always` nodes, which
+ * wait for all. */
 void
 nodes_settle(struct run *r)
 {

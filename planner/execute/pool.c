@@ -1,5 +1,6 @@
-/* pool: steps run on worker threads, tasks are the provider's to run; what both have to tell goes through one mailbox to
- * the coordinator, who sleeps on an eventfd. That is what a signal handler may write to as well. */
+/* pool: steps run on worker threads, tasks are the provider's to run; what both have to tell goes
+ * through one mailbox to the coordinator, who sleeps on an eventfd. That is what a signal handler
+ * may write to as well. */
 #include "planner/execute/pool.h"
 
 #include "planner/base/arena.h"
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	SPARE_MAX = 256, /* letters kept for the next ones */
+	SPARE_MAX = 256,		 /* letters kept for the next ones */
 	LOOK_AGAIN_NS = 10 * 1000 * 1000 /* without an eventfd */
 };
 
@@ -42,24 +43,25 @@ struct job {
 
 struct pool {
 	struct exec_port port;
-	struct sink sink; /* calls carry a pointer to it: that is how a sink's function finds the pool */
+	/* Calls carry a pointer to it: that is how a sink's function finds the pool. */
+	struct sink sink;
 	const struct provider *provider;
 	const struct clock *clock;
 	int64_t start_ns;
 	int wake_fd; /* < 0: the system had none left; then the mail is looked at again and again */
 
-	pthread_mutex_t mail_lock;      /* of the next three */
+	pthread_mutex_t mail_lock; /* of the next three */
 	struct letter *mail, **mail_end;
 	struct letter *spare;
 	unsigned n_spare;
-	struct letter *inbox;           /* taken out of the mail; the coordinator's alone */
-	atomic_int interrupts;          /* posted */
+	struct letter *inbox;  /* taken out of the mail; the coordinator's alone */
+	atomic_int interrupts; /* posted */
 	atomic_int last_signal;
-	int interrupts_seen;            /* the coordinator's alone */
+	int interrupts_seen; /* the coordinator's alone */
 
-	pthread_mutex_t work_lock;      /* of all below */
+	pthread_mutex_t work_lock; /* of all below */
 	pthread_cond_t work_came;
-	struct job *jobs;               /* longest remaining path first */
+	struct job *jobs; /* longest remaining path first */
 	unsigned n_idle, n_threads, max_threads;
 	unsigned n_jobs;
 	bool closing;
@@ -219,8 +221,8 @@ sink_effect(struct call *call, const char *id, struct error *err)
 }
 
 static void
-sink_answer(struct call *call, enum step step, const struct outcome *outcome,
-	const struct error *err)
+sink_answer(
+	struct call *call, enum step step, const struct outcome *outcome, const struct error *err)
 {
 	post_answer(pool_of(call), call, step, outcome, err);
 }
@@ -412,7 +414,8 @@ sleep_until(struct pool *p, int64_t until_ns)
 		return false;
 	if (p->wake_fd < 0 && left_ns > LOOK_AGAIN_NS)
 		left_ns = LOOK_AGAIN_NS;
-	t = (struct timespec){.tv_sec = (time_t)(left_ns / NS_PER_S), .tv_nsec = left_ns % NS_PER_S};
+	t = (struct timespec){
+		.tv_sec = (time_t)(left_ns / NS_PER_S), .tv_nsec = left_ns % NS_PER_S};
 	if (ppoll(&fd, 1, left_ns == INT64_MAX ? NULL : &t, NULL) > 0) {
 		while (read(p->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 			;

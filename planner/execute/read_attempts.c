@@ -1,5 +1,5 @@
-/* read_attempts: what a journal says of attempts at nodes: an attempt begins once and ends once, at a node that was
- * named, one after the other. */
+/* read_attempts: what a journal says of attempts at nodes: an attempt begins once and ends once, at
+ * a node that was named, one after the other. */
 #include "planner/execute/reader.h"
 
 /* The few words that the executor writes need no copies. */
@@ -27,7 +27,8 @@ add_attempt(struct reader *r, const struct event *e, struct timing_node *n,
 	if (last && last->end_ns < 0)
 		return reader_refuse(r, "an attempt begins before the one before it has ended");
 	if (attempt->attempt != n->n_attempts + 1)
-		return reader_refuse(r, "attempt %u follows attempt %u", attempt->attempt, n->n_attempts);
+		return reader_refuse(
+			r, "attempt %u follows attempt %u", attempt->attempt, n->n_attempts);
 	if (attempt->ready_ns > e->t_ns)
 		return reader_refuse(r, "it begins before it is ready");
 	if (!spans_add(&r->spans, e->span, (uint32_t)(n - r->t->nodes)))
@@ -55,7 +56,8 @@ add_attempt(struct reader *r, const struct event *e, struct timing_node *n,
 int
 reader_begin(struct reader *r, struct event *e)
 {
-	struct timing_attempt a = {.attempt = 1, .end_ns = -1, .retry_ns = -1, .state = NODE_RUNNING};
+	struct timing_attempt a = {
+		.attempt = 1, .end_ns = -1, .retry_ns = -1, .state = NODE_RUNNING};
 	struct timing_node *node;
 	struct str id = {0};
 	uint32_t index;
@@ -90,7 +92,8 @@ reader_begin(struct reader *r, struct event *e)
 	return add_attempt(r, e, node, &a);
 }
 
-/* The attempt that a line is about: the last one of its node, unless the journal makes things up. */
+/* The attempt that a line is about: the last one of its node, unless the journal makes things
+ * up. */
 static struct timing_attempt *
 find_attempt(struct reader *r, const struct event *e, struct timing_node **node)
 {
@@ -107,8 +110,8 @@ find_attempt(struct reader *r, const struct event *e, struct timing_node **node)
 static int
 refuse_span(struct reader *r, const struct event *e)
 {
-	return reader_refuse(r, "nothing that has begun and not ended has the span \"%.*s\"",
-		STR_ARG(e->span));
+	return reader_refuse(
+		r, "nothing that has begun and not ended has the span \"%.*s\"", STR_ARG(e->span));
 }
 
 int
@@ -160,9 +163,10 @@ add_effect(struct reader *r, uint32_t node, int64_t t_ns, struct str id)
 			return;
 		}
 	}
-	t->intents = reader_grow(r, t->intents, t->n_intents, &r->cap_intents, sizeof(*t->intents));
-	t->intents[t->n_intents++] = (struct timing_intent){
-		.node = node, .t_ns = t_ns, .effect = id, .effect_ns = t_ns};
+	t->intents =
+		reader_grow(r, t->intents, t->n_intents, 1, &r->cap_intents, sizeof(*t->intents));
+	t->intents[t->n_intents++] =
+		(struct timing_intent){.node = node, .t_ns = t_ns, .effect = id, .effect_ns = t_ns};
 }
 
 static int
@@ -195,7 +199,8 @@ read_intent(struct reader *r, struct event *e, bool is_effect)
 		add_effect(r, intent.node, e->t_ns, id);
 		return 0;
 	}
-	t->intents = reader_grow(r, t->intents, t->n_intents, &r->cap_intents, sizeof(*t->intents));
+	t->intents =
+		reader_grow(r, t->intents, t->n_intents, 1, &r->cap_intents, sizeof(*t->intents));
 	t->intents[t->n_intents++] = intent;
 	return 0;
 }

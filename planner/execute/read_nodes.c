@@ -76,8 +76,9 @@ add_nodes(struct reader *r, const struct timing_ids *ids, uint32_t group)
 
 	if (ids->last - ids->first >= TIMINGS_MAX_NODES - t->n_nodes)
 		return reader_refuse(r, "more than %d nodes", TIMINGS_MAX_NODES);
+	t->nodes = reader_grow(r, t->nodes, t->n_nodes, ids->last - ids->first + 1, &r->cap_nodes,
+		sizeof(*t->nodes));
 	for (uint32_t i = ids->first; i <= ids->last; i++) {
-		t->nodes = reader_grow(r, t->nodes, t->n_nodes, &r->cap_nodes, sizeof(*t->nodes));
 		t->nodes[t->n_nodes++] = (struct timing_node){.kind = ids->kind,
 			.index = i,
 			.group = group,
@@ -131,7 +132,7 @@ reader_node(struct reader *r, struct event *e)
 		memcpy(&ids, own->p + i, sizeof(ids));
 		code = add_nodes(r, &ids, (uint32_t)t->n_groups);
 	}
-	t->groups = reader_grow(r, t->groups, t->n_groups, &r->cap_groups, sizeof(*t->groups));
+	t->groups = reader_grow(r, t->groups, t->n_groups, 1, &r->cap_groups, sizeof(*t->groups));
 	t->groups[t->n_groups++] = group;
 	return code;
 }

@@ -1,4 +1,5 @@
-/* reader: lines of a journal (the format stands on top of journal.c), and those about the run as a whole. */
+/* reader: lines of a journal (the format stands on top of journal.c), and those about the run as a
+ * whole. */
 #include "planner/execute/reader.h"
 
 #include "planner/base/error.h"
@@ -45,8 +46,9 @@ reader_check(struct reader *r, const struct event *e)
 	if (e->scan.bad || e->n < 0)
 		return reader_refuse(r, "this is no event of a journal (was the file edited?)");
 	if (e->n != (int64_t)r->line - 1)
-		return reader_refuse(r, "it says that it is number %lld where number %u belongs: lines are missing "
-				 "or were added",
+		return reader_refuse(r,
+			"it says that it is number %lld where number %u belongs: lines are missing "
+			"or were added",
 			(long long)e->n, r->line - 1);
 	return 0;
 }
@@ -59,20 +61,23 @@ reader_check_timed(struct reader *r, const struct event *e)
 	if (code)
 		return code;
 	if (e->t_ns < r->last_ns)
-		return reader_refuse(r, "its time, %lld ns, is before that of the line above (%lld ns)",
+		return reader_refuse(r,
+			"its time, %lld ns, is before that of the line above (%lld ns)",
 			(long long)e->t_ns, (long long)r->last_ns);
 	r->last_ns = e->t_ns;
 	return 0;
 }
 
 void *
-reader_grow(struct reader *r, void *v, size_t n, size_t *cap, size_t size)
+reader_grow(struct reader *r, void *v, size_t n, size_t more, size_t *cap, size_t size)
 {
 	void *bigger;
 
-	if (n < *cap)
+	if (more <= *cap - n)
 		return v;
-	*cap = *cap ? *cap * 2 : 16;
+	*cap += *cap / 4;
+	if (*cap < n + more)
+		*cap = n + more;
 	bigger = arena_alloc_array(r->a, *cap, size);
 	if (n)
 		memcpy(bigger, v, n * size);
@@ -106,8 +111,9 @@ reader_head(struct reader *r, struct event *e)
 		const char *name;
 		struct str *to;
 	} texts[] = {{"run", &t->run}, {"trace", &t->trace}, {"job", &t->job}, {"infra", &t->infra},
-		{"commit", &t->commit}, {"manifest", &t->manifest}, {"manifest_path", &t->manifest_path},
-		{"plan", &t->plan}, {"patch", &t->patch}, {"wall0", &t->wall0}};
+		{"commit", &t->commit}, {"manifest", &t->manifest},
+		{"manifest_path", &t->manifest_path}, {"plan", &t->plan}, {"patch", &t->patch},
+		{"wall0", &t->wall0}};
 	const size_t n_texts = sizeof(texts) / sizeof(texts[0]);
 	int code;
 
@@ -131,15 +137,17 @@ reader_head(struct reader *r, struct event *e)
 		else
 			scan_skip(&e->scan);
 		if (version > JOURNAL_VERSION)
-			return reader_refuse(r, "it was written by a newer furrow (journal version %lld; this one "
-					 "reads %d): use that one to read it",
+			return reader_refuse(r,
+				"it was written by a newer furrow (journal version %lld; this one "
+				"reads %d): use that one to read it",
 				(long long)version, JOURNAL_VERSION);
 	}
 	code = reader_check(r, e);
 	if (code)
 		return code;
 	if (version != JOURNAL_VERSION || !t->run.n)
-		return reader_refuse(r, "this is no journal of furrow: its head lacks \"v\" or \"run\"");
+		return reader_refuse(
+			r, "this is no journal of furrow: its head lacks \"v\" or \"run\"");
 	if (e->span.n == 16)
 		memcpy(t->span, e->span.p, 16);
 	return 0;

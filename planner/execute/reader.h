@@ -10,14 +10,15 @@ struct reader {
 	struct arena *a;
 	struct timings *t;
 	struct str name;
-	uint32_t line;      /* 1-based */
+	uint32_t line; /* 1-based */
 	size_t cap_nodes, cap_groups, cap_intents;
-	bool nodes_known;   /* the first event came: nodes are sorted, and below is where each kind starts */
+	/* The first event came: nodes are sorted, and `first` is where each kind starts. */
+	bool nodes_known;
 	size_t first[KIND_COUNT];
-	struct spans spans; /* of attempts, to their nodes */
+	struct spans spans;    /* of attempts, to their nodes */
 	struct buf own, after; /* scratch for `node` lines */
-	int64_t last_ns;    /* t of the line before */
-	uint32_t last_ended; /* the node whose attempt ended last; UINT32_MAX: none */
+	int64_t last_ns;       /* t of the line before */
+	uint32_t last_ended;   /* the node whose attempt ended last; UINT32_MAX: none */
 	struct error *err;
 };
 
@@ -35,13 +36,13 @@ int reader_refuse(struct reader *r, const char *fmt, ...) __attribute__((format(
 /* The next member that is not one of the common ones; false at the end of the line. */
 bool reader_member(struct event *e);
 
-/* What has to hold once all members were read: that it was JSON with the right number, and (timed) that time doesn't
- * go back. */
+/* What has to hold once all members were read: that it was JSON with the right number, and (timed)
+ * that time doesn't go back. */
 int reader_check(struct reader *r, const struct event *e);
 int reader_check_timed(struct reader *r, const struct event *e);
 
-/* Room for one more in an array of n that lives in the arena. */
-void *reader_grow(struct reader *r, void *v, size_t n, size_t *cap, size_t size);
+/* Room for `more` in an array of n that lives in the arena. */
+void *reader_grow(struct reader *r, void *v, size_t n, size_t more, size_t *cap, size_t size);
 
 /* What doesn't fit becomes the largest that does. */
 uint32_t reader_narrow(int64_t value);

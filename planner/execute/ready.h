@@ -1,6 +1,6 @@
-/* ready: a heap of node numbers: highest rank first, among equal ranks the lowest number. The executor keeps ready nodes
- * in one (rank: rest_ns, so the longest remaining path goes first, ties in the order of the graph), and those that wait
- * for a time in another (rank: minus that time). */
+/* ready: a heap of node numbers: highest rank first, among equal ranks the lowest number. The
+ * executor keeps ready nodes in one (rank: rest_ns, so the longest remaining path goes first, ties
+ * in the order of the graph), and those that wait for a time in another (rank: minus that time). */
 #ifndef FURROW_READY_H
 #define FURROW_READY_H
 

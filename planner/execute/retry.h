@@ -1,11 +1,13 @@
 /* retry: whether a failed attempt is followed by another one, and when.
  *
- * For tasks the manifest's `retry` decides: its `for` says which failures, its `attempts` how often. What is no fault
- * of the task and went wrong before its process was started (a transient or throttled call) is met as it is for
- * other nodes: up to step_attempts times, as long as there is quota.
+ * For tasks the manifest's `retry` decides: its `for` says which failures, its `attempts` how
+ * often. What is no fault of the task and went wrong before its process was started (a transient or
+ * throttled call) is met as it is for other nodes: up to step_attempts times, as long as there is
+ * quota.
  *
- * The delay doubles from attempt to attempt and is drawn between nothing and that much (full jitter), so that what failed
- * together doesn't come back together. A task whose place was lost goes to another one at once. */
+ * The delay doubles from attempt to attempt and is drawn between nothing and that much (full
+ * jitter), so that what failed together doesn't come back together. A task whose place was lost
+ * goes to another one at once. */
 #ifndef FURROW_RETRY_H
 #define FURROW_RETRY_H
 
@@ -13,7 +15,7 @@
 
 enum {
 	RETRY_QUOTA = 500, /* tokens for retries that the manifest didn't ask for … */
-	RETRY_COST = 5,    /* … each takes so many, and each success gives one back: as in the AWS SDKs */
+	RETRY_COST = 5, /* … each takes so many; a success gives one back (as in the AWS SDKs) */
 	RETRY_DELAY_MAX_S = 20
 };
 

@@ -61,7 +61,8 @@ scan_array(struct scan *s)
 		fail(s);
 }
 
-/* Between two values: true when another one follows. The byte before tells whether this is the first. */
+/* Between two values: true when another one follows. The byte before tells whether this is the
+ * first. */
 static bool
 another(struct scan *s, char open, char close)
 {
@@ -104,7 +105,8 @@ scan_int(struct scan *s)
 	size_t n = 0;
 
 	peek(s);
-	while (n < s->rest.n && (s->rest.p[n] == '-' || (s->rest.p[n] >= '0' && s->rest.p[n] <= '9')))
+	while (n < s->rest.n &&
+		(s->rest.p[n] == '-' || (s->rest.p[n] >= '0' && s->rest.p[n] <= '9')))
 		n++;
 	digits = (struct str){.p = s->rest.p, .n = n};
 	if (!str_to_i64(digits, &value)) {
@@ -188,7 +190,8 @@ put_utf8(char *out, uint32_t c)
 	return out;
 }
 
-/* A \u escape (or the pair of a surrogate) whose digits start at p. Returns how many bytes it took, 0: bad. */
+/* A \u escape (or the pair of a surrogate) whose digits start at p. Returns how many bytes it took,
+ * 0: bad. */
 static size_t
 unescape_unicode(const char *p, size_t n, char **out)
 {
@@ -270,8 +273,8 @@ scan_string(struct scan *s)
 static void
 skip_number(struct scan *s)
 {
-	static const char parts[] = {'+', '-', '.', 'e', 'E', '0', '1', '2', '3', '4', '5', '6', '7',
-		'8', '9'};
+	static const char parts[] = {
+		'+', '-', '.', 'e', 'E', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'};
 	size_t n = 0;
 
 	while (n < s->rest.n && memchr(parts, s->rest.p[n], sizeof(parts)))

@@ -1,14 +1,14 @@
-/* scan: reading one line of JSON (RFC 8259) from front to back, without building a tree of it: a journal has several
- * hundred thousand lines. Whatever is no JSON sets `bad`, which stays; values are then zero or absent.
+/* scan: reading one line of JSON (RFC 8259) from front to back, without building a tree of it: a
+ * journal has several hundred thousand lines. Whatever is no JSON sets `bad`, which stays; values
+ * are then zero or absent.
  *
- *   scan_object(&s);
- *   while (scan_member(&s, &key)) {
+ *   scan_object(&s); while (scan_member(&s, &key)) {
  *           if (str_is(key, "n"))
  *                   n = scan_int(&s);
  *           else
  *                   scan_skip(&s);
  *   }
- */
+ * / */
 #ifndef FURROW_SCAN_H
 #define FURROW_SCAN_H
 
@@ -16,7 +16,8 @@
 
 struct scan {
 	struct str rest;
-	struct arena *arena; /* where strings with escapes in them are unescaped; the others point into the line */
+	/* Where strings with escapes in them are unescaped; the others point into the line. */
+	struct arena *arena;
 	bool bad;
 };
 
@@ -24,7 +25,8 @@ struct scan {
 void scan_object(struct scan *s);
 void scan_array(struct scan *s);
 
-/* Goes on to the next member, whose value has to be read; false at the end of the object, which it leaves. */
+/* Goes on to the next member, whose value has to be read; false at the end of the object, which it
+ * leaves. */
 bool scan_member(struct scan *s, struct str *key);
 /* Likewise for the next item of an array. */
 bool scan_item(struct scan *s);

@@ -31,7 +31,8 @@ parse_span(struct str s)
 	return value;
 }
 
-/* Where it is, or where it would go. The multiplication spreads spans that somebody numbered by hand. */
+/* Where it is, or where it would go. The multiplication spreads spans that somebody numbered by
+ * hand. */
 static struct span_entry *
 slot_of(const struct spans *s, uint64_t span)
 {

@@ -1,4 +1,5 @@
-/* state: what the executor knows of a run. Inside of the executor only; all of it belongs to the coordinator's thread. */
+/* state: what the executor knows of a run. Inside of the executor only; all of it belongs to the
+ * coordinator's thread. */
 #ifndef FURROW_STATE_H
 #define FURROW_STATE_H
 
@@ -8,8 +9,9 @@
 #include "planner/execute/retry.h"
 
 enum {
-	ACKS_MAX = 64,                  /* threads that wait for one write to the disk */
-	SYNC_AFTER_NS = 50 * 1000 * 1000 /* a line is on disk so long after it was written, at the latest */
+	ACKS_MAX = 64, /* threads that wait for one write to the disk */
+	/* A line is on disk so long after it was written, at the latest. */
+	SYNC_AFTER_NS = 50 * 1000 * 1000
 };
 
 /* How far the run is being ended. */
@@ -22,22 +24,25 @@ enum level {
 
 /* A node that was handed out. */
 struct flight {
-	struct call call; /* first: the port gives back a pointer to it */
+	struct call call;	    /* first: the port gives back a pointer to it */
 	struct flight *prev, *next; /* in the order of being handed out; free ones: next alone */
-	uint32_t place;   /* index into places.v; NO_PLACE: a step */
+	uint32_t place;		    /* index into places.v; NO_PLACE: a step */
 	enum phase phase;
-	bool begun;       /* its process runs */
-	bool stopped;     /* by request */
+	bool begun;   /* its process runs */
+	bool stopped; /* by request */
 };
 
 /* What changes of a node, besides its state. */
 struct progress {
-	struct flight *flight; /* while RUNNING, and PENDING inside of an attempt; NULL when another attempt is awaited */
+	/* While RUNNING, and PENDING inside of an attempt; NULL when another attempt is awaited. */
+	struct flight *flight;
 	int64_t ready_ns;
-	uint32_t waits;    /* for so many to end */
+	uint32_t waits; /* for so many to end */
 	uint32_t attempts;
-	uint32_t pass;     /* of hand_out when it became ready: a later one began it, then it had to wait */
-	uint32_t cause;    /* of one that was cancelled: the node that it came from, maybe over others */
+	/* Of hand_out when it became ready: a later one began it, then it had to wait. */
+	uint32_t pass;
+	/* Of one that was cancelled: the node that it came from, maybe over others. */
+	uint32_t cause;
 };
 
 struct run {
@@ -49,35 +54,36 @@ struct run {
 	struct exec_result *result;
 	struct arena *a;
 
-	uint8_t *states;        /* result->states */
+	uint8_t *states; /* result->states */
 	struct progress *nodes;
-	uint32_t *ended;        /* nodes in the order of their ends; from n_told on, those after them don't know yet */
+	/* Nodes in the order of their ends; from n_told on, those after them don't know yet. */
+	uint32_t *ended;
 	uint32_t n_ended, n_told;
-	uint32_t n_givers;      /* nodes that give slots and have not ended */
-	uint32_t n_takers;      /* nodes that need one and have not ended */
-	uint32_t n_plain;       /* nodes that are not `always` and have not ended */
+	uint32_t n_givers;	   /* nodes that give slots and have not ended */
+	uint32_t n_takers;	   /* nodes that need one and have not ended */
+	uint32_t n_plain;	   /* nodes that are not `always` and have not ended */
 	struct ready steps, tasks; /* may hold nodes that were cancelled meanwhile */
-	struct ready timers;    /* PENDING nodes by minus the time */
+	struct ready timers;	   /* PENDING nodes by minus the time */
 	struct places places;
-	bool placeless;         /* there is no place and there never will be */
+	bool placeless; /* there is no place and there never will be */
 	uint32_t pass;
 	struct retrier retry;
-	uint64_t spans;         /* serial of the last one */
+	uint64_t spans; /* serial of the last one */
 
 	struct flight *first, *last, *spare;
-	uint32_t n_flights;     /* of the list, steps that are PENDING included */
+	uint32_t n_flights; /* of the list, steps that are PENDING included */
 
 	enum level level;
-	struct error why;       /* from LEVEL_DRAIN on: what nodes that are cancelled are told */
+	struct error why; /* from LEVEL_DRAIN on: what nodes that are cancelled are told */
 	int interrupts;
 	enum error_code other_failure; /* of the first node that failed otherwise than ERR_TASK */
 	struct error other_error;
 
-	int64_t last_ns;        /* time never goes back */
+	int64_t last_ns; /* time never goes back */
 	int64_t next_tick_ns;
-	int64_t sync_due_ns;    /* INT64_MAX: all is on disk */
+	int64_t sync_due_ns;	    /* INT64_MAX: all is on disk */
 	struct error journal_error; /* code ERR_NONE: it is fine */
-	void *acks[ACKS_MAX];   /* waiters whose line was written and is not on disk yet */
+	void *acks[ACKS_MAX];	    /* waiters whose line was written and is not on disk yet */
 	uint32_t n_acks;
 };
 
@@ -104,7 +110,8 @@ void node_end(struct run *r, uint32_t node, enum node_state state);
 void node_cancel(struct run *r, uint32_t node, const struct error *why);
 /* Tells those that come after what has ended. */
 void nodes_settle(struct run *r);
-/* Cancels all that has not begun and may be: only those that need a slot, or all but `always` ones. */
+/* Cancels all that has not begun and may be: only those that need a slot, or all but `always`
+ * ones. */
 void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *why);
 
 /* events.c */

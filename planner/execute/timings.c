@@ -47,12 +47,13 @@ read_line(struct reader *r, struct str text)
 
 	r->line++;
 	if (!ev.p || e.scan.bad)
-		return reader_refuse(r, r->line == 1 ? "this is no journal of furrow" :
-						       "this is no event of a journal (was the file edited?)");
+		return reader_refuse(
+			r, r->line == 1 ? "this is no journal of furrow"
+					: "this is no event of a journal (was the file edited?)");
 	if (r->line == 1 || str_is(ev, "run")) {
 		if (r->line > 1 || !str_is(ev, "run"))
-			return reader_refuse(r, r->line > 1 ? "the head of a run in the middle" :
-							      "this is no journal of furrow");
+			return reader_refuse(r, r->line > 1 ? "the head of a run in the middle"
+							    : "this is no journal of furrow");
 		return reader_head(r, &e);
 	}
 	if (r->t->done)
@@ -94,7 +95,8 @@ sum_ns(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-/* From being ready to the end: attempts by their layout, what lies before and between them is waiting. */
+/* From being ready to the end: attempts by their layout, what lies before and between them is
+ * waiting. */
 static void
 sum_node(const struct timings *t, struct timing_node *n)
 {
@@ -164,8 +166,8 @@ read_lines(struct reader *r, struct str bytes)
 }
 
 int
-timings_parse(struct arena *a, struct timings *out, struct str bytes, struct str name,
-	struct error *err)
+timings_parse(
+	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err)
 {
 	struct reader r = {.a = a, .t = out, .name = name, .last_ended = UINT32_MAX, .err = err};
 	int code;
@@ -196,8 +198,8 @@ last_line(struct str bytes)
 }
 
 int
-timings_parse_head(struct arena *a, struct timings *out, struct str bytes, struct str name,
-	struct error *err)
+timings_parse_head(
+	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err)
 {
 	struct reader r = {.a = a, .t = out, .name = name, .err = err};
 	struct str rest = bytes, line, last, ev;

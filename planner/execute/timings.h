@@ -6,7 +6,8 @@
 #include "planner/base/buf.h"
 #include "planner/execute/executor.h"
 
-enum { TIMINGS_MAX_NODES = 1 << 20 }; /* more is no journal of ours, but one made up to eat memory */
+/* More is no journal of ours, but one made up to eat memory. */
+enum { TIMINGS_MAX_NODES = 1 << 20 };
 
 /* From t_ns on the attempt was in this phase. */
 struct timing_mark {
@@ -16,16 +17,16 @@ struct timing_mark {
 
 struct timing_attempt {
 	uint32_t attempt;
-	int64_t ready_ns;          /* since when it could have begun */
-	int64_t begin_ns, end_ns;  /* end < 0: not ended */
-	int64_t retry_ns;          /* when another attempt was due; < 0: no other was wanted */
-	enum node_state state;     /* RUNNING when not ended */
-	uint32_t place;            /* of a slot node: index of the environment */
-	bool abandoned;            /* its place was lost under it */
-	struct str why;            /* of begin */
-	struct str error;          /* message; absent: none */
+	int64_t ready_ns;	  /* since when it could have begun */
+	int64_t begin_ns, end_ns; /* end < 0: not ended */
+	int64_t retry_ns;	  /* when another attempt was due; < 0: no other was wanted */
+	enum node_state state;	  /* RUNNING when not ended */
+	uint32_t place;		  /* of a slot node: index of the environment */
+	bool abandoned;		  /* its place was lost under it */
+	struct str why;		  /* of begin */
+	struct str error;	  /* message; absent: none */
 	char span[17];
-	enum phase phase;          /* from begin on, until the first mark */
+	enum phase phase;	   /* from begin on, until the first mark */
 	struct timing_mark *marks; /* upwards by time */
 	uint32_t n_marks;
 	struct outcome outcome;
@@ -34,15 +35,17 @@ struct timing_attempt {
 struct timing_node {
 	enum kind kind;
 	uint32_t index;
-	uint32_t group;            /* in timings.groups */
-	int64_t ready_ns;          /* < 0: never begun */
-	int64_t end_ns;            /* < 0: not ended, or never begun */
-	enum node_state state;     /* never begun: CANCELLED when the run is done, else WAITING */
+	uint32_t group;	       /* in timings.groups */
+	int64_t ready_ns;      /* < 0: never begun */
+	int64_t end_ns;	       /* < 0: not ended, or never begun */
+	enum node_state state; /* never begun: CANCELLED when the run is done, else WAITING */
 	struct timing_attempt *attempts;
 	uint32_t n_attempts;
-	int64_t phase_ns[PHASE_COUNT]; /* sums to end - ready; of what has not ended, to wall - ready */
-	bool critical;             /* on the critical path */
-	int64_t critical_ns;       /* its share of the run's wall: sums to wall_ns over all critical nodes */
+	/* Sums to end - ready; of what has not ended, to wall - ready. */
+	int64_t phase_ns[PHASE_COUNT];
+	bool critical; /* on the critical path */
+	/* Its share of the run's wall: sums to wall_ns over all critical nodes. */
+	int64_t critical_ns;
 };
 
 /* kind[first..last] */
@@ -60,44 +63,45 @@ struct timing_group {
 
 /* An action that was written down before it was done. */
 struct timing_intent {
-	uint32_t node;      /* in timings.nodes */
+	uint32_t node; /* in timings.nodes */
 	int64_t t_ns;
 	struct str op, token; /* absent: an effect without an intent */
-	struct str effect;  /* the id of what came of it; absent: nobody knows */
-	int64_t effect_ns;  /* < 0: unknown */
+	struct str effect;    /* the id of what came of it; absent: nobody knows */
+	int64_t effect_ns;    /* < 0: unknown */
 };
 
 struct timings {
 	struct str run, trace, job, infra, commit, manifest, manifest_path, plan, patch;
-	char span[17];             /* the run's own: what attempts hang under */
-	struct str wall0;          /* RFC 3339 */
+	char span[17];	  /* the run's own: what attempts hang under */
+	struct str wall0; /* RFC 3339 */
 	bool dirty;
 	int64_t pid;
 	uint32_t n_tasks, n_in_place; /* of the job */
-	struct timing_node *nodes; /* all of the graph, sorted by kind, index */
+	struct timing_node *nodes;    /* all of the graph, sorted by kind, index */
 	size_t n_nodes;
 	struct timing_group *groups;
 	size_t n_groups;
 	struct timing_intent *intents; /* in the order of the journal */
 	size_t n_intents;
-	bool done;                 /* the run ended in order; the five below hold */
+	bool done; /* the run ended in order; the five below hold */
 	int exit_code;
 	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
 	bool interrupted, out_of_time;
-	int64_t wall_ns;           /* up to the last event when not done */
-	int64_t phase_ns[PHASE_COUNT];          /* over all nodes */
+	int64_t wall_ns;			/* up to the last event when not done */
+	int64_t phase_ns[PHASE_COUNT];		/* over all nodes */
 	int64_t critical_phase_ns[PHASE_COUNT]; /* over the critical path: sums to wall_ns */
-	uint32_t torn_bytes;       /* cut at the end */
+	uint32_t torn_bytes;			/* cut at the end */
 };
 
-/* ERR_INPUT with line number for what is no journal, a newer version, a line in the middle that is no event, a gap
- * in the numbering. Everything in *out lives in the arena. name: what messages call it. */
-int timings_parse(struct arena *a, struct timings *out, struct str bytes, struct str name,
-	struct error *err);
+/* ERR_INPUT with line number for what is no journal, a newer version, a line in the middle that is
+ * no event, a gap in the numbering. Everything in *out lives in the arena. name: what messages call
+ * it. */
+int timings_parse(
+	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
 
 /* Only the head and the done line, quickly: for lists of runs. Without nodes and phases. */
-int timings_parse_head(struct arena *a, struct timings *out, struct str bytes, struct str name,
-	struct error *err);
+int timings_parse_head(
+	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
 
 const struct timing_node *timings_find(const struct timings *t, enum kind kind, uint32_t index);
 

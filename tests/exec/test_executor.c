@@ -26,7 +26,8 @@ static void
 set_up(struct scene *s)
 {
 	*s = (struct scene){.w = world_new(),
-		.options = {.grace_ns = MS(5000), .retry = {.task_attempts = 1, .step_attempts = 1}}};
+		.options = {
+			.grace_ns = MS(5000), .retry = {.task_attempts = 1, .step_attempts = 1}}};
 	graph_init(&s->g, &s->a);
 }
 
@@ -220,15 +221,16 @@ a_failure_cancels_what_depends_on_it_alone(void **state)
 			       .run_ns = MS(10),
 			       .fail = ERR_HOST,
 			       .message = "no such tree"});
-	expect_log(&s, "0.000 begin source\n"
-		       "0.000 begin image\n"
-		       "0.010 fail source: no such tree\n"
-		       "0.010 skip environment[0]: not begun, since source failed\n"
-		       "0.010 skip task[0]: not begun: there is no place to run it (no environment got "
-		       "ready, or none gave a slot)\n"
-		       "0.010 begin release[0]\n"
-		       "0.010 ok release[0]\n"
-		       "0.050 ok image\n");
+	expect_log(&s,
+		"0.000 begin source\n"
+		"0.000 begin image\n"
+		"0.010 fail source: no such tree\n"
+		"0.010 skip environment[0]: not begun, since source failed\n"
+		"0.010 skip task[0]: not begun: there is no place to run it (no environment got "
+		"ready, or none gave a slot)\n"
+		"0.010 begin release[0]\n"
+		"0.010 ok release[0]\n"
+		"0.050 ok image\n");
 	assert_int_equal(s.code, ERR_HOST);
 	assert_string_equal(s.err.message, "source: no such tree");
 	assert_int_equal(s.result.n_failed, 1);
@@ -292,8 +294,8 @@ tasks_failed_is_told_apart(void **state)
 		       "0.010 begin collect\n"
 		       "0.010 ok collect\n");
 	assert_int_equal(s.code, ERR_TASK);
-	assert_string_equal(s.err.message,
-		"1 of 3 tasks failed; the first was task[1]: exit status 3");
+	assert_string_equal(
+		s.err.message, "1 of 3 tasks failed; the first was task[1]: exit status 3");
 	assert_int_equal(s.result.tasks_ok, 2);
 	assert_int_equal(s.result.tasks_failed, 1);
 	tear_down(&s);
@@ -364,7 +366,8 @@ near_the_end_tasks_wait_for_whichever_place_is_free(void **state)
 	takes(&s, KIND_TASK, 2, 100);
 	s.options.ahead = 1;
 	play(&s);
-	/* The two last tasks would wait for 90 ms, had they been sent ahead to the place of the long ones. */
+	/* The two last tasks would wait for 90 ms, had they been sent ahead to the place of the
+	 * long ones. */
 	assert_int_equal(world_max_queued(s.w), 0);
 	assert_int_equal(s.result.wall_ns, MS(100));
 	tear_down(&s);
@@ -493,10 +496,8 @@ a_delay_lets_others_have_the_slot(void **state)
 			       .run_ns = MS(10),
 			       .fail = ERR_TASK});
 	takes(&s, KIND_TASK, 1, 30);
-	s.options.retry = (struct retry_policy){.task_attempts = 2,
-		.task_for_mask = RETRY_ERROR,
-		.delay_ns = MS(4000),
-		.seed = 7};
+	s.options.retry = (struct retry_policy){
+		.task_attempts = 2, .task_for_mask = RETRY_ERROR, .delay_ns = MS(4000), .seed = 7};
 	play(&s);
 	assert_int_equal(s.code, 0);
 	assert_non_null(strstr(world_log(s.w), "0.010 begin task[1]\n"));
@@ -571,9 +572,8 @@ a_lost_place_gives_its_tasks_to_another(void **state)
 	gives(&s, 1, 1, 0);
 	takes(&s, KIND_TASK, WORLD_ANY, 100);
 	world_lose_place_at(s.w, 0, MS(30));
-	s.options.retry = (struct retry_policy){.task_attempts = 2,
-		.task_for_mask = RETRY_INTERRUPTION,
-		.delay_ns = MS(5000)};
+	s.options.retry = (struct retry_policy){
+		.task_attempts = 2, .task_for_mask = RETRY_INTERRUPTION, .delay_ns = MS(5000)};
 	expect_log(&s, "0.000 begin environment[0]\n"
 		       "0.000 begin environment[1]\n"
 		       "0.000 ok environment[0]\n"
@@ -611,15 +611,16 @@ the_last_place_lost_ends_it(void **state)
 	world_lose_place_at(s.w, 0, MS(30));
 	s.options.retry =
 		(struct retry_policy){.task_attempts = 9, .task_for_mask = RETRY_INTERRUPTION};
-	expect_log(&s, "0.000 begin environment[0]\n"
-		       "0.000 ok environment[0]\n"
-		       "0.000 begin release[0]\n"
-		       "0.000 begin task[0]\n"
-		       "0.010 ok release[0]\n"
-		       "0.030 lost environment[0]\n"
-		       "0.030 fail task[0]: the host went away\n"
-		       "0.030 skip task[1]: not begun: there is no place to run it (every environment "
-		       "that was ready has been lost)\n");
+	expect_log(&s,
+		"0.000 begin environment[0]\n"
+		"0.000 ok environment[0]\n"
+		"0.000 begin release[0]\n"
+		"0.000 begin task[0]\n"
+		"0.010 ok release[0]\n"
+		"0.030 lost environment[0]\n"
+		"0.030 fail task[0]: the host went away\n"
+		"0.030 skip task[1]: not begun: there is no place to run it (every environment "
+		"that was ready has been lost)\n");
 	assert_int_equal(s.code, ERR_HOST);
 	assert_string_equal(s.err.message, "task[0]: the host went away");
 	tear_down(&s);
@@ -662,8 +663,9 @@ no_environment_at_all(void **state)
 	(void)state;
 	set_up(&s);
 	add_tasks(&s, 0, 1);
-	expect_log(&s, "0.000 skip task[0]: not begun: there is no place to run it (no environment got "
-		       "ready, or none gave a slot)\n");
+	expect_log(&s,
+		"0.000 skip task[0]: not begun: there is no place to run it (no environment got "
+		"ready, or none gave a slot)\n");
 	assert_int_equal(s.code, ERR_HOST);
 	assert_string_equal(s.err.message, "no task could begin: no environment gave a slot");
 	tear_down(&s);
@@ -686,7 +688,8 @@ an_environment_without_slots(void **state)
 	tear_down(&s);
 }
 
-/* Two tasks run, one queues at the place, one waits; an instance boots; collect and release have to run. */
+/* Two tasks run, one queues at the place, one waits; an instance boots; collect and release have to
+ * run. */
 static void
 set_up_busy(struct scene *s)
 {
@@ -701,19 +704,18 @@ set_up_busy(struct scene *s)
 	add_one(s, KIND_INSTANCE, 1);
 	gives(s, 0, 2, 0);
 	takes(s, KIND_TASK, WORLD_ANY, 1000);
-	world_add(s->w, &(struct script){.kind = KIND_INSTANCE,
-				.index = 1,
-				.pendings = 9,
-				.pending_ns = MS(700)});
+	world_add(s->w,
+		&(struct script){
+			.kind = KIND_INSTANCE, .index = 1, .pendings = 9, .pending_ns = MS(700)});
 	s->options.ahead = 1;
 }
 
-#define BUSY_BEGIN                                                                                 \
-	"0.000 begin environment[0]\n"                                                             \
-	"0.000 begin instance[1]\n"                                                                \
-	"0.000 ok environment[0]\n"                                                                \
-	"0.000 begin task[0]\n"                                                                    \
-	"0.000 begin task[1]\n"                                                                    \
+#define BUSY_BEGIN                     \
+	"0.000 begin environment[0]\n" \
+	"0.000 begin instance[1]\n"    \
+	"0.000 ok environment[0]\n"    \
+	"0.000 begin task[0]\n"        \
+	"0.000 begin task[1]\n"        \
 	"0.000 begin task[2]\n"
 
 static void
@@ -853,10 +855,8 @@ waiting_for_another_attempt_is_cut_short(void **state)
 	gives(&s, 0, 1, 0);
 	world_add(s.w, &(struct script){.kind = KIND_TASK, .fail = ERR_TASK});
 	world_interrupt_at(s.w, 1);
-	s.options.retry = (struct retry_policy){.task_attempts = 3,
-		.task_for_mask = RETRY_ERROR,
-		.delay_ns = MS(20000),
-		.seed = 1};
+	s.options.retry = (struct retry_policy){
+		.task_attempts = 3, .task_for_mask = RETRY_ERROR, .delay_ns = MS(20000), .seed = 1};
 	expect_log(&s, "0.000 begin environment[0]\n"
 		       "0.000 ok environment[0]\n"
 		       "0.000 begin task[0]\n"
@@ -893,10 +893,9 @@ max_duration_stops(void **state)
 	(void)state;
 	set_up_busy(&s);
 	s.options.deadline_ns = MS(400);
-	world_add(s.w, &(struct script){.kind = KIND_TASK,
-			       .index = 1,
-			       .run_ns = MS(1000000),
-			       .term_ns = MS(30)});
+	world_add(s.w,
+		&(struct script){
+			.kind = KIND_TASK, .index = 1, .run_ns = MS(1000000), .term_ns = MS(30)});
 	expect_log(&s, BUSY_BEGIN "0.400 skip task[3]: not begun: max_duration passed\n"
 				  "0.400 cancel instance[1]: not begun: max_duration passed\n"
 				  "0.400 kill task[2]\n"
@@ -942,10 +941,8 @@ fail_fast_starts_nothing_more(void **state)
 	(void)state;
 	set_up_busy(&s);
 	s.options.fail_fast = true;
-	world_add(s.w, &(struct script){.kind = KIND_TASK,
-			       .index = 0,
-			       .run_ns = MS(100),
-			       .fail = ERR_TASK});
+	world_add(s.w, &(struct script){
+			       .kind = KIND_TASK, .index = 0, .run_ns = MS(100), .fail = ERR_TASK});
 	s.options.ahead = 0;
 	expect_log(&s, "0.000 begin environment[0]\n"
 		       "0.000 begin instance[1]\n"
@@ -982,9 +979,9 @@ an_intent_is_refused_while_draining_an_effect_is_not(void **state)
 			       .run_ns = MS(200)});
 	/* it asks at the moment of the interrupt, after it */
 	world_interrupt_at(s.w, MS(100));
-	world_add(s.w, &(struct script){.kind = KIND_RELEASE,
-			       .intent = "TerminateInstances",
-			       .run_ns = MS(10)});
+	world_add(s.w,
+		&(struct script){
+			.kind = KIND_RELEASE, .intent = "TerminateInstances", .run_ns = MS(10)});
 	world_add(s.w, &(struct script){.kind = KIND_INSTANCE, .run_ns = MS(50)});
 	expect_log(&s, "0.000 begin access\n"
 		       "0.000 begin instance[0]\n"
@@ -1068,7 +1065,8 @@ it_ticks_while_something_runs(void **state)
 	add_one(&s, KIND_SOURCE, 0);
 	takes(&s, KIND_SOURCE, 0, 1050);
 	assert_int_equal(graph_freeze(&s.g, &s.err), 0);
-	s.code = executor_run(&s.a, &s.g, &s.options, world_port(s.w), NULL, &ticker, &s.result, &s.err);
+	s.code = executor_run(
+		&s.a, &s.g, &s.options, world_port(s.w), NULL, &ticker, &s.result, &s.err);
 	assert_int_equal(s.code, 0);
 	assert_int_equal(s.result.wall_ns, MS(1050));
 	assert_int_equal(last, MS(1000));
@@ -1093,7 +1091,8 @@ a_hundred_thousand_tasks(void **state)
 	takes(&s, KIND_TASK, WORLD_ANY, 8);
 	s.options.ahead = 2;
 	assert_int_equal(graph_freeze(&s.g, &s.err), 0);
-	s.code = executor_run(&s.a, &s.g, &s.options, world_port(s.w), NULL, NULL, &s.result, &s.err);
+	s.code = executor_run(
+		&s.a, &s.g, &s.options, world_port(s.w), NULL, NULL, &s.result, &s.err);
 	assert_int_equal(s.code, 0);
 	assert_int_equal(s.result.n_ok, N + 2);
 	assert_int_equal(s.result.wall_ns, MS(N));

@@ -3,6 +3,7 @@
 
 #include "planner/base/arena.h"
 #include "planner/base/buf.h"
+#include "planner/execute/ready.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum { PLACES_MAX = 512 };
 enum happening {
 	HAPPEN_INTERRUPT,
 	HAPPEN_LOSE_PLACE,
-	HAPPEN_BEGUN,       /* a task's process is there */
+	HAPPEN_BEGUN, /* a task's process is there */
 	HAPPEN_PROCESS_END,
 	HAPPEN_ANSWER,
 	HAPPEN_PHASE,
@@ -21,8 +22,6 @@ enum happening {
 };
 
 struct happen {
-	int64_t t_ns;
-	uint64_t order;
 	enum happening what;
 	uint32_t place;
 	struct visit *visit;
@@ -53,58 +52,28 @@ struct world {
 	const struct graph *graph;
 	struct script *scripts;
 	size_t n_scripts, cap_scripts;
-	struct happen *heap;
-	size_t n_heap, cap_heap;
-	uint64_t order;
+	struct happen *happens; /* all that ever was to happen */
+	uint32_t n_happens, cap_happens;
+	struct ready coming; /* of these, by minus the time, then in the order of being said */
 	int64_t now_ns;
 	struct place places[PLACES_MAX];
 	struct visit *spare;
 	uint32_t running, max_running, max_queued;
 	struct buf log;
+	/* All of them: one whose step is given up while PENDING is never heard of again. */
+	struct arena visits;
 };
-
-static bool
-is_sooner(const struct happen *a, const struct happen *b)
-{
-	return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->order < b->order;
-}
 
 static void
 happen(struct world *w, int64_t t_ns, enum happening what, struct visit *v, uint32_t place)
 {
-	struct happen h = {.t_ns = t_ns,
-		.order = w->order++,
-		.what = what,
-		.place = place,
-		.visit = v,
-		.turn = v ? v->turn : 0};
-	size_t at;
-
-	if (w->n_heap == w->cap_heap) {
-		w->cap_heap = w->cap_heap ? w->cap_heap * 2 : 64;
-		w->heap = mem_realloc(w->heap, w->cap_heap * sizeof(*w->heap));
+	if (w->n_happens == w->cap_happens) {
+		w->cap_happens = w->cap_happens ? w->cap_happens * 2 : 64;
+		w->happens = mem_realloc(w->happens, w->cap_happens * sizeof(*w->happens));
 	}
-	for (at = w->n_heap++; at > 0 && is_sooner(&h, &w->heap[(at - 1) / 2]); at = (at - 1) / 2)
-		w->heap[at] = w->heap[(at - 1) / 2];
-	w->heap[at] = h;
-}
-
-static struct happen
-pop(struct world *w)
-{
-	struct happen top = w->heap[0], last = w->heap[--w->n_heap];
-	size_t at = 0, child;
-
-	while ((child = at * 2 + 1) < w->n_heap) {
-		if (child + 1 < w->n_heap && is_sooner(&w->heap[child + 1], &w->heap[child]))
-			child++;
-		if (!is_sooner(&w->heap[child], &last))
-			break;
-		w->heap[at] = w->heap[child];
-		at = child;
-	}
-	w->heap[at] = last;
-	return top;
+	w->happens[w->n_happens] =
+		(struct happen){.what = what, .place = place, .visit = v, .turn = v ? v->turn : 0};
+	ready_push(&w->coming, -t_ns, w->n_happens++);
 }
 
 static struct script
@@ -131,7 +100,7 @@ new_visit(struct world *w, struct call *call)
 		w->spare = v->next;
 		turn = v->turn + 1;
 	} else {
-		v = mem_alloc(sizeof(*v));
+		v = ARENA_NEW(&w->visits, struct visit);
 	}
 	*v = (struct visit){.call = call, .script = find_script(w, call), .turn = turn};
 	call->provider_data = v;
@@ -352,6 +321,7 @@ answer(struct world *w, struct visit *v, struct exec_event *out)
 	else if (v->call->node->gives_slots)
 		w->places[v->call->node->index].slots = s->slots;
 	v->call->provider_data = NULL;
+	v->turn++; /* what was still to happen to it doesn't */
 	v->next = w->spare;
 	w->spare = v;
 	return true;
@@ -436,20 +406,23 @@ port_wait(void *ctx, int64_t until_ns, struct exec_event *out)
 	struct world *w = ctx;
 
 	for (;;) {
+		const struct ready_item *next = ready_top(&w->coming);
 		struct happen h;
+		uint32_t index;
 
-		if (w->n_heap == 0 && until_ns == INT64_MAX) {
+		if (!next && until_ns == INT64_MAX) {
 			fprintf(stderr, "the executor waits for ever:\n%s", world_log(w));
 			abort();
 		}
-		if (w->n_heap == 0 || (w->heap[0].t_ns > until_ns && w->heap[0].t_ns > w->now_ns)) {
+		if (!next || (-next->rank > until_ns && -next->rank > w->now_ns)) {
 			if (until_ns > w->now_ns)
 				w->now_ns = until_ns;
 			return false;
 		}
-		h = pop(w);
-		if (h.t_ns > w->now_ns)
-			w->now_ns = h.t_ns;
+		if (-next->rank > w->now_ns)
+			w->now_ns = -next->rank;
+		ready_pop(&w->coming, &index);
+		h = w->happens[index];
 		if (h.visit && h.turn != h.visit->turn)
 			continue;
 		if (let_happen(w, &h, out))
@@ -482,15 +455,11 @@ world_new(void)
 void
 world_free(struct world *w)
 {
-	while (w->spare) {
-		struct visit *next = w->spare->next;
-
-		free(w->spare);
-		w->spare = next;
-	}
+	arena_free(&w->visits);
 	buf_free(&w->log);
 	free(w->scripts);
-	free(w->heap);
+	free(w->happens);
+	ready_free(&w->coming);
 	free(w);
 }
 
@@ -562,7 +531,11 @@ observe_end(void *ctx, uint32_t node, uint32_t attempt, enum node_state state,
 	if (attempt == 0)
 		add_line(w, "skip", node, t_ns);
 	else
-		add_line(w, state == NODE_OK ? "ok" : state == NODE_FAILED ? "fail" : "cancel", node, t_ns);
+		add_line(w,
+			state == NODE_OK       ? "ok"
+			: state == NODE_FAILED ? "fail"
+					       : "cancel",
+			node, t_ns);
 	if (err)
 		buf_addf(&w->log, ": %s", err->message);
 	buf_addf(&w->log, "%s\n", will_retry ? " (will retry)" : "");

@@ -1,0 +1,687 @@
+/* timings: journals read back: what they say, the critical path, and everything that is no
+ * journal. */
+#include "planner/execute/timings.h"
+
+#include "tests/exec/invariants.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HEAD                                                                                       \
+	"{\"ev\":\"run\",\"v\":1,\"n\":0,\"run\":\"01JDBR5W0GABCDEFGHJKMNPQRS\",\"trace\":\"ab\"," \
+	"\"span\":\"b359565622da438f\",\"wall0\":\"2024-11-23T06:00:00.123Z\",\"job\":\"words\","  \
+	"\"infra\":\"local\",\"manifest\":\"sha256:62\",\"commit\":\"1a2b\",\"dirty\":true,"       \
+	"\"pid\":42,\"tasks\":3,\"in_place\":1}\n"
+
+struct fixture {
+	struct arena a;
+	struct timings t;
+	struct error err;
+	struct buf text;
+	int lines;
+};
+
+static int
+set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	buf_add_cstr(&f->text, HEAD);
+	f->lines = 1;
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	buf_free(&f->text);
+	arena_free(&f->a);
+	free(f);
+	return 0;
+}
+
+/* Adds a line: what stands behind "ev" and "n". */
+static void
+line(struct fixture *f, const char *ev, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_addf(&f->text, "{\"ev\":\"%s\",\"n\":%d", ev, f->lines++);
+	va_start(ap, fmt);
+	buf_vaddf(&f->text, fmt, ap);
+	va_end(ap);
+	buf_add_cstr(&f->text, "}\n");
+}
+
+static void
+node(struct fixture *f, const char *ids, const char *more)
+{
+	line(f, "node", ",\"id\":\"%s\"%s", ids, more);
+}
+
+static void
+begin(struct fixture *f, int64_t t, int span, const char *id, const char *more)
+{
+	line(f, "begin", ",\"t\":%lld,\"span\":\"%016x\",\"node\":\"%s\"%s", (long long)t,
+		(unsigned)span, id, more);
+}
+
+static void
+end(struct fixture *f, int64_t t, int span, const char *more)
+{
+	line(f, "end", ",\"t\":%lld,\"span\":\"%016x\"%s", (long long)t, (unsigned)span, more);
+}
+
+static void
+parse(struct fixture *f)
+{
+	const char *broken;
+
+	if (timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err) != 0)
+		fail_msg("%s", f->err.message);
+	broken = broken_invariant(&f->t);
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+static const struct timing_node *
+get(struct fixture *f, enum kind kind, uint32_t index)
+{
+	const struct timing_node *n = timings_find(&f->t, kind, index);
+
+	assert_non_null(n);
+	return n;
+}
+
+static void
+the_head_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	parse(f);
+	assert_true(str_is(f->t.run, "01JDBR5W0GABCDEFGHJKMNPQRS"));
+	assert_true(str_is(f->t.trace, "ab"));
+	assert_true(str_is(f->t.job, "words"));
+	assert_true(str_is(f->t.infra, "local"));
+	assert_true(str_is(f->t.manifest, "sha256:62"));
+	assert_true(str_is(f->t.commit, "1a2b"));
+	assert_true(str_is(f->t.wall0, "2024-11-23T06:00:00.123Z"));
+	assert_null(f->t.plan.p);
+	assert_true(f->t.dirty);
+	assert_int_equal(f->t.pid, 42);
+	assert_int_equal(f->t.n_tasks, 3);
+	assert_int_equal(f->t.n_in_place, 1);
+	assert_string_equal(f->t.span, "b359565622da438f");
+	assert_false(f->t.done);
+	assert_int_equal(f->t.wall_ns, 0);
+	assert_null(timings_find(&f->t, KIND_TASK, 0));
+}
+
+static void
+nodes_are_unfolded(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "task[3..5,9,2]", ",\"kind\":\"task\",\"needs\":\"slot\",\"after\":[\"source\"]");
+	node(f, "source", "");
+	node(f, "task[0]", "");
+	parse(f);
+	assert_int_equal(f->t.n_nodes, 7);
+	assert_int_equal(f->t.nodes[0].kind, KIND_SOURCE);
+	assert_int_equal(f->t.nodes[1].index, 0);
+	assert_int_equal(f->t.nodes[6].index, 9);
+	assert_int_equal(get(f, KIND_TASK, 5)->state, NODE_WAITING);
+	assert_true(f->t.groups[get(f, KIND_TASK, 9)->group].needs_slot);
+	assert_false(f->t.groups[get(f, KIND_TASK, 0)->group].needs_slot);
+	assert_null(timings_find(&f->t, KIND_TASK, 6));
+}
+
+/* source 0..100, environment 100..150, one slot: task 0 until 400, then task 1 until 450,
+ * collect. */
+static void
+set_up_run(struct fixture *f)
+{
+	node(f, "source", "");
+	node(f, "environment[0]", ",\"after\":[\"source\"],\"gives\":\"slot\"");
+	node(f, "task[0..2]", ",\"needs\":\"slot\"");
+	node(f, "collect", ",\"after\":[\"task[0..2]\"]");
+	begin(f, 2, 1, "source", ",\"phase\":\"upload\",\"ready\":1,\"why\":\"start\"");
+	end(f, 100, 1, ",\"st\":\"ok\"");
+	begin(f, 101, 2, "environment[0]", ",\"phase\":\"env\",\"ready\":100,\"why\":\"after\"");
+	end(f, 150, 2, ",\"st\":\"ok\",\"a\":{\"slots\":1}");
+	begin(f, 151, 3, "task[0]", ",\"phase\":\"run\",\"ready\":1,\"why\":\"slot\"");
+	begin(f, 152, 4, "task[1]", ",\"phase\":\"run\",\"ready\":1,\"why\":\"slot\"");
+	end(f, 410, 3,
+		",\"st\":\"ok\",\"a\":{\"ran\":[160,400],\"cpu\":99,\"rss\":4096,\"out\":7,"
+		"\"files\":[12,3]}");
+	end(f, 455, 4,
+		",\"st\":\"failed\",\"err\":{\"code\":\"task\",\"msg\":\"exit status 3\"},"
+		"\"a\":{\"ran\":[405,450],\"exit\":3,\"out\":9,\"out_kept\":4}");
+	begin(f, 457, 5, "collect", ",\"phase\":\"collect\",\"ready\":456,\"why\":\"after\"");
+	end(f, 500, 5, ",\"st\":\"ok\"");
+	line(f, "done",
+		",\"t\":503,\"exit\":1,\"ok\":4,\"failed\":1,\"tasks_ok\":1,\"tasks_failed\":1,"
+		"\"tasks_cancelled\":1");
+}
+
+static void
+a_whole_run(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	set_up_run(f);
+	parse(f);
+	assert_true(f->t.done);
+	assert_int_equal(f->t.exit_code, 1);
+	assert_int_equal(f->t.tasks_failed, 1);
+	assert_int_equal(f->t.wall_ns, 503);
+	assert_int_equal(f->t.torn_bytes, 0);
+
+	n = get(f, KIND_TASK, 0);
+	assert_int_equal(n->state, NODE_OK);
+	assert_int_equal(n->ready_ns, 1);
+	assert_int_equal(n->end_ns, 410);
+	assert_int_equal(n->n_attempts, 1);
+	assert_int_equal(n->phase_ns[PHASE_QUEUE], 159);
+	assert_int_equal(n->phase_ns[PHASE_RUN], 240);
+	assert_int_equal(n->phase_ns[PHASE_COLLECT], 10);
+	assert_int_equal(n->attempts[0].outcome.cpu_ns, 99);
+	assert_int_equal(n->attempts[0].outcome.max_rss_bytes, 4096);
+	assert_int_equal(n->attempts[0].outcome.stdout_kept_bytes, 7);
+	assert_int_equal(n->attempts[0].outcome.output_files, 3);
+	assert_string_equal(n->attempts[0].span, "0000000000000003");
+	assert_null(n->attempts[0].error.p);
+
+	n = get(f, KIND_TASK, 1);
+	assert_int_equal(n->state, NODE_FAILED);
+	assert_true(str_is(n->attempts[0].error, "exit status 3"));
+	assert_true(str_is(n->attempts[0].why, "slot"));
+	assert_int_equal(n->attempts[0].outcome.exit_status, 3);
+	assert_int_equal(n->attempts[0].outcome.stdout_kept_bytes, 4);
+
+	assert_int_equal(get(f, KIND_TASK, 2)->state, NODE_CANCELLED);
+	assert_int_equal(get(f, KIND_TASK, 2)->ready_ns, -1);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 0)->attempts[0].outcome.slots, 1);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 0)->phase_ns[PHASE_ENV], 49);
+}
+
+static void
+the_critical_path_goes_over_the_slot(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_run(f);
+	parse(f);
+	/* source [0,100], environment [100,150], task 0 from its slot to its process's end
+	 * [150,400], task 1 [400,455], collect from there to the end. */
+	assert_int_equal(get(f, KIND_SOURCE, 0)->critical_ns, 100);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 0)->critical_ns, 50);
+	assert_int_equal(get(f, KIND_TASK, 0)->critical_ns, 250);
+	assert_int_equal(get(f, KIND_TASK, 1)->critical_ns, 55);
+	assert_int_equal(get(f, KIND_COLLECT, 0)->critical_ns, 48);
+	assert_false(get(f, KIND_TASK, 2)->critical);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_UPLOAD], 98);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_ENV], 49);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_RUN], 240 + 45);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_COLLECT], 5 + 43);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_QUEUE], 2 + 1 + 10 + 5 + 2);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_OTHER], 3);
+}
+
+static void
+the_critical_path_goes_over_dependencies(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "source", "");
+	node(f, "image", "");
+	node(f, "environment[0..1]", ",\"after\":[\"source\",\"image\"]");
+	begin(f, 0, 1, "source", ",\"phase\":\"upload\",\"ready\":0,\"why\":\"start\"");
+	begin(f, 0, 2, "image", ",\"phase\":\"env\",\"ready\":0,\"why\":\"start\"");
+	end(f, 70, 1, ",\"st\":\"ok\"");
+	end(f, 90, 2, ",\"st\":\"ok\"");
+	begin(f, 90, 3, "environment[0]", ",\"phase\":\"env\",\"ready\":90,\"why\":\"after\"");
+	begin(f, 90, 4, "environment[1]", ",\"phase\":\"env\",\"ready\":90,\"why\":\"after\"");
+	end(f, 91, 4, ",\"st\":\"ok\"");
+	end(f, 95, 3, ",\"st\":\"ok\"");
+	parse(f);
+	assert_false(f->t.done);
+	assert_int_equal(f->t.wall_ns, 95);
+	assert_false(get(f, KIND_SOURCE, 0)->critical);
+	assert_int_equal(get(f, KIND_IMAGE, 0)->critical_ns, 90);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 0)->critical_ns, 5);
+	assert_false(get(f, KIND_ENVIRONMENT, 1)->critical);
+}
+
+static void
+attempts_follow_each_other(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	node(f, "task[0]", ",\"needs\":\"slot\"");
+	begin(f, 10, 1, "task[0]", ",\"phase\":\"run\",\"ready\":5,\"why\":\"slot\"");
+	end(f, 30, 1, ",\"st\":\"abandoned\",\"err\":{\"msg\":\"lost\"},\"retry\":40");
+	begin(f, 50, 2, "task[0]",
+		",\"phase\":\"run\",\"ready\":40,\"why\":\"retry\",\"try\":2,\"place\":7");
+	end(f, 60, 2, ",\"st\":\"failed\",\"retry\":60");
+	begin(f, 60, 3, "task[0]", ",\"phase\":\"run\",\"ready\":60,\"why\":\"retry\",\"try\":3");
+	end(f, 80, 3, ",\"st\":\"ok\"");
+	parse(f);
+	n = get(f, KIND_TASK, 0);
+	assert_int_equal(n->n_attempts, 3);
+	assert_int_equal(n->state, NODE_OK);
+	assert_true(n->attempts[0].abandoned);
+	assert_true(n->attempts[0].outcome.place_lost);
+	assert_int_equal(n->attempts[0].state, NODE_FAILED);
+	assert_int_equal(n->attempts[0].retry_ns, 40);
+	assert_int_equal(n->attempts[1].place, 7);
+	assert_int_equal(n->attempts[1].ready_ns, 40);
+	assert_int_equal(n->attempts[2].attempt, 3);
+	assert_int_equal(n->phase_ns[PHASE_QUEUE], 5 + 20);
+	assert_int_equal(n->phase_ns[PHASE_RUN], 50);
+	assert_int_equal(n->critical_ns, 80);
+}
+
+static void
+a_delay_that_was_cut_short(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "task[0]", ",\"needs\":\"slot\"");
+	begin(f, 10, 1, "task[0]", ",\"phase\":\"run\",\"ready\":5,\"why\":\"slot\"");
+	end(f, 30, 1, ",\"st\":\"failed\",\"retry\":4000");
+	parse(f);
+	assert_int_equal(get(f, KIND_TASK, 0)->state, NODE_PENDING);
+	line(f, "done", ",\"t\":35,\"exit\":130,\"interrupted\":true");
+	parse(f);
+	assert_int_equal(get(f, KIND_TASK, 0)->state, NODE_CANCELLED);
+	assert_int_equal(get(f, KIND_TASK, 0)->end_ns, 30);
+	assert_true(f->t.interrupted);
+}
+
+static void
+a_run_that_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	set_up_run(f);
+	f->text.n = (size_t)(strstr(buf_cstr(&f->text), "{\"ev\":\"end\",\"n\":12") - f->text.p);
+	parse(f);
+	assert_false(f->t.done);
+	assert_int_equal(f->t.wall_ns, 410);
+	n = get(f, KIND_TASK, 1);
+	assert_int_equal(n->state, NODE_RUNNING);
+	assert_int_equal(n->end_ns, -1);
+	assert_int_equal(n->attempts[0].end_ns, -1);
+	assert_int_equal(n->phase_ns[PHASE_QUEUE] + n->phase_ns[PHASE_RUN], 409);
+	assert_true(n->critical);
+	assert_int_equal(get(f, KIND_TASK, 2)->state, NODE_WAITING);
+}
+
+static void
+phases_of_a_step(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	node(f, "instance[0..1]", "");
+	begin(f, 0, 1, "instance[0]", ",\"phase\":\"launch\",\"ready\":0,\"why\":\"start\"");
+	begin(f, 0, 2, "instance[1]", ",\"phase\":\"launch\",\"ready\":0,\"why\":\"start\"");
+	line(f, "phase", ",\"t\":10,\"span\":\"%016x\",\"phase\":\"boot\"", 1);
+	line(f, "phase", ",\"t\":30,\"span\":\"%016x\",\"phase\":\"ssh\"", 1);
+	line(f, "phase", ",\"t\":31,\"span\":\"%016x\",\"phase\":\"boot\"", 1);
+	end(f, 50, 1, ",\"st\":\"ok\"");
+	end(f, 60, 2, ",\"st\":\"ok\",\"a\":{\"ph\":{\"boot\":20,\"ssh\":15,\"new\":4}}");
+	parse(f);
+	n = get(f, KIND_INSTANCE, 0);
+	assert_int_equal(n->phase_ns[PHASE_LAUNCH], 10);
+	assert_int_equal(n->phase_ns[PHASE_BOOT], 20 + 19);
+	assert_int_equal(n->phase_ns[PHASE_SSH], 1);
+	n = get(f, KIND_INSTANCE, 1);
+	assert_int_equal(n->phase_ns[PHASE_LAUNCH], 0);
+	assert_int_equal(n->phase_ns[PHASE_BOOT], 20);
+	assert_int_equal(n->phase_ns[PHASE_SSH], 15);
+	assert_int_equal(n->phase_ns[PHASE_OTHER], 25);
+	assert_int_equal(f->t.phase_ns[PHASE_BOOT], 59);
+}
+
+static void
+clocks_that_disagree_are_bent(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	node(f, "task[0..1]", ",\"needs\":\"slot\"");
+	begin(f, 100, 1, "task[0]", ",\"phase\":\"run\",\"ready\":90,\"why\":\"slot\"");
+	end(f, 200, 1,
+		",\"st\":\"ok\",\"a\":{\"ran\":[50,900],\"ph\":{\"upload\":9223372036854775807}}");
+	begin(f, 200, 2, "task[1]", ",\"phase\":\"run\",\"ready\":90,\"why\":\"slot\"");
+	end(f, 300, 2, ",\"st\":\"ok\",\"a\":{\"ran\":[280,260],\"ph\":{\"upload\":50}}");
+	parse(f);
+	n = get(f, KIND_TASK, 0);
+	assert_int_equal(n->phase_ns[PHASE_RUN], 100);
+	assert_int_equal(n->phase_ns[PHASE_UPLOAD], 0);
+	n = get(f, KIND_TASK, 1);
+	assert_int_equal(n->phase_ns[PHASE_RUN], 0);
+	assert_int_equal(n->phase_ns[PHASE_UPLOAD], 50);
+	assert_int_equal(n->phase_ns[PHASE_QUEUE], 110 + 30);
+	assert_int_equal(n->phase_ns[PHASE_COLLECT], 20);
+}
+
+static void
+intents_and_what_came_of_them(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "instance[0..1]", "");
+	begin(f, 0, 1, "instance[0]", "");
+	begin(f, 0, 2, "instance[1]", "");
+	line(f, "intent", ",\"t\":1,\"span\":\"%016x\",\"op\":\"Run\",\"token\":\"a\"", 1);
+	line(f, "intent", ",\"t\":2,\"span\":\"%016x\",\"op\":\"Run\",\"token\":\"b\"", 2);
+	line(f, "effect", ",\"t\":3,\"span\":\"%016x\",\"id\":\"i-2\"", 2);
+	line(f, "effect", ",\"t\":4,\"span\":\"%016x\",\"id\":\"vol-2\"", 2);
+	parse(f);
+	assert_int_equal(f->t.n_intents, 3);
+	assert_true(str_is(f->t.intents[0].token, "a"));
+	assert_null(f->t.intents[0].effect.p);
+	assert_int_equal(f->t.intents[0].effect_ns, -1);
+	assert_true(str_is(f->t.intents[1].op, "Run"));
+	assert_true(str_is(f->t.intents[1].effect, "i-2"));
+	assert_int_equal(f->t.intents[1].effect_ns, 3);
+	assert_int_equal(f->t.nodes[f->t.intents[1].node].index, 1);
+	assert_null(f->t.intents[2].op.p);
+	assert_true(str_is(f->t.intents[2].effect, "vol-2"));
+}
+
+static void
+a_torn_line_is_cut(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_run(f);
+	f->text.n -= 10;
+	parse(f);
+	assert_false(f->t.done);
+	assert_true(f->t.torn_bytes > 40);
+	assert_int_equal(f->t.wall_ns, 500);
+	buf_clear(&f->text);
+	buf_add_cstr(&f->text, HEAD);
+	buf_add(&f->text, "\0\0\0\0", 4); /* what a crash of the machine may leave */
+	parse(f);
+	assert_int_equal(f->t.torn_bytes, 4);
+}
+
+static void
+what_is_not_known_is_skipped(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "source", ",\"colour\":{\"red\":[1,2.5,null]},\"needs\":\"rest\"");
+	line(f, "weather", ",\"sun\":true");
+	begin(f, 1, 1, "source", ",\"phase\":\"upload\",\"mood\":\"good\"");
+	end(f, 2, 1, ",\"st\":\"ok\",\"a\":{\"later\":1}");
+	parse(f);
+	assert_int_equal(get(f, KIND_SOURCE, 0)->state, NODE_OK);
+	assert_false(f->t.groups[0].needs_slot);
+}
+
+/* A journal with these lines in it is refused at line `at`, with a message that has `like`. */
+struct refused {
+	const char *ev, *more, *like;
+};
+
+static void
+lines_that_are_refused(void **state)
+{
+	static const struct refused cases[] = {
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[99]\"",
+			"is no node"},
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"tusk\"", "is no node"},
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\"", "is no node"},
+		{"begin", ",\"t\":5,\"span\":\"0000000000000001\",\"node\":\"task[1]\"",
+			"its span"},
+		{"begin", ",\"t\":5,\"span\":\"xyz\",\"node\":\"task[1]\"", "its span"},
+		{"begin", ",\"t\":5,\"span\":\"0000000000000000\",\"node\":\"task[1]\"",
+			"its span"},
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[0]\"",
+			"before the one before"},
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"try\":2",
+			"follows"},
+		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"ready\":6",
+			"ready"},
+		{"begin",
+			",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"phase\":"
+			"\"x\"",
+			"phase"},
+		{"begin", ",\"t\":1,\"span\":\"00000000000000aa\",\"node\":\"task[1]\"",
+			"its time"},
+		{"begin", ",\"t\":-5", "no event"},
+		{"begin", ",\"t\":\"5\"", "no event"},
+		{"begin", ",\"t\":5.5", "no event"},
+		{"begin", ",\"n\":-1", "no event"},
+		{"begin", ",\"n\":99", "number 99"},
+		{"end", ",\"t\":5,\"span\":\"00000000000000aa\",\"st\":\"ok\"", "has the span"},
+		{"end", ",\"t\":5,\"st\":\"ok\"", "has the span"},
+		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"fine\"",
+			"ends as nothing"},
+		{"end", ",\"t\":5,\"span\":\"0000000000000001\"", "ends as nothing"},
+		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":3", "no event"},
+		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":{\"ran\":[1]}",
+			"no event"},
+		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":{\"cpu\":-1}",
+			"no event"},
+		{"phase", ",\"t\":5,\"span\":\"0000000000000001\",\"phase\":\"lunch\"", "no phase"},
+		{"phase", ",\"t\":5,\"span\":\"0000000000000009\",\"phase\":\"boot\"",
+			"has the span"},
+		{"intent", ",\"t\":5,\"span\":\"0000000000000009\"", "has the span"},
+		{"effect", ",\"t\":5,\"span\":\"0000000000000009\"", "has the span"},
+		{"done", ",\"t\":1", "its time"},
+		{"node", ",\"id\":\"task[7]\"", "after the first event"},
+		{"run", ",\"v\":1,\"run\":\"x\"", "in the middle"},
+		{"begin", ",\"t\":5 garbage", "no event"},
+	};
+	struct fixture *f = *state;
+	size_t before;
+
+	node(f, "task[0..1]", ",\"needs\":\"slot\"");
+	begin(f, 3, 1, "task[0]", ",\"phase\":\"run\",\"ready\":2,\"why\":\"slot\"");
+	before = f->text.n;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->text.n = before;
+		f->lines = 3;
+		line(f, cases[i].ev, "%s", cases[i].more);
+		line(f, "weather", ",\"t\":9");
+		assert_int_equal(
+			timings_parse(&f->a, &f->t, buf_str(&f->text), STR("dir/j"), &f->err),
+			ERR_INPUT);
+		assert_int_equal(f->err.line, 4);
+		if (strncmp(f->err.message, "journal dir/j, line 4: ", 23) != 0 ||
+			!strstr(f->err.message, cases[i].like))
+			fail_msg("%s: %s", cases[i].more, f->err.message);
+	}
+}
+
+static void
+node_lines_that_are_refused(void **state)
+{
+	static const char *const ids[] = {"tusk[1]", "task", "source[1]", "task[", "task[]",
+		"task[1", "task[x]", "task[1,]", "task[2..1]", "task[1..]", "task[4294967295]",
+		"task[-1]", "", "task[0..4000000]", "task[1 ]"};
+	struct fixture *f = *state;
+	size_t before = f->text.n;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		f->text.n = before;
+		f->lines = 1;
+		node(f, ids[i], "");
+		if (timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err) != ERR_INPUT)
+			fail_msg("%s", ids[i]);
+		assert_int_equal(f->err.line, 2);
+	}
+	f->text.n = before;
+	f->lines = 1;
+	node(f, "task[1]", ",\"after\":[\"task[0]\",3]");
+	assert_int_equal(
+		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
+	f->text.n = before;
+	f->lines = 1;
+	node(f, "task[1..3]", "");
+	node(f, "task[2]", "");
+	assert_int_equal(
+		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
+	assert_non_null(strstr(f->err.message, "task[2] twice"));
+}
+
+static void
+nothing_comes_after_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_run(f);
+	line(f, "weather", ",\"t\":999");
+	assert_int_equal(
+		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
+	assert_non_null(strstr(f->err.message, "after the end of the run"));
+}
+
+static void
+what_is_no_journal(void **state)
+{
+	static const struct {
+		const char *text, *like;
+	} cases[] = {
+		{"", "no whole line"},
+		{"{\"ev\":\"run\"", "no whole line"},
+		{"\n", "no journal"},
+		{"hello\n", "no journal"},
+		{"{}\n", "no journal"},
+		{"[]\n", "no journal"},
+		{"{\"ev\":\"node\",\"n\":0}\n", "no journal"},
+		{"{\"n\":0,\"ev\":\"run\"}\n", "no journal"},
+		{"{\"ev\":\"run\",\"v\":1,\"n\":0}\n", "no journal"},
+		{"{\"ev\":\"run\",\"n\":0,\"run\":\"x\"}\n", "no journal"},
+		{"{\"ev\":\"run\",\"v\":0,\"n\":0,\"run\":\"x\"}\n", "no journal"},
+		{"{\"ev\":\"run\",\"v\":1,\"n\":1,\"run\":\"x\"}\n", "number 1"},
+		{"{\"ev\":\"run\",\"v\":2,\"shape\":\"different\"}\n", "newer furrow"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int head = 0; head < 2; head++) {
+			int (*parser)(struct arena *, struct timings *, struct str, struct str,
+				struct error *) = head ? timings_parse_head : timings_parse;
+
+			if (parser(&f->a, &f->t, str_from(cases[i].text), STR("j"), &f->err) !=
+				ERR_INPUT)
+				fail_msg("%s", cases[i].text);
+			if (!strstr(f->err.message, cases[i].like))
+				fail_msg("%s: %s", cases[i].text, f->err.message);
+			assert_int_equal(f->err.line, 1);
+		}
+	}
+	assert_int_equal(timings_parse(&f->a, &f->t, (struct str){0}, STR("j"), NULL), ERR_INPUT);
+}
+
+static int
+parse_head(struct fixture *f)
+{
+	f->err = (struct error){0};
+	return timings_parse_head(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err);
+}
+
+static void
+a_glance_at_the_head(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(parse_head(f), 0);
+	assert_true(str_is(f->t.job, "words"));
+	assert_false(f->t.done);
+	set_up_run(f);
+	assert_int_equal(parse_head(f), 0);
+	assert_true(f->t.done);
+	assert_int_equal(f->t.exit_code, 1);
+	assert_int_equal(f->t.tasks_ok, 1);
+	assert_int_equal(f->t.wall_ns, 503);
+	f->text.n -= 2;
+	assert_int_equal(parse_head(f), 0);
+	assert_false(f->t.done);
+	assert_int_equal(f->t.wall_ns, 500);
+	buf_add_cstr(&f->text, "}} nonsense\n");
+	assert_int_equal(parse_head(f), 0);
+	assert_false(f->t.done);
+	assert_int_equal(f->err.code, ERR_NONE);
+}
+
+static void
+nothing_ever_began(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "task[0..9]", ",\"needs\":\"slot\"");
+	line(f, "done", ",\"t\":77,\"exit\":3,\"cancelled\":10");
+	parse(f);
+	assert_int_equal(f->t.wall_ns, 77);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_OTHER], 77);
+	assert_int_equal(get(f, KIND_TASK, 9)->state, NODE_CANCELLED);
+}
+
+/* Edges in a circle, and slots that free each other: the walk has to end. */
+static void
+a_circle_is_walked_once(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "task[0]", ",\"needs\":\"slot\",\"after\":[\"task[1]\"]");
+	node(f, "task[1]", ",\"needs\":\"slot\",\"after\":[\"task[0..1]\"]");
+	for (int i = 0; i < 2; i++)
+		begin(f, 5, 1 + i, i ? "task[1]" : "task[0]", ",\"why\":\"slot\"");
+	end(f, 5, 1, ",\"st\":\"ok\",\"a\":{\"ran\":[5,5]}");
+	end(f, 5, 2, ",\"st\":\"ok\",\"a\":{\"ran\":[5,5]}");
+	parse(f);
+	assert_int_equal(f->t.wall_ns, 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_head_alone),
+		TEST(nodes_are_unfolded),
+		TEST(a_whole_run),
+		TEST(the_critical_path_goes_over_the_slot),
+		TEST(the_critical_path_goes_over_dependencies),
+		TEST(attempts_follow_each_other),
+		TEST(a_delay_that_was_cut_short),
+		TEST(a_run_that_goes_on),
+		TEST(phases_of_a_step),
+		TEST(clocks_that_disagree_are_bent),
+		TEST(intents_and_what_came_of_them),
+		TEST(a_torn_line_is_cut),
+		TEST(what_is_not_known_is_skipped),
+		TEST(lines_that_are_refused),
+		TEST(node_lines_that_are_refused),
+		TEST(nothing_comes_after_the_end),
+		TEST(what_is_no_journal),
+		TEST(a_glance_at_the_head),
+		TEST(nothing_ever_began),
+		TEST(a_circle_is_walked_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
