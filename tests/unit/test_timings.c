@@ -1,98 +1,5 @@
-/* timings: journals read back: what they say, the critical path, and everything that is no
- * journal. */
-#include "planner/execute/timings.h"
-
-#include "tests/exec/invariants.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define HEAD                                                                                       \
-	"{\"ev\":\"run\",\"v\":1,\"n\":0,\"run\":\"01JDBR5W0GABCDEFGHJKMNPQRS\",\"trace\":\"ab\"," \
-	"\"span\":\"b359565622da438f\",\"wall0\":\"2024-11-23T06:00:00.123Z\",\"job\":\"words\","  \
-	"\"infra\":\"local\",\"manifest\":\"sha256:62\",\"commit\":\"1a2b\",\"dirty\":true,"       \
-	"\"pid\":42,\"tasks\":3,\"in_place\":1}\n"
-
-struct fixture {
-	struct arena a;
-	struct timings t;
-	struct error err;
-	struct buf text;
-	int lines;
-};
-
-static int
-set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	buf_add_cstr(&f->text, HEAD);
-	f->lines = 1;
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	buf_free(&f->text);
-	arena_free(&f->a);
-	free(f);
-	return 0;
-}
-
-/* Adds a line: what stands behind "ev" and "n". */
-static void
-line(struct fixture *f, const char *ev, const char *fmt, ...)
-{
-	va_list ap;
-
-	buf_addf(&f->text, "{\"ev\":\"%s\",\"n\":%d", ev, f->lines++);
-	va_start(ap, fmt);
-	buf_vaddf(&f->text, fmt, ap);
-	va_end(ap);
-	buf_add_cstr(&f->text, "}\n");
-}
-
-static void
-node(struct fixture *f, const char *ids, const char *more)
-{
-	line(f, "node", ",\"id\":\"%s\"%s", ids, more);
-}
-
-static void
-begin(struct fixture *f, int64_t t, int span, const char *id, const char *more)
-{
-	line(f, "begin", ",\"t\":%lld,\"span\":\"%016x\",\"node\":\"%s\"%s", (long long)t,
-		(unsigned)span, id, more);
-}
-
-static void
-end(struct fixture *f, int64_t t, int span, const char *more)
-{
-	line(f, "end", ",\"t\":%lld,\"span\":\"%016x\"%s", (long long)t, (unsigned)span, more);
-}
-
-static void
-parse(struct fixture *f)
-{
-	const char *broken;
-
-	if (timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err) != 0)
-		fail_msg("%s", f->err.message);
-	broken = broken_invariant(&f->t);
-	if (broken)
-		fail_msg("%s", broken);
-}
+/* timings: journals read back: what they say, and the critical path. */
+#include "tests/unit/journal_fixture.h"
 
 static const struct timing_node *
 get(struct fixture *f, enum kind kind, uint32_t index)
@@ -144,34 +51,6 @@ nodes_are_unfolded(void **state)
 	assert_true(f->t.groups[get(f, KIND_TASK, 9)->group].needs_slot);
 	assert_false(f->t.groups[get(f, KIND_TASK, 0)->group].needs_slot);
 	assert_null(timings_find(&f->t, KIND_TASK, 6));
-}
-
-/* source 0..100, environment 100..150, one slot: task 0 until 400, then task 1 until 450,
- * collect. */
-static void
-set_up_run(struct fixture *f)
-{
-	node(f, "source", "");
-	node(f, "environment[0]", ",\"after\":[\"source\"],\"gives\":\"slot\"");
-	node(f, "task[0..2]", ",\"needs\":\"slot\"");
-	node(f, "collect", ",\"after\":[\"task[0..2]\"]");
-	begin(f, 2, 1, "source", ",\"phase\":\"upload\",\"ready\":1,\"why\":\"start\"");
-	end(f, 100, 1, ",\"st\":\"ok\"");
-	begin(f, 101, 2, "environment[0]", ",\"phase\":\"env\",\"ready\":100,\"why\":\"after\"");
-	end(f, 150, 2, ",\"st\":\"ok\",\"a\":{\"slots\":1}");
-	begin(f, 151, 3, "task[0]", ",\"phase\":\"run\",\"ready\":1,\"why\":\"slot\"");
-	begin(f, 152, 4, "task[1]", ",\"phase\":\"run\",\"ready\":1,\"why\":\"slot\"");
-	end(f, 410, 3,
-		",\"st\":\"ok\",\"a\":{\"ran\":[160,400],\"cpu\":99,\"rss\":4096,\"out\":7,"
-		"\"files\":[12,3]}");
-	end(f, 455, 4,
-		",\"st\":\"failed\",\"err\":{\"code\":\"task\",\"msg\":\"exit status 3\"},"
-		"\"a\":{\"ran\":[405,450],\"exit\":3,\"out\":9,\"out_kept\":4}");
-	begin(f, 457, 5, "collect", ",\"phase\":\"collect\",\"ready\":456,\"why\":\"after\"");
-	end(f, 500, 5, ",\"st\":\"ok\"");
-	line(f, "done",
-		",\"t\":503,\"exit\":1,\"ok\":4,\"failed\":1,\"tasks_ok\":1,\"tasks_failed\":1,"
-		"\"tasks_cancelled\":1");
 }
 
 static void
@@ -438,163 +317,6 @@ what_is_not_known_is_skipped(void **state)
 	assert_false(f->t.groups[0].needs_slot);
 }
 
-/* A journal with these lines in it is refused at line `at`, with a message that has `like`. */
-struct refused {
-	const char *ev, *more, *like;
-};
-
-static void
-lines_that_are_refused(void **state)
-{
-	static const struct refused cases[] = {
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[99]\"",
-			"is no node"},
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"tusk\"", "is no node"},
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\"", "is no node"},
-		{"begin", ",\"t\":5,\"span\":\"0000000000000001\",\"node\":\"task[1]\"",
-			"its span"},
-		{"begin", ",\"t\":5,\"span\":\"xyz\",\"node\":\"task[1]\"", "its span"},
-		{"begin", ",\"t\":5,\"span\":\"0000000000000000\",\"node\":\"task[1]\"",
-			"its span"},
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[0]\"",
-			"before the one before"},
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"try\":2",
-			"follows"},
-		{"begin", ",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"ready\":6",
-			"ready"},
-		{"begin",
-			",\"t\":5,\"span\":\"00000000000000aa\",\"node\":\"task[1]\",\"phase\":"
-			"\"x\"",
-			"phase"},
-		{"begin", ",\"t\":1,\"span\":\"00000000000000aa\",\"node\":\"task[1]\"",
-			"its time"},
-		{"begin", ",\"t\":-5", "no event"},
-		{"begin", ",\"t\":\"5\"", "no event"},
-		{"begin", ",\"t\":5.5", "no event"},
-		{"begin", ",\"n\":-1", "no event"},
-		{"begin", ",\"n\":99", "number 99"},
-		{"end", ",\"t\":5,\"span\":\"00000000000000aa\",\"st\":\"ok\"", "has the span"},
-		{"end", ",\"t\":5,\"st\":\"ok\"", "has the span"},
-		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"fine\"",
-			"ends as nothing"},
-		{"end", ",\"t\":5,\"span\":\"0000000000000001\"", "ends as nothing"},
-		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":3", "no event"},
-		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":{\"ran\":[1]}",
-			"no event"},
-		{"end", ",\"t\":5,\"span\":\"0000000000000001\",\"st\":\"ok\",\"a\":{\"cpu\":-1}",
-			"no event"},
-		{"phase", ",\"t\":5,\"span\":\"0000000000000001\",\"phase\":\"lunch\"", "no phase"},
-		{"phase", ",\"t\":5,\"span\":\"0000000000000009\",\"phase\":\"boot\"",
-			"has the span"},
-		{"intent", ",\"t\":5,\"span\":\"0000000000000009\"", "has the span"},
-		{"effect", ",\"t\":5,\"span\":\"0000000000000009\"", "has the span"},
-		{"done", ",\"t\":1", "its time"},
-		{"node", ",\"id\":\"task[7]\"", "after the first event"},
-		{"run", ",\"v\":1,\"run\":\"x\"", "in the middle"},
-		{"begin", ",\"t\":5 garbage", "no event"},
-	};
-	struct fixture *f = *state;
-	size_t before;
-
-	node(f, "task[0..1]", ",\"needs\":\"slot\"");
-	begin(f, 3, 1, "task[0]", ",\"phase\":\"run\",\"ready\":2,\"why\":\"slot\"");
-	before = f->text.n;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		f->text.n = before;
-		f->lines = 3;
-		line(f, cases[i].ev, "%s", cases[i].more);
-		line(f, "weather", ",\"t\":9");
-		assert_int_equal(
-			timings_parse(&f->a, &f->t, buf_str(&f->text), STR("dir/j"), &f->err),
-			ERR_INPUT);
-		assert_int_equal(f->err.line, 4);
-		if (strncmp(f->err.message, "journal dir/j, line 4: ", 23) != 0 ||
-			!strstr(f->err.message, cases[i].like))
-			fail_msg("%s: %s", cases[i].more, f->err.message);
-	}
-}
-
-static void
-node_lines_that_are_refused(void **state)
-{
-	static const char *const ids[] = {"tusk[1]", "task", "source[1]", "task[", "task[]",
-		"task[1", "task[x]", "task[1,]", "task[2..1]", "task[1..]", "task[4294967295]",
-		"task[-1]", "", "task[0..4000000]", "task[1 ]"};
-	struct fixture *f = *state;
-	size_t before = f->text.n;
-
-	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-		f->text.n = before;
-		f->lines = 1;
-		node(f, ids[i], "");
-		if (timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err) != ERR_INPUT)
-			fail_msg("%s", ids[i]);
-		assert_int_equal(f->err.line, 2);
-	}
-	f->text.n = before;
-	f->lines = 1;
-	node(f, "task[1]", ",\"after\":[\"task[0]\",3]");
-	assert_int_equal(
-		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
-	f->text.n = before;
-	f->lines = 1;
-	node(f, "task[1..3]", "");
-	node(f, "task[2]", "");
-	assert_int_equal(
-		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
-	assert_non_null(strstr(f->err.message, "task[2] twice"));
-}
-
-static void
-nothing_comes_after_the_end(void **state)
-{
-	struct fixture *f = *state;
-
-	set_up_run(f);
-	line(f, "weather", ",\"t\":999");
-	assert_int_equal(
-		timings_parse(&f->a, &f->t, buf_str(&f->text), STR("j"), &f->err), ERR_INPUT);
-	assert_non_null(strstr(f->err.message, "after the end of the run"));
-}
-
-static void
-what_is_no_journal(void **state)
-{
-	static const struct {
-		const char *text, *like;
-	} cases[] = {
-		{"", "no whole line"},
-		{"{\"ev\":\"run\"", "no whole line"},
-		{"\n", "no journal"},
-		{"hello\n", "no journal"},
-		{"{}\n", "no journal"},
-		{"[]\n", "no journal"},
-		{"{\"ev\":\"node\",\"n\":0}\n", "no journal"},
-		{"{\"n\":0,\"ev\":\"run\"}\n", "no journal"},
-		{"{\"ev\":\"run\",\"v\":1,\"n\":0}\n", "no journal"},
-		{"{\"ev\":\"run\",\"n\":0,\"run\":\"x\"}\n", "no journal"},
-		{"{\"ev\":\"run\",\"v\":0,\"n\":0,\"run\":\"x\"}\n", "no journal"},
-		{"{\"ev\":\"run\",\"v\":1,\"n\":1,\"run\":\"x\"}\n", "number 1"},
-		{"{\"ev\":\"run\",\"v\":2,\"shape\":\"different\"}\n", "newer furrow"},
-	};
-	struct fixture *f = *state;
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		for (int head = 0; head < 2; head++) {
-			int (*parser)(struct arena *, struct timings *, struct str, struct str,
-				struct error *) = head ? timings_parse_head : timings_parse;
-
-			if (parser(&f->a, &f->t, str_from(cases[i].text), STR("j"), &f->err) !=
-				ERR_INPUT)
-				fail_msg("%s", cases[i].text);
-			if (!strstr(f->err.message, cases[i].like))
-				fail_msg("%s: %s", cases[i].text, f->err.message);
-			assert_int_equal(f->err.line, 1);
-		}
-	}
-	assert_int_equal(timings_parse(&f->a, &f->t, (struct str){0}, STR("j"), NULL), ERR_INPUT);
-}
-
 static int
 parse_head(struct fixture *f)
 {
@@ -655,8 +377,6 @@ a_circle_is_walked_once(void **state)
 	assert_int_equal(f->t.wall_ns, 5);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int
 main(void)
 {
@@ -674,10 +394,6 @@ main(void)
 		TEST(intents_and_what_came_of_them),
 		TEST(a_torn_line_is_cut),
 		TEST(what_is_not_known_is_skipped),
-		TEST(lines_that_are_refused),
-		TEST(node_lines_that_are_refused),
-		TEST(nothing_comes_after_the_end),
-		TEST(what_is_no_journal),
 		TEST(a_glance_at_the_head),
 		TEST(nothing_ever_began),
 		TEST(a_circle_is_walked_once),
