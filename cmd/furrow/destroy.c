@@ -59,16 +59,17 @@ add_containers(struct destroy *d)
 	struct manifest_file file;
 	struct engine info;
 	struct manifest m;
+	struct error err;
 
-	/* Without a manifest there is no name to look for; without an engine there are no
-	 * containers. */
+	/* Without a manifest there is no name to look for. */
 	if (manifest_file_read(&file, &d->arena, &d->place, (struct str){0}, NULL) != 0 ||
 		manifest_file_parse(&file, &d->arena, &m, &diags, (struct str){0}, NULL) != 0)
 		return;
 	if (!m.environment.image.p && !m.environment.build.context.p)
 		return;
-	if (engine_open(&d->engine, &d->arena, &info, NULL) != 0) {
+	if (engine_open(&d->engine, &d->arena, &info, &err) != 0) {
 		d->engine = NULL;
+		out_say("furrow: containers were not looked for: %s", err.message);
 		return;
 	}
 	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, m.name), &names, NULL) != 0)
