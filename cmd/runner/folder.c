@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	CLEAN_BUDGET = 64, /* entries that are removed here rather than by a child */
-	OLD_TIME = 1000000000
+	OLD_TIME_S = 1000000000
 };
 
 static const char *const parts[] = {"work", "out", "home", "tmp"};
@@ -74,8 +75,11 @@ folders_open(struct folders *f, const char *root, const char *source, const char
 	char *why, size_t why_bytes)
 {
 	const char *what = "making the folder";
+	struct timespec now;
 
 	*f = (struct folders){.root_fd = -1, .tasks_fd = -1};
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	f->old_ns = now.tv_nsec / 10 * 10 % 999999000;
 	f->source = must_copy(source, strlen(source));
 	f->tasks = must_alloc(strlen(root) + sizeof("/tasks"));
 	snprintf(f->tasks, strlen(root) + sizeof("/tasks"), "%s/tasks", root);
@@ -103,22 +107,41 @@ failed:
 	return -1;
 }
 
-static int
-make_old(struct folders *f, const char *name)
+/* The times of the folder (part NULL) and of its parts differ from each other and between runners: a task
+ * that copies times around, or unpacks them, doesn't hit upon them. */
+static struct timespec
+old_time(const struct folders *f, const char *part)
 {
-	struct timespec t[2] = {{.tv_sec = OLD_TIME}, {.tv_sec = OLD_TIME}};
+	struct timespec t = {.tv_sec = OLD_TIME_S, .tv_nsec = f->old_ns};
 
+	for (size_t i = 0; part && i < N_PARTS; i++) {
+		if (strcmp(parts[i], part) == 0)
+			t.tv_nsec += (long)i + 1;
+	}
+	return t;
+}
+
+static int
+make_old(struct folders *f, uint64_t id, const char *part)
+{
+	char name[FOLDER_NAME_BYTES + 16];
+	struct timespec t[2] = {old_time(f, part), old_time(f, part)};
+
+	folder_name(name, id, part);
 	return utimensat(f->tasks_fd, name, t, AT_SYMLINK_NOFOLLOW);
 }
 
 static bool
-is_old(struct folders *f, const char *name, mode_t mode)
+is_old(struct folders *f, uint64_t id, const char *part)
 {
+	char name[FOLDER_NAME_BYTES + 16];
+	struct timespec t = old_time(f, part);
 	struct stat st;
 
+	folder_name(name, id, part);
 	return fstatat(f->tasks_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_mode == (S_IFDIR | mode) && st.st_mtim.tv_sec == OLD_TIME &&
-	       st.st_mtim.tv_nsec == 0;
+	       st.st_mode == (S_IFDIR | 0755) && st.st_mtim.tv_sec == t.tv_sec &&
+	       st.st_mtim.tv_nsec == t.tv_nsec;
 }
 
 static int
@@ -174,11 +197,10 @@ make_anew(struct folders *f, uint64_t id)
 	for (size_t i = 0; i < N_PARTS; i++) {
 		folder_name(name, id, parts[i]);
 		if (mkdirat(f->tasks_fd, name, 0755) != 0 || (i == 0 && make_links(f, name) != 0) ||
-			make_old(f, name) != 0)
+			make_old(f, id, parts[i]) != 0)
 			return -1;
 	}
-	folder_name(name, id, NULL);
-	return make_old(f, name);
+	return make_old(f, id, NULL);
 }
 
 int
@@ -203,15 +225,11 @@ folder_make(struct folders *f, uint64_t id)
 static bool
 is_new(struct folders *f, uint64_t id)
 {
-	char name[FOLDER_NAME_BYTES + 16];
-
 	for (size_t i = 0; i < N_PARTS; i++) {
-		folder_name(name, id, parts[i]);
-		if (!is_old(f, name, 0755))
+		if (!is_old(f, id, parts[i]))
 			return false;
 	}
-	folder_name(name, id, NULL);
-	return is_old(f, name, 0755);
+	return is_old(f, id, NULL);
 }
 
 struct cleaning {
@@ -295,7 +313,7 @@ clean(struct cleaning *c, uint64_t id, const char *part)
 	bool work = part && strcmp(part, "work") == 0;
 
 	folder_name(name, id, part);
-	if (is_old(c->f, name, 0755))
+	if (is_old(c->f, id, part))
 		return true;
 	c->fd = openat(c->f->tasks_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (c->fd < 0 || fchmod(c->fd, 0755) != 0)
@@ -309,7 +327,7 @@ clean(struct cleaning *c, uint64_t id, const char *part)
 	if (c->failed)
 		return false;
 	return (!work || c->n_links == c->f->n_entries || make_links(c->f, name) == 0) &&
-	       make_old(c->f, name) == 0;
+	       make_old(c->f, id, part) == 0;
 }
 
 void

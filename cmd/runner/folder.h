@@ -26,6 +26,7 @@ struct folders {
 	char *source;	       /* path; "": none */
 	char **entries;	       /* names in source that get a symlink */
 	size_t n_entries;
+	long old_ns; /* of the modification time that marks what is as good as new */
 	uint64_t spare[FOLDER_SPARE_MAX]; /* ids of folders that are as good as new */
 	size_t n_spare;
 	uint64_t *doomed; /* ids of folders to remove */

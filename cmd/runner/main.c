@@ -29,12 +29,14 @@ usage(const char *what)
 	return 64;
 }
 
-/* 0, 1 and 2 are open, so that no other descriptor ever gets one of these numbers. */
+/* 0, 1 and 2 are open, so that no other descriptor ever gets one of these numbers; whatever else the caller left open
+ * is no task's business. */
 static int
 fill_standard(void)
 {
 	int fd;
 
+	close_range(3, ~0u, 0);
 	do {
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	} while (fd >= 0 && fd <= 2);

@@ -102,6 +102,16 @@ add_orphan(struct runner *r, pid_t pid, uint64_t owner)
 	r->orphans[r->n_orphans++] = (struct orphan){.pid = pid, .owner = owner};
 }
 
+static bool
+any_runs(const struct runner *r)
+{
+	const struct task *t = r->active.first;
+
+	while (t && t->state != TASK_RUNNING)
+		t = t->next;
+	return t != NULL;
+}
+
 /* Lives on: its task does, or it has the rest of its task's grace. */
 static bool
 may_live(struct runner *r, uint64_t owner, int64_t now)
@@ -109,7 +119,7 @@ may_live(struct runner *r, uint64_t owner, int64_t now)
 	struct task *t = runner_task(r, owner);
 
 	if (owner == 0)
-		return r->n_slots_taken > 0;
+		return any_runs(r);
 	if (!t)
 		return false;
 	if (t->state == TASK_ENDING) {

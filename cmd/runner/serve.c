@@ -297,8 +297,8 @@ answer_door(struct runner *r)
 	if (fd < 0)
 		return;
 	/* One connection. Where tasks outlive connections the newest is the one that lives: the older one's other end
-	 * may be gone without a word. */
-	if (r->conn.in_fd >= 0 && r->linger_s == 0) {
+	 * may be gone without a word. So may be that of one that said nothing yet. */
+	if (r->conn.in_fd >= 0 && r->conn.greeted && r->linger_s == 0) {
 		close(fd);
 		return;
 	}
