@@ -179,40 +179,16 @@ init(struct arena *a, const char *file, bool force)
 	return 0;
 }
 
-/* Takes --force out of argv. */
-static bool
-take_force(int *argc, char **argv)
-{
-	bool force = false;
-	int n = 1;
-
-	for (int i = 1; i < *argc; i++) {
-		if (strcmp(argv[i], "--") == 0) {
-			while (i < *argc)
-				argv[n++] = argv[i++];
-			break;
-		}
-		if (strcmp(argv[i], "--force") == 0)
-			force = true;
-		else
-			argv[n++] = argv[i];
-	}
-	argv[n] = NULL;
-	*argc = n;
-	return force;
-}
-
 static int
 run(int argc, char **argv)
 {
-	bool force = take_force(&argc, argv);
 	struct arena arena = {0};
 	struct options o;
-	int status = options_parse(&o, &command_init, "", 1, argc, argv);
+	int status = options_parse(&o, &command_init, "force", 1, argc, argv);
 
 	if (status >= 0)
 		return status;
-	status = init(&arena, options_arg(&o, 0), force);
+	status = init(&arena, options_arg(&o, 0), o.force);
 	arena_free(&arena);
 	return status;
 }

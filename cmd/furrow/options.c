@@ -35,6 +35,7 @@ static const struct spec specs[] = {
 	{"dot", 0, TAKES_FLAG, AT(dot)},
 	{"dry-run", 'n', TAKES_FLAG, AT(dry_run)},
 	{"follow", 'f', TAKES_FLAG, AT(follow)},
+	{"force", 0, TAKES_FLAG, AT(force)},
 	{"help", 'h', TAKES_HELP, 0},
 	{"infra", 0, TAKES_TEXT, AT(infra)},
 	{"jobs", 'j', TAKES_SETTING, 0},

@@ -13,7 +13,7 @@ struct options {
 	const char *manifest; /* -m; NULL: ./furrow.yaml */
 	const char *rev, *infra, *output;
 	bool allow_dirty, json, dot, detailed_exitcode, yes, keep_going, dry_run;
-	bool all, follow, only_stdout, only_stderr;
+	bool all, follow, only_stdout, only_stderr, force;
 	int64_t attempt;       /* 0: the last one */
 	int64_t limit;	       /* < 0: not given */
 	int64_t older_than_ns; /* < 0: not given */
