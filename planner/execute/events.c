@@ -32,7 +32,9 @@ static void
 stop_tasks(struct run *r, int64_t grace_ns)
 {
 	for (struct flight *f = r->first; f; f = f->next) {
-		if (f->place != NO_PLACE && !f->call.node->always)
+		bool asked = f->stopped && grace_ns > 0;
+
+		if (f->place != NO_PLACE && !f->call.node->always && !asked)
 			stop_flight(r, f, grace_ns);
 	}
 }
@@ -266,27 +268,35 @@ on_phase(struct run *r, const struct exec_event *ev)
 		o->phase(o->ctx, f->call.node_index, ev->phase, t_ns);
 }
 
-/* An effect has happened, so it is written in any case. */
+/* 0: the line is written. An effect has happened, so it is written in any case. */
+static int
+write_intent(struct run *r, const struct exec_event *ev, int64_t t_ns)
+{
+	if (ev->type == EVENT_INTENT)
+		return journal_intent(
+			r->journal, ev->call, ev->text, ev->text2, t_ns, &r->journal_error);
+	return journal_effect(r->journal, ev->call, ev->text, t_ns, &r->journal_error);
+}
+
+/* An `always` node puts away what costs money, so it may act even when that cannot be written
+ * down. */
 static void
 on_intent(struct run *r, const struct exec_event *ev)
 {
-	struct flight *f = (struct flight *)ev->call;
+	bool always = ev->call->node->always;
 	int64_t t_ns = run_stamp(r, ev->t_ns);
 	int code = 0;
 
-	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !f->call.node->always)
+	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !always)
 		code = ERR_CANCELLED;
-	else if (r->journal && ev->type == EVENT_INTENT)
-		code = journal_intent(
-			r->journal, &f->call, ev->text, ev->text2, t_ns, &r->journal_error);
 	else if (r->journal)
-		code = journal_effect(r->journal, &f->call, ev->text, t_ns, &r->journal_error);
+		code = write_intent(r, ev, t_ns);
 	if (code || !r->journal) {
-		r->port->ack(r->port->ctx, ev->waiter, code);
+		r->port->ack(r->port->ctx, ev->waiter, always ? 0 : code);
 		return;
 	}
 	run_wrote(r, 0);
-	r->acks[r->n_acks++] = ev->waiter;
+	r->acks[r->n_acks++] = (struct ack){.waiter = ev->waiter, .always = always};
 	if (r->n_acks == ACKS_MAX)
 		run_commit(r);
 }

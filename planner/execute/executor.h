@@ -119,7 +119,8 @@ struct exec_result {
  * The first interrupt cancels all that has not begun, what waits for another attempt, what is
  * PENDING, and what queues at a place; what runs goes on to its end, unless it asks for an intent:
  * that is refused. The second stops tasks with grace_ns, the third with none; a step that runs is
- * waited for. `always` nodes run in any case. A PENDING step that is given up is not called again:
+ * waited for. `always` nodes run in any case, and may act even when the journal cannot be
+ * written: they put away what costs money. A PENDING step that is given up is not called again:
  * what its provider_data holds is the provider's to find and free at its own end. */
 int executor_run(struct arena *a, const struct graph *graph, const struct exec_options *options,
 	const struct exec_port *port, struct journal *journal, const struct exec_observer *observer,

@@ -15,8 +15,8 @@ reader_refuse(struct reader *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&what, fmt, ap);
 	va_end(ap);
-	code = error_set(r->err, ERR_INPUT, "%.*s:%u: %s", STR_ARG(r->name), r->line,
-		buf_cstr(&what));
+	code = error_set(
+		r->err, ERR_INPUT, "%.*s:%u: %s", STR_ARG(r->name), r->line, buf_cstr(&what));
 	if (r->err)
 		r->err->line = r->line;
 	buf_free(&what);

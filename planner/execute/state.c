@@ -81,6 +81,6 @@ run_commit(struct run *r)
 
 	r->sync_due_ns = INT64_MAX;
 	for (uint32_t i = 0; i < r->n_acks; i++)
-		r->port->ack(r->port->ctx, r->acks[i], code);
+		r->port->ack(r->port->ctx, r->acks[i].waiter, r->acks[i].always ? 0 : code);
 	r->n_acks = 0;
 }

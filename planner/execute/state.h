@@ -45,6 +45,12 @@ struct progress {
 	uint32_t cause;
 };
 
+/* A thread that waits for its line to be on disk. */
+struct ack {
+	void *waiter;
+	bool always; /* it goes on even if that fails */
+};
+
 struct run {
 	const struct graph *graph;
 	const struct exec_options *options;
@@ -83,7 +89,7 @@ struct run {
 	int64_t next_tick_ns;
 	int64_t sync_due_ns;	    /* INT64_MAX: all is on disk */
 	struct error journal_error; /* code ERR_NONE: it is fine */
-	void *acks[ACKS_MAX];	    /* waiters whose line was written and is not on disk yet */
+	struct ack acks[ACKS_MAX];  /* of lines that were written and are not on disk yet */
 	uint32_t n_acks;
 };
 
