@@ -37,7 +37,9 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes reader ready retry scan \
 	spans state timings
-PROVIDERS := dynlib archive/lib container/archive container/engine git/blob git/bytes git/entries git/export \
+PROVIDERS := dynlib archive/lib container/archive container/call container/container \
+	container/credentials container/engine container/http container/image container/reference container/registry \
+	container/setup curl/lib git/blob git/bytes git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \

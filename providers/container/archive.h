@@ -1,0 +1,22 @@
+/* archive: which image lies in an oci-archive or docker-archive, read without the engine. */
+#ifndef FURROW_CONTAINER_ARCHIVE_H
+#define FURROW_CONTAINER_ARCHIVE_H
+
+#include "planner/base/arena.h"
+#include "planner/base/error.h"
+
+struct image_archive {
+	bool is_oci;
+	struct str path;
+	struct str ref; /* behind a second ':', which image of several; absent: there is one */
+};
+
+/* Whether text begins with one of the two words; then fills *out. A path may hold ':' when that file is there. */
+bool archive_parse(struct arena *a, struct image_archive *out, struct str text);
+
+/* The image's id, "sha256:" and the hex digest of its configuration: what engines call it once it is loaded.
+ * Compressed archives are read too. ERR_INPUT: no such file, no such archive, more than one image in it, damaged. */
+int archive_image_id(
+	struct arena *a, const struct image_archive *archive, struct str *id, struct error *err);
+
+#endif
