@@ -6,6 +6,7 @@ CC = gcc
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
+KILLS ?= 200
 VERSION := 0.1.0
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
@@ -121,7 +122,7 @@ bench-deps: deps
 tests: all $(UNIT:%=$(B)/%)
 test: test-deps ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@B=$(B) tests/run -j $(JOBS) tests/check/headers.sh tests/check/floors.sh $(UNIT:%=$(B)/%) $(CLI)
+	@B=$(B) KILLS=$(KILLS) tests/run -j $(JOBS) -t 1200 tests/check/headers.sh tests/check/floors.sh $(UNIT:%=$(B)/%) $(CLI)
 
 # The whole suite under a sanitizer, in a build folder of its own. Warnings belong to the plain build: instrumented
 # code gets false ones.
