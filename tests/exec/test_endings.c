@@ -457,6 +457,36 @@ an_intent_is_refused_while_draining_an_effect_is_not(void **state)
 	tear_down(&s);
 }
 
+static void
+an_intent_waits_for_the_disk_and_no_longer(void **state)
+{
+	const struct journal_head head = {.run = "x", .trace = "0"};
+	char folder[] = "/tmp/furrow-intent.XXXXXX", path[64];
+	struct journal *j = NULL;
+	struct scene s;
+
+	(void)state;
+	set_up(&s);
+	for (uint32_t i = 0; i < 100; i++) /* more than wait for one write */
+		add_one(&s, KIND_INSTANCE, i);
+	world_add(s.w, &(struct script){.kind = KIND_INSTANCE,
+			       .index = WORLD_ANY,
+			       .intent = "RunInstances",
+			       .effect = "i-1",
+			       .run_ns = MS(10)});
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/j", folder);
+	assert_int_equal(graph_freeze(&s.g, &s.err), 0);
+	assert_int_equal(journal_create(&j, path, &head, &s.g, &s.err), 0);
+	s.code = executor_run(&s.a, &s.g, &s.options, world_port(s.w), j, NULL, &s.result, &s.err);
+	assert_int_equal(journal_close(j, &s.result, 0, &s.err), 0);
+	unlink(path);
+	rmdir(folder);
+	assert_int_equal(s.code, 0);
+	assert_int_equal(s.result.wall_ns, MS(10));
+	tear_down(&s);
+}
+
 /* A limit on file sizes is like a disk that gets full. */
 static void
 a_journal_that_cannot_be_written_stops(void **state)
@@ -526,6 +556,7 @@ main(void)
 		cmocka_unit_test(max_duration_does_not_hurry_the_release),
 		cmocka_unit_test(fail_fast_starts_nothing_more),
 		cmocka_unit_test(an_intent_is_refused_while_draining_an_effect_is_not),
+		cmocka_unit_test(an_intent_waits_for_the_disk_and_no_longer),
 		cmocka_unit_test(a_journal_that_cannot_be_written_stops),
 	};
 

@@ -144,6 +144,26 @@ the_critical_path_goes_over_dependencies(void **state)
 }
 
 static void
+a_slot_that_was_free_before_is_not_what_it_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "source", "");
+	node(f, "task[0]", ",\"needs\":\"slot\"");
+	node(f, "task[1]", ",\"needs\":\"slot\",\"after\":[\"source\"]");
+	begin(f, 0, 1, "source", ",\"phase\":\"upload\",\"ready\":0,\"why\":\"start\"");
+	begin(f, 0, 2, "task[0]", ",\"phase\":\"run\",\"ready\":0,\"why\":\"start\"");
+	end(f, 40, 2, ",\"st\":\"ok\",\"a\":{\"ran\":[0,40]}");
+	end(f, 50, 1, ",\"st\":\"ok\"");
+	begin(f, 50, 3, "task[1]", ",\"phase\":\"run\",\"ready\":50,\"why\":\"slot\"");
+	end(f, 70, 3, ",\"st\":\"ok\",\"a\":{\"ran\":[55,70]}");
+	parse(f);
+	assert_int_equal(get(f, KIND_SOURCE, 0)->critical_ns, 50);
+	assert_int_equal(get(f, KIND_TASK, 1)->critical_ns, 20);
+	assert_false(get(f, KIND_TASK, 0)->critical);
+}
+
+static void
 attempts_follow_each_other(void **state)
 {
 	struct fixture *f = *state;
@@ -386,6 +406,7 @@ main(void)
 		TEST(a_whole_run),
 		TEST(the_critical_path_goes_over_the_slot),
 		TEST(the_critical_path_goes_over_dependencies),
+		TEST(a_slot_that_was_free_before_is_not_what_it_waited_for),
 		TEST(attempts_follow_each_other),
 		TEST(a_delay_that_was_cut_short),
 		TEST(a_run_that_goes_on),
