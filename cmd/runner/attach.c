@@ -1,4 +1,5 @@
-/* attach: carries bytes between two descriptors and a runner's socket, as the far end of an SSH channel does. */
+/* attach: carries bytes between two descriptors and a runner's socket, as the far end of an SSH
+ * channel does. */
 #include "cmd/runner/serve.h"
 
 #include <errno.h>

@@ -48,7 +48,8 @@ struct start {
 	int error;
 };
 
-/* execvp with the task's PATH. Runs in the runner's memory: no allocation, nothing that is left behind. */
+/* execvp with the task's PATH. Runs in the runner's memory: no allocation, nothing that is left
+ * behind. */
 static int
 exec_in_path(const struct child_plan *p)
 {

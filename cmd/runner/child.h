@@ -5,8 +5,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* fork() into a child that keeps these two descriptors (they may be the same) and stderr, and ends with the runner. Nothing
- * else stays open: a copy of the connection would keep furrow waiting after the runner is gone. */
+/* fork() into a child that keeps these two descriptors (they may be the same) and stderr, and ends
+ * with the runner. Nothing else stays open: a copy of the connection would keep furrow waiting
+ * after the runner is gone. */
 pid_t child_fork(int keep, int keep2);
 
 /* What a task is started with. */
@@ -19,8 +20,9 @@ struct child_plan {
 	const struct rlimit *files; /* RLIMIT_NOFILE for it */
 };
 
-/* Starts a process in its own group, killed when the runner dies. Returns its pid, or -1 with errno, and in *what what could
- * not be done. The caller is stopped until the program is there: no copy of the runner's memory is made. */
+/* Starts a process in its own group, killed when the runner dies. Returns its pid, or -1 with
+ * errno, and in *what what could not be done. The caller is stopped until the program is there: no
+ * copy of the runner's memory is made. */
 pid_t child_start(const struct child_plan *plan, const char **what);
 
 #endif

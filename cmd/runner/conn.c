@@ -56,7 +56,8 @@ conn_close(struct conn *c)
 {
 	int epoll = c->epoll;
 
-	/* Taken out by hand: a forked child may hold a copy for a moment, and then closing isn't enough. */
+	/* Taken out by hand: a forked child may hold a copy for a moment, and then closing isn't
+	 * enough. */
 	if (c->in_fd >= 0) {
 		epoll_ctl(epoll, EPOLL_CTL_DEL, c->in_fd, NULL);
 		close(c->in_fd);

@@ -30,11 +30,13 @@ void conn_close(struct conn *c);
 
 /* Reads what is there. 0, or -1: the other end is gone. */
 int conn_read(struct conn *c);
-/* The next whole frame; its payload is valid until the next conn_read. 1, 0: none yet, -1: garbage. */
+/* The next whole frame; its payload is valid until the next conn_read. 1, 0: none yet, -1: garbage.
+ */
 int conn_next(struct conn *c, struct frame *out);
 
-/* Room for a frame with n bytes of payload at the end of what goes out; returns where the payload goes. conn_add puts the
- * header before it, with the length that it has in the end. Without conn_add nothing happened. */
+/* Room for a frame with n bytes of payload at the end of what goes out; returns where the payload
+ * goes. conn_add puts the header before it, with the length that it has in the end. Without
+ * conn_add nothing happened. */
 uint8_t *conn_room(struct conn *c, size_t n);
 void conn_add(struct conn *c, uint8_t type, uint8_t stream, uint64_t id, size_t n);
 void conn_send(struct conn *c, uint8_t type, uint64_t id, const void *payload, size_t n);

@@ -40,7 +40,7 @@ dir_each(int fd, dir_fn each, void *ctx)
 }
 
 struct removal {
-	int top_fd; /* the folder that is emptied: too deep folders are moved up here, for the next pass */
+	int top_fd; /* what is emptied; too deep folders are moved up here, for the next pass */
 	int fd;
 	int depth;
 	int *budget;
@@ -111,7 +111,8 @@ remove_entry(void *ctx, const char *name, unsigned char type)
 	return 0;
 }
 
-/* Passes over the folder until one finds nothing to remove: a listing may pass over names while others go. */
+/* Passes over the folder until one finds nothing to remove: a listing may pass over names while
+ * others go. */
 static int
 remove_all(struct removal *r)
 {

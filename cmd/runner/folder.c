@@ -107,8 +107,8 @@ failed:
 	return -1;
 }
 
-/* The times of the folder (part NULL) and of its parts differ from each other and between runners: a task
- * that copies times around, or unpacks them, doesn't hit upon them. */
+/* The times of the folder (part NULL) and of its parts differ from each other and between runners:
+ * a task that copies times around, or unpacks them, doesn't hit upon them. */
 static struct timespec
 old_time(const struct folders *f, const char *part)
 {

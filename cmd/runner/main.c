@@ -1,5 +1,5 @@
-/* furrow-runner: runs tasks where they run. One static binary, started by furrow on its own machine, as the first process of
- * a container, or on a host. */
+/* furrow-runner: runs tasks where they run. One static binary, started by furrow on its own
+ * machine, as the first process of a container, or on a host. */
 #include "cmd/runner/serve.h"
 
 #include <errno.h>
@@ -29,8 +29,8 @@ usage(const char *what)
 	return 64;
 }
 
-/* 0, 1 and 2 are open, so that no other descriptor ever gets one of these numbers; whatever else the caller left open
- * is no task's business. */
+/* 0, 1 and 2 are open, so that no other descriptor ever gets one of these numbers; whatever else
+ * the caller left open is no task's business. */
 static int
 fill_standard(void)
 {

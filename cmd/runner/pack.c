@@ -19,7 +19,8 @@
 enum { MAX_DEPTH = 100, SIDES = 2 /* work/OUTPUTS, out/ */ };
 static const char *const side_names[SIDES] = {"the working folder", "FURROW_OUT"};
 
-/* A folder that is being walked. Names are bytes in a block: a byte of sides (bit 0, bit 1), the name, NUL. */
+/* A folder that is being walked. Names are bytes in a block: a byte of sides (bit 0, bit 1), the
+ * name, NUL. */
 struct level {
 	int fd[SIDES]; /* -1: not on this side */
 	char *block;
@@ -152,7 +153,8 @@ put_header(struct pack *p, const struct tar_entry *e)
 	p->any = true;
 }
 
-/* Leading ".." may go up to the top, one that comes later may not be: what stands before it could be a symlink itself. */
+/* Leading ".." may go up to the top, one that comes later may not be: what stands before it could
+ * be a symlink itself. */
 static bool
 stays_inside(const char *target, size_t depth)
 {
@@ -308,8 +310,8 @@ advance(struct pack *p)
 		kind_of(st.st_mode));
 }
 
-/* work/OUTPUTS, part by part: none of them may be a symlink. *fd: the folder, -1: not there, or a file, which is then
- * the one name of the top level. */
+/* work/OUTPUTS, part by part: none of them may be a symlink. *fd: the folder, -1: not there, or a
+ * file, which is then the one name of the top level. */
 static int
 open_outputs(
 	struct pack *p, int task_fd, const char *outputs, int *fd, char *file, size_t file_bytes)

@@ -123,7 +123,8 @@ proc_mark_below(struct proc_list *l, pid_t pid)
 
 	if (top)
 		top->below = true;
-	/* Children have higher numbers, but where numbers began anew: mostly one pass, and one that finds nothing. */
+	/* Children have higher numbers, but where numbers began anew: mostly one pass, and one that
+	 * finds nothing. */
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < l->n; i++) {
@@ -195,7 +196,8 @@ proc_children(int children_fd, const pid_t **pids)
 	return n_children;
 }
 
-/* A whole file of /proc that is larger than a page; NUL-terminated, the caller's. NULL: can't be read. */
+/* A whole file of /proc that is larger than a page; NUL-terminated, the caller's. NULL: can't be
+ * read. */
 static char *
 read_long(int fd, size_t *n)
 {

@@ -1,4 +1,5 @@
-/* proc: what /proc tells about processes. Without /proc everything is empty, and only process groups are ended. */
+/* proc: what /proc tells about processes. Without /proc everything is empty, and only process
+ * groups are ended. */
 #ifndef RUNNER_PROC_H
 #define RUNNER_PROC_H
 
@@ -25,12 +26,13 @@ void proc_all(struct proc_list *out);
 /* Marks what descends from pid, and pid itself. */
 void proc_mark_below(struct proc_list *l, pid_t pid);
 
-/* The children of this thread: from children_fd (/proc/thread-self/children) or, when that is -1, by looking at all.
- * Gives their number; the pids are valid until the next call. */
+/* The children of this thread: from children_fd (/proc/thread-self/children) or, when that is -1,
+ * by looking at all. Gives their number; the pids are valid until the next call. */
 int proc_open_children(void);
 size_t proc_children(int children_fd, const pid_t **pids);
 
-/* The value of a variable in what a process was started with, or its current folder; false: can't be told. */
+/* The value of a variable in what a process was started with, or its current folder; false: can't
+ * be told. */
 bool proc_variable(pid_t pid, const char *name, char *out, size_t n);
 bool proc_folder(pid_t pid, char *out, size_t n);
 

@@ -1,10 +1,12 @@
-/* reap: what becomes of processes: a task ends as a whole, whatever it forked and wherever that went.
+/* reap: what becomes of processes: a task ends as a whole, whatever it forked and wherever that
+ * went.
  *
- * A task is a process group of its own. When its main process ended, by itself or not, the rest of the group is killed at
- * once (a task that was asked to end has the rest of its grace for that). What left the group (setsid, daemons) falls to
- * the runner, who is a subreaper, when its parent ends; it is told by FURROW_OUT in its environment, else by its group
- * or current folder, and is killed when its task has ended. What cannot be told goes when no task runs. A process that
- * nobody knows but that still holds a task's stdout or stderr is found by that. */
+ * A task is a process group of its own. When its main process ended, by itself or not, the rest of
+ * the group is killed at once (a task that was asked to end has the rest of its grace for that).
+ * What left the group (setsid, daemons) falls to the runner, who is a subreaper, when its parent
+ * ends; it is told by FURROW_OUT in its environment, else by its group or current folder, and is
+ * killed when its task has ended. What cannot be told goes when no task runs. A process that nobody
+ * knows but that still holds a task's stdout or stderr is found by that. */
 #ifndef RUNNER_REAP_H
 #define RUNNER_REAP_H
 

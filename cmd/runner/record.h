@@ -1,8 +1,8 @@
 /* record: attempts are on disk before they are made.
  *
- * ROOT/attempts.log, append-only, a line for each: ID SPACE ATTEMPT SPACE KEY LF (KEY: FURROW_TASK_KEY, 64 hex digits, or
- * "-"). All tasks that came in together are one write and one fdatasync; a child process waits for the disk, so that what
- * runs is looked after meanwhile. */
+ * ROOT/attempts.log, append-only, a line for each: ID SPACE ATTEMPT SPACE KEY LF (KEY:
+ * FURROW_TASK_KEY, 64 hex digits, or "-"). All tasks that came in together are one write and one
+ * fdatasync; a child process waits for the disk, so that what runs is looked after meanwhile. */
 #ifndef RUNNER_RECORD_H
 #define RUNNER_RECORD_H
 

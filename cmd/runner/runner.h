@@ -1,4 +1,5 @@
-/* runner: what one furrow-runner holds: a connection, tasks, and what they share. One thread, one epoll. */
+/* runner: what one furrow-runner holds: a connection, tasks, and what they share. One thread, one
+ * epoll. */
 #ifndef RUNNER_RUNNER_H
 #define RUNNER_RUNNER_H
 
@@ -11,7 +12,8 @@
 
 enum { RUNNER_BUCKETS = 1024 };
 
-/* A living child of the runner that is nobody's main process: a task's process fell to it when its parent ended. */
+/* A living child of the runner that is nobody's main process: a task's process fell to it when its
+ * parent ended. */
 struct orphan {
 	pid_t pid;
 	uint64_t owner; /* the task's id; 0: not to be told */

@@ -1,8 +1,9 @@
 /* serve: the loop: what comes from furrow, from children, from pipes and from the clock.
  *
- * On a connection: HELLO, answered by WELCOME; BASE, once; then tasks. When the connection goes, or says BYE, or TERM, INT,
- * HUP or QUIT come, all tasks are ended and the runner exits; only a listening one whose furrow said in HELLO that it may
- * linger goes on for that long. A listening one that nobody ever spoke to ends after a minute. */
+ * On a connection: HELLO, answered by WELCOME; BASE, once; then tasks. When the connection goes, or
+ * says BYE, or TERM, INT, HUP or QUIT come, all tasks are ended and the runner exits; only a
+ * listening one whose furrow said in HELLO that it may linger goes on for that long. A listening
+ * one that nobody ever spoke to ends after a minute. */
 #include "cmd/runner/serve.h"
 
 #include "cmd/runner/alloc.h"
@@ -296,8 +297,9 @@ answer_door(struct runner *r)
 
 	if (fd < 0)
 		return;
-	/* One connection. Where tasks outlive connections the newest is the one that lives: the older one's other end
-	 * may be gone without a word. So may be that of one that said nothing yet. */
+	/* One connection. Where tasks outlive connections the newest is the one that lives: the
+	 * older one's other end may be gone without a word. So may be that of one that said nothing
+	 * yet. */
 	if (r->conn.in_fd >= 0 && r->conn.greeted && r->linger_s == 0) {
 		close(fd);
 		return;
@@ -336,7 +338,8 @@ handle(struct runner *r, const struct epoll_event *e)
 			hear(r);
 		break;
 	case WATCH_OUT:
-		/* What can be written is written at the end of the round. A reader who went away shows here. */
+		/* What can be written is written at the end of the round. A reader who went away
+		 * shows here. */
 		if (r->conn.out_fd >= 0 && (e->events & EPOLLERR))
 			lose(r);
 		break;
@@ -401,8 +404,8 @@ look_at_clock(struct runner *r)
 		leave(r, r->run ? 0 : 1);
 }
 
-/* Recorded tasks are kept in stock for all slots, so that none waits for the disk; asking the disk earlier than that would
- * only make the batches smaller. */
+/* Recorded tasks are kept in stock for all slots, so that none waits for the disk; asking the disk
+ * earlier than that would only make the batches smaller. */
 static bool
 wants_records(const struct runner *r)
 {
@@ -514,7 +517,8 @@ open_socket(struct runner *r, const char *path)
 	unlink(path);
 	r->socket_path = path;
 	r->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Who may connect is decided by the folder: in a container the caller may have another uid. */
+	/* Who may connect is decided by the folder: in a container the caller may have another uid.
+	 */
 	if (r->listen_fd < 0 || bind(r->listen_fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
 		chmod(path, 0666) != 0 || listen(r->listen_fd, 4) != 0 ||
 		watch(r, r->listen_fd, &r->listen_watch, WATCH_LISTEN) != 0) {

@@ -93,16 +93,11 @@ is_plain(const char *s)
 static char *
 put_records(char *at, const struct tar_entry *e)
 {
-	const char *names[] = {e->name, e->target};
 	char size[24];
 
 	/* Bytes that are no UTF-8 have to be announced: pax takes names for UTF-8. */
-	for (size_t i = 0; i < 2; i++) {
-		if (names[i] && !str_is_utf8(str_from(names[i]))) {
-			at = put_record(at, "hdrcharset", "BINARY");
-			break;
-		}
-	}
+	if (!str_is_utf8(str_from(e->name)) || !str_is_utf8(str_from(e->target)))
+		at = put_record(at, "hdrcharset", "BINARY");
 	if (!is_plain(e->name))
 		at = put_record(at, "path", e->name);
 	if (e->target && !is_plain(e->target))

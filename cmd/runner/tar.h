@@ -1,6 +1,6 @@
-/* tar: headers of a tar stream: ustar (POSIX.1-1988), with a pax header (POSIX.1-2001) before it for what ustar cannot say:
- * names and targets over 100 bytes or beyond ASCII, sizes of 8 GiB and more. Times, owners and groups are 0: the same
- * files make the same bytes. */
+/* tar: headers of a tar stream: ustar (POSIX.1-1988), with a pax header (POSIX.1-2001) before it
+ * for what ustar cannot say: names and targets over 100 bytes or beyond ASCII, sizes of 8 GiB and
+ * more. Times, owners and groups are 0: the same files make the same bytes. */
 #ifndef RUNNER_TAR_H
 #define RUNNER_TAR_H
 

@@ -69,7 +69,8 @@ move(struct task_list *from, struct task_list *to, struct task *t)
 	task_list_add(to, t);
 }
 
-/* It has nothing (more) to run: what is left is to tell. Folders in which nothing happened go back right now. */
+/* It has nothing (more) to run: what is left is to tell. Folders in which nothing happened go back
+ * right now. */
 static void
 finish(struct runner *r, struct task *t)
 {

@@ -2,8 +2,8 @@
  *
  *   WAITING    for its record to be durable and for a slot
  *   RUNNING    its main process lives
- *   ENDING     that has ended; what it left behind is being ended, and its streams are read to their ends
- *   FINISHING  nothing of it runs; what furrow hasn't got yet is on its way: streams, trace, output, end
+ *   ENDING     that has ended; what it left behind is being ended, its streams are read to the end
+ *   FINISHING  nothing of it runs; what furrow hasn't got yet is on its way
  *   DONE       told; kept until furrow acknowledges */
 #ifndef RUNNER_TASK_H
 #define RUNNER_TASK_H
@@ -18,8 +18,9 @@ struct task;
 
 enum task_state { TASK_WAITING, TASK_RUNNING, TASK_ENDING, TASK_FINISHING, TASK_DONE };
 
-/* One of stdout and stderr. Bytes are counted from the task's first one. What has to be held (because the window is closed, or
- * for a later connection) lies in memory while it is little, else in a file of the task's folder. */
+/* One of stdout and stderr. Bytes are counted from the task's first one. What has to be held
+ * (because the window is closed, or for a later connection) lies in memory while it is little, else
+ * in a file of the task's folder. */
 struct stream {
 	struct watch watch;
 	struct task *task;

@@ -5,7 +5,8 @@
 #include "cmd/runner/task.h"
 
 void tell_begun(struct runner *r, const struct task *t);
-/* Streams; and when nothing of the task runs any more its trace, its output, its end, after which it is DONE. */
+/* Streams; and when nothing of the task runs any more its trace, its output, its end, after which
+ * it is DONE. */
 void tell(struct runner *r, struct task *t);
 /* From the beginning again, for a new connection. */
 void tell_again(struct runner *r, struct task *t);

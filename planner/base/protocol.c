@@ -1,4 +1,5 @@
-/* protocol: frames and fields in memory. Reading and writing the stream is the callers' business. */
+/* protocol: frames and fields in memory. Reading and writing the stream is the callers' business.
+ */
 #include "planner/base/protocol.h"
 
 static uint64_t
@@ -85,8 +86,8 @@ frame_read(struct str bytes, struct frame *out)
 	return (int64_t)(FRAME_HEADER_BYTES + n);
 }
 
-/* The next n bytes, or NULL and bad. After a failed read nothing is read any more: what stood behind it
- * would be taken for something else. */
+/* The next n bytes, or NULL and bad. After a failed read nothing is read any more: what stood
+ * behind it would be taken for something else. */
 static const char *
 take(struct fields *f, size_t n)
 {

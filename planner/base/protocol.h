@@ -1,7 +1,9 @@
-/* protocol: what furrow and furrow-runner say to each other, over any two-way byte stream (a socket, the two ends of
- * an SSH channel). The one header that the runner shares with furrow; no dependency beyond libc.
+/* protocol: what furrow and furrow-runner say to each other, over any two-way byte stream (a
+ * socket, the two ends of an SSH channel). The one header that the runner shares with furrow; no
+ * dependency beyond libc.
  *
- * A stream is a sequence of frames in both directions: a header of 16 bytes, little-endian, then `bytes` of payload:
+ * A stream is a sequence of frames in both directions: a header of 16 bytes, little-endian, then
+ * `bytes` of payload:
  *
  *   u32 bytes     of payload, at most FRAME_MAX_BYTES
  *   u8  type      enum frame_type
@@ -9,13 +11,14 @@
  *   u16 zero
  *   u64 id        the task it is about (chosen by furrow, unique in the life of a runner); 0: none
  *
- * Fields in payloads: integers little-endian; a string is a u32 length and the bytes; a list is a u32 count and
- * its items. Payloads by type stand beside the enum. What is beyond the fields that a reader knows is ignored, so
- * fields may be added at the end; an unknown type is ignored as well.
+ * Fields in payloads: integers little-endian; a string is a u32 length and the bytes; a list is a
+ * u32 count and its items. Payloads by type stand beside the enum. What is beyond the fields that a
+ * reader knows is ignored, so fields may be added at the end; an unknown type is ignored as well.
  *
- * Furrow says HELLO first, is answered WELCOME, then says BASE. What has to survive a cut connection is
- * kept by the runner until furrow acknowledges it with ACK: WELCOME names the tasks that it has, and is
- * silent about each until furrow says RESUME, with the bytes that it doesn't have yet. */
+ * Furrow says HELLO first, is answered WELCOME, then says BASE. What has to survive a cut
+ * connection is kept by the runner until furrow acknowledges it with ACK: WELCOME names the tasks
+ * that it has, and is silent about each until furrow says RESUME, with the bytes that it doesn't
+ * have yet. */
 #ifndef FURROW_PROTOCOL_H
 #define FURROW_PROTOCOL_H
 
@@ -37,14 +40,14 @@ enum frame_type {
 
 	/* u32 version, str run, u32 linger_s: how long to go on without a connection. */
 	FRAME_HELLO = 1,
-	/* str root (absolute; task folders are made below it), str source (absolute or empty),
-	 * str outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get, u64 cap: bytes
-	 * kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1), u8 inherit: 1: what the
-	 * runner's own environment holds lies beneath env. */
+	/* str root (absolute; task folders are made below it), str source (absolute or empty), str
+	 * outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get, u64 cap:
+	 * bytes kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1), u8 inherit:
+	 * 1: what the runner's own environment holds lies beneath env. */
 	FRAME_BASE = 2,
-	/* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv, list of str env,
-	 * str input: when not empty, FURROW_INPUT is the absolute path of this path below source. Tasks are
-	 * begun in the order in which they came, as slots become free. */
+	/* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv, list of str
+	 * env, str input: when not empty, FURROW_INPUT is the absolute path of this path below
+	 * source. Tasks are begun in the order in which they came, as slots become free. */
 	FRAME_TASK = 3,
 	/* u32 grace_ms: TERM now, KILL after; 0: KILL now. */
 	FRAME_STOP = 4,
@@ -52,29 +55,32 @@ enum frame_type {
 	FRAME_CREDIT = 5,
 	/* Nothing: the task's end is stored; the runner forgets it and removes its folder. */
 	FRAME_ACK = 6,
-	/* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace and output
-	 * from their beginning, then its end. */
+	/* u64 stdout_from, u64 stderr_from: send this task's BEGUN, its streams from here on, trace
+	 * and output from their beginning, then its end. */
 	FRAME_RESUME = 7,
-	/* Nothing: end all tasks, clean up, exit. The end of the connection says that this is done. */
+	/* Nothing: end all tasks, clean up, exit. The end of the connection says that this is done.
+	 */
 	FRAME_BYE = 8,
 
 	/* From the runner to furrow. */
 
-	/* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch, list of
-	 * u64: ids of tasks that it has (waiting, running, or ended and not acknowledged). */
+	/* u32 version, u32 pid, u32 cpus, u64 memory_bytes, i64 now_ns (CLOCK_BOOTTIME), str arch,
+	 * list of u64: ids of tasks that it has (waiting, running, or ended and not acknowledged).
+	 */
 	FRAME_WELCOME = 32,
 	/* i64 t_ns: the process was started (CLOCK_BOOTTIME of the host). */
 	FRAME_BEGUN = 33,
 	/* u64 offset, then data to the end of the payload. The trace is what the task wrote to
 	 * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended. */
 	FRAME_STREAM = 34,
-	/* A piece of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT hold.
-	 * Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless the process
-	 * ended with status 0. */
+	/* A piece of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT
+	 * hold. Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless
+	 * the process ended with status 0. */
 	FRAME_OUTPUT = 35,
-	/* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64 ended_ns,
-	 * i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by the task),
-	 * u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64 output_files, str message. */
+	/* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64
+	 * ended_ns, i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by
+	 * the task), u64 stdout_kept, u64 stderr_kept, u64 output_bytes (of the files), u64
+	 * output_files, str message. */
 	FRAME_ENDED = 36,
 	/* str: a word for people ("no base folder: …"); not fatal. */
 	FRAME_NOTE = 37
@@ -102,8 +108,8 @@ struct frame {
 /* Writes the header of a frame. */
 void frame_header(uint8_t out[FRAME_HEADER_BYTES], const struct frame *f);
 
-/* Reads one frame from the start of bytes. Returns how many bytes it took, 0: not all there yet, -1: no frame
- * (too large, non-zero reserved field). payload points into bytes. */
+/* Reads one frame from the start of bytes. Returns how many bytes it took, 0: not all there yet,
+ * -1: no frame (too large, non-zero reserved field). payload points into bytes. */
 int64_t frame_read(struct str bytes, struct frame *out);
 
 /* Reading the fields of a payload. A read beyond the end gives zero or absent and sets `bad`. */
@@ -116,10 +122,12 @@ uint64_t field_u64(struct fields *f);
 int64_t field_i64(struct fields *f);
 uint8_t field_u8(struct fields *f);
 struct str field_str(struct fields *f);
-/* The count of a list; one that cannot be (an item takes at least item_bytes) gives 0 and sets `bad`. */
+/* The count of a list; one that cannot be (an item takes at least item_bytes) gives 0 and sets
+ * `bad`. */
 uint32_t field_count(struct fields *f, size_t item_bytes);
 
-/* Writing fields: each puts its bytes at `at` and returns what is behind them. A string takes 4 + n bytes. */
+/* Writing fields: each puts its bytes at `at` and returns what is behind them. A string takes 4 + n
+ * bytes. */
 uint8_t *put_u8(uint8_t *at, uint8_t v);
 uint8_t *put_u32(uint8_t *at, uint32_t v);
 uint8_t *put_u64(uint8_t *at, uint64_t v);

@@ -24,7 +24,8 @@ now_ns(void)
 	return c->now_ns(c->ctx);
 }
 
-/* Ends what changed the queue. The thread is woken after the lock is given back, or it would run into it. */
+/* Ends what changed the queue. The thread is woken after the lock is given back, or it would run
+ * into it. */
 static void
 unlock_and_wake(struct session *s)
 {
@@ -253,7 +254,8 @@ take_queue(struct session *s)
 	struct orders o;
 	uint64_t count;
 
-	/* Before the lock: who finds `woken` false after it sets it anew. Nothing to read is fine. */
+	/* Before the lock: who finds `woken` false after it sets it anew. Nothing to read is fine.
+	 */
 	if (read(s->wake_fd, &count, sizeof(count)) < 0)
 		count = 0;
 	pthread_mutex_lock(&s->lock);
@@ -414,7 +416,8 @@ start_thread(struct session *s, struct error *err)
 	sigset_t all, before;
 	int e;
 
-	/* Signals are the main thread's; and a write to a pipe whose reader is gone is an error, not the end. */
+	/* Signals are the main thread's; and a write to a pipe whose reader is gone is an error,
+	 * not the end. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	e = pthread_create(&s->thread, NULL, thread_main, s);

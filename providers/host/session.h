@@ -1,6 +1,6 @@
-/* session: one host's runner, from furrow's side: one connection, tasks and results framed over it. A
- * thread of its own per session drives the connection; callers only queue. What a host says is checked, see
- * session_hear.c: one that talks nonsense is lost, and harmless. */
+/* session: one host's runner, from furrow's side: one connection, tasks and results framed over it.
+ * A thread of its own per session drives the connection; callers only queue. What a host says is
+ * checked, see session_hear.c: one that talks nonsense is lost, and harmless. */
 #ifndef FURROW_SESSION_H
 #define FURROW_SESSION_H
 
@@ -22,9 +22,10 @@ struct session_base {
 	const char *root;    /* absolute */
 	const char *source;  /* absolute; NULL or "": none */
 	const char *outputs; /* relative to the working folder; NULL or "": FURROW_OUT alone */
-	/* What all tasks get: a clean PATH, LANG, …; secrets included. Above it lies a task's own environment,
-	 * and what the runner adds: FURROW_RUN, FURROW_OUT, FURROW_ATTEMPT, FURROW_TRACE_FILE, a glob's
-	 * FURROW_INPUT, and HOME and TMPDIR unless the task's own has them. */
+	/* What all tasks get: a clean PATH, LANG, …; secrets included. Above it lies a task's own
+	 * environment, and what the runner adds: FURROW_RUN, FURROW_OUT, FURROW_ATTEMPT,
+	 * FURROW_TRACE_FILE, a glob's FURROW_INPUT, and HOME and TMPDIR unless the task's own has
+	 * them. */
 	struct pairs env;
 	/* Beneath env lies what the runner itself was given: in a container the image's ENV. */
 	bool inherit_env;
@@ -38,29 +39,34 @@ struct session_task {
 	int64_t timeout_ns;	     /* < 0: none */
 	int64_t grace_ns;	     /* between TERM and KILL, when the timeout passed */
 	struct task_command command; /* copied */
-	/* Relative to source: FURROW_INPUT is its path. Absent: FURROW_INPUT is in command.env as a value. */
+	/* Relative to source: FURROW_INPUT is its path. Absent: FURROW_INPUT is in command.env as a
+	 * value. */
 	struct str input;
 };
 
-/* Called on the session's thread, in order for each task: begun, any number of streams, then of traces, then
- * of outputs, ended. Must not block for long: while it does, the window closes and the runner keeps the data
- * on its disk. None is called any more once session_close was. They may submit, stop and acknowledge. */
+/* Called on the session's thread, in order for each task: begun, any number of streams, then of
+ * traces, then of outputs, ended. Must not block for long: while it does, the window closes and the
+ * runner keeps the data on its disk. None is called any more once session_close was. They may
+ * submit, stop and acknowledge. */
 struct session_events {
 	void *ctx;
 	/* t_ns on furrow's CLOCK_BOOTTIME, as all times here. */
 	void (*begun)(void *ctx, uint64_t id, int64_t t_ns);
 	/* stream: STREAM_STDOUT or STREAM_STDERR; offset: of the first byte, without gaps. */
 	void (*stream)(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes);
-	/* What the task wrote to FURROW_TRACE_FILE, piece by piece, TRACE_MAX_BYTES at most. May be NULL. */
+	/* What the task wrote to FURROW_TRACE_FILE, piece by piece, TRACE_MAX_BYTES at most. May be
+	 * NULL. */
 	void (*trace)(void *ctx, uint64_t id, struct str bytes);
 	void (*output)(void *ctx, uint64_t id, struct str tar_bytes);
-	/* why: enum ended_why. message: may be empty. Output that came counts only with ENDED_SELF. */
+	/* why: enum ended_why. message: may be empty. Output that came counts only with ENDED_SELF.
+	 */
 	void (*ended)(
 		void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message);
 	/* A word for people. May be NULL. */
 	void (*note)(void *ctx, struct str text);
-	/* The connection is gone for good: every task that has not ended is lost. Last call. The runner ends
-	 * its tasks when that happens; if it was killed, spawn_sweep() finds what is left of them. */
+	/* The connection is gone for good: every task that has not ended is lost. Last call. The
+	 * runner ends its tasks when that happens; if it was killed, spawn_sweep() finds what is
+	 * left of them. */
 	void (*lost)(void *ctx, const struct error *err);
 };
 
@@ -69,14 +75,14 @@ struct session_host {
 	uint32_t pid, cpus;
 	int64_t memory_bytes;
 	char arch[16];
-	uint64_t *
-		tasks; /* ids that the runner has from an earlier connection; the session's memory */
+	/* Ids that the runner has from an earlier connection; the session's memory. */
+	uint64_t *tasks;
 	size_t n_tasks;
 };
 
-/* Says HELLO and BASE, waits for WELCOME (at most timeout_ns), starts the thread. host may be NULL. Signals
- * are never delivered on the thread. ERR_HOST: no runner, another version, or silence. ERR_INPUT: the
- * environment is too long to be sent. */
+/* Says HELLO and BASE, waits for WELCOME (at most timeout_ns), starts the thread. host may be NULL.
+ * Signals are never delivered on the thread. ERR_HOST: no runner, another version, or silence.
+ * ERR_INPUT: the environment is too long to be sent. */
 int session_open(struct session **out, const struct transport *t, const char *run,
 	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
 	int64_t timeout_ns, struct session_host *host, struct error *err);
@@ -90,8 +96,8 @@ void session_resume(struct session *s, uint64_t id, uint64_t stdout_from, uint64
 /* Its result is stored, or nobody wants it: the runner may forget it. */
 void session_ack(struct session *s, uint64_t id);
 
-/* BYE, waits for the runner to end (at most timeout_ns), joins the thread, closes. 0, or ERR_HOST when it did
- * not end in time. Not from an event. */
+/* BYE, waits for the runner to end (at most timeout_ns), joins the thread, closes. 0, or ERR_HOST
+ * when it did not end in time. Not from an event. */
 int session_close(struct session *s, int64_t timeout_ns, struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* session_hear: judging what a runner says. The host it runs on is not trusted: whatever comes, memory stays bounded, tasks
- * that nobody submitted are ignored, and what contradicts what was said before ends the session. */
+/* session_hear: judging what a runner says. The host it runs on is not trusted: whatever comes,
+ * memory stays bounded, tasks that nobody submitted are ignored, and what contradicts what was said
+ * before ends the session. */
 #include "providers/host/session_internal.h"
 
 #include <stdio.h>
@@ -126,7 +127,8 @@ hear_welcome(struct session *s, const struct frame *f, int64_t now_ns)
 	for (uint32_t i = 0; i < n; i++)
 		s->host.tasks[i] = field_u64(&in);
 	s->host.n_tasks = n;
-	/* The host read its clock between then and now. If that can be the same clock, it is; else the middle. */
+	/* The host read its clock between then and now. If that can be the same clock, it is; else
+	 * the middle. */
 	if (host_ns < s->hello_ns || host_ns > now_ns)
 		s->offset_ns = host_ns - (s->hello_ns + (now_ns - s->hello_ns) / 2);
 	pthread_mutex_lock(&s->lock);
@@ -228,13 +230,13 @@ hear_note(struct session *s, const struct frame *f)
 	return 0;
 }
 
-/* A frame about a task. Its record is taken out and put back around the caller's function: that may submit others, and
- * then the table moves. */
+/* A frame about a task. Its record is taken out and put back around the caller's function: that may
+ * submit others, and then the table moves. */
 static int
 hear_task(struct session *s, const struct frame *f)
 {
 	struct fields in = {.rest = f->payload};
-	struct open_task t, *found;
+	struct open_task t = {0}, *found;
 	int64_t t_ns;
 	int rc = 0;
 

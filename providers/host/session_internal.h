@@ -1,4 +1,5 @@
-/* session_internal: what the two halves of a session share: queueing and driving the connection, and judging what comes. */
+/* session_internal: what the two halves of a session share: queueing and driving the connection,
+ * and judging what comes. */
 #ifndef FURROW_SESSION_INTERNAL_H
 #define FURROW_SESSION_INTERNAL_H
 
@@ -38,7 +39,7 @@ struct session {
 	bool woken; /* wake_fd is set, or the thread has not looked yet */
 	bool welcomed;
 	bool ended;		/* the thread touches nothing any more */
-	int64_t close_until_ns; /* session_close was called: till when the runner may take; 0: it was not */
+	int64_t close_until_ns; /* 0: session_close was not called; else: how long it waits */
 	struct error why; /* of the end */
 
 	/* The session's thread. */
@@ -56,7 +57,8 @@ struct open_task *open_find(struct open_tasks *o, uint64_t id);
 struct open_task *open_add(struct open_tasks *o, uint64_t id);
 void open_remove(struct open_tasks *o, struct open_task *t);
 
-/* One frame from the runner. < 0 with s->why when it makes no sense; such a host is not listened to any more. */
+/* One frame from the runner. < 0 with s->why when it makes no sense; such a host is not listened to
+ * any more. */
 int session_hear(struct session *s, const struct frame *f, int64_t now_ns);
 
 #endif

@@ -1,4 +1,5 @@
-/* spawn: posix_spawn, which starts a program without a copy of furrow's memory, and waiting for what it says. */
+/* spawn: posix_spawn, which starts a program without a copy of furrow's memory, and waiting for
+ * what it says. */
 #include "providers/host/spawn.h"
 
 #include "planner/base/clock.h"
@@ -90,7 +91,7 @@ read_some(struct capture *c)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (n <= 0) {
+	if (n <= 0 || !c->to) {
 		close(c->fd);
 		c->fd = -1;
 		return;
@@ -101,8 +102,8 @@ read_some(struct capture *c)
 
 enum { WAIT_MS = 10, AFTERWARDS_MS = 200 };
 
-/* Waits until the child ended and its output came to its end; what it left in the background may hold that open for a moment
- * longer only. false: the time came. */
+/* Waits until the child ended and its output came to its end; what it left in the background may
+ * hold that open for a moment longer only. false: the time came. */
 static bool
 wait_for(pid_t pid, struct capture c[2], int64_t until, int *status)
 {
@@ -237,7 +238,8 @@ spawn_runner(const char *runner, int log_fd, int *fd, pid_t *pid, struct error *
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return error_set_errno(err, ERR_HOST, errno, "making a socket for the runner");
-	/* A session of its own: what the terminal sends (interrupt, hang-up) is furrow's to answer. */
+	/* A session of its own: what the terminal sends (interrupt, hang-up) is furrow's to answer.
+	 */
 	e = begin(pid, argv, env,
 		&(struct beginning){.in = pair[1],
 			.out = pair[1],

@@ -1,4 +1,5 @@
-/* sweep: ending processes that would outlive their run: by what stands in their environment, or by descent. */
+/* sweep: ending processes that would outlive their run: by what stands in their environment, or by
+ * descent. */
 #include "planner/base/arena.h"
 #include "planner/base/clock.h"
 #include "providers/host/spawn.h"

@@ -1,5 +1,6 @@
-/* runner N SLOTS PROGRAM [ARG...]: runs a program as N tasks through a session and a runner, without planner, executor and
- * store. Prints the wall time in milliseconds (from the runner's start to its end) and the runner's peak RSS in KiB. */
+/* runner N SLOTS PROGRAM [ARG...]: runs a program as N tasks through a session and a runner,
+ * without planner, executor and store. Prints the wall time in milliseconds (from the runner's
+ * start to its end) and the runner's peak RSS in KiB. */
 #include "planner/base/clock.h"
 #include "providers/host/session.h"
 #include "providers/host/spawn.h"

@@ -1,4 +1,5 @@
-/* session_fixture: a session with a real furrow-runner at its other end, and what it said, for the tests of both. */
+/* session_fixture: a session with a real furrow-runner at its other end, and what it said, for the
+ * tests of both. */
 #ifndef SESSION_FIXTURE_H
 #define SESSION_FIXTURE_H
 
@@ -308,6 +309,17 @@ host_wait_lost(struct host *h)
 	while (!h->lost)
 		assert_int_equal(pthread_cond_timedwait(&h->changed, &h->lock, &until), 0);
 	pthread_mutex_unlock(&h->lock);
+}
+
+static inline bool
+is_lost(struct host *h)
+{
+	bool lost;
+
+	pthread_mutex_lock(&h->lock);
+	lost = h->lost;
+	pthread_mutex_unlock(&h->lock);
+	return lost;
 }
 
 static inline struct seen *

@@ -1,5 +1,5 @@
-/* test_runner_end: a task ends as a whole, whatever it forked: by itself, at its deadline, on request, or because the
- * runner, furrow or it was killed. */
+/* test_runner_end: a task ends as a whole, whatever it forked: by itself, at its deadline, on
+ * request, or because the runner, furrow or it was killed. */
 #include "tests/unit/session_fixture.h"
 
 static uint64_t
@@ -69,7 +69,8 @@ deadline_is_not_to_be_ignored(void **state)
 	host_end(&h);
 }
 
-/* TERM kills the shell at once; its child in the group has the rest of the grace to save what it has. */
+/* TERM kills the shell at once; its child in the group has the rest of the grace to save what it
+ * has. */
 static void
 grace_is_the_groups(void **state)
 {

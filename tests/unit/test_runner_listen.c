@@ -1,4 +1,5 @@
-/* test_runner_listen: a runner that outlives connections: what a container and a host far away run. */
+/* test_runner_listen: a runner that outlives connections: what a container and a host far away run.
+ */
 #include "tests/unit/session_fixture.h"
 
 static void

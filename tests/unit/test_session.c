@@ -365,7 +365,7 @@ unknown_is_ignored(void **state)
 	say(&f, FRAME_BEGUN, 0, 2, p, 8);
 	host_wait_for(&f.h, &f.h.seen[2].begun);
 	assert_int_equal(f.h.seen[1].ended, 1);
-	assert_false(f.h.lost);
+	assert_false(is_lost(&f.h));
 	fake_end(&f);
 }
 
@@ -552,7 +552,8 @@ lies_lose_the_host(void **state)
 	}
 }
 
-/* Negative and enormous numbers that no check can tell from true ones stay within what furrow can count. */
+/* Negative and enormous numbers that no check can tell from true ones stay within what furrow can
+ * count. */
 static void
 numbers_in_their_ranges(void **state)
 {
@@ -634,7 +635,7 @@ command_that_is_too_long(void **state)
 	assert_int_equal(s->why, ENDED_NOT_STARTED);
 	assert_false(s->outcome.ran);
 	assert_non_null(strstr(s->message, "1 MiB"));
-	assert_false(f.h.lost);
+	assert_false(is_lost(&f.h));
 	fake_end(&f);
 }
 
@@ -668,7 +669,7 @@ close_does_not_wait_for_ever(void **state)
 	assert_int_equal(session_close(f.h.session, 200 * NS_PER_MS, &err), ERR_HOST);
 	assert_true(now_of_test() - start < 5 * NS_PER_S);
 	assert_non_null(strstr(err.message, "in time"));
-	assert_false(f.h.lost);
+	assert_false(is_lost(&f.h));
 	close(f.peer);
 	host_free(&f.h);
 	/* At once. */

@@ -1,4 +1,5 @@
-/* test_tar: headers of the tar streams that a runner makes, byte for byte where others count them. */
+/* test_tar: headers of the tar streams that a runner makes, byte for byte where others count them.
+ */
 #include "cmd/runner/tar.c"
 
 #include <setjmp.h>
