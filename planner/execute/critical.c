@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { NOBODY = UINT32_MAX };
+enum { NOBODY = UINT32_MAX, NOT_LOOKED_FOR = UINT32_MAX - 1 };
 
 /* A slot at a place becomes free (a task's process ended) or is new (the environment ended). */
 struct release {
@@ -28,7 +28,7 @@ struct walk {
 	size_t n_releases;
 	/* [n_releases] at the first release of a place: where its next search ends. */
 	size_t *limits;
-	/* [n_groups] the last to end of what a group comes after, NOBODY - 1: not looked for yet */
+	/* [n_groups] the last to end of what a group comes after, NOBODY or NOT_LOOKED_FOR */
 	uint32_t *latest;
 	bool **visited; /* [n_nodes][n_attempts], NULL: none */
 	/* where the walk is */
@@ -181,7 +181,7 @@ latest_before(struct walk *w, uint32_t node)
 {
 	uint32_t group = w->t->nodes[node].group;
 
-	if (w->latest[group] == NOBODY - 1)
+	if (w->latest[group] == NOT_LOOKED_FOR)
 		w->latest[group] = look_for_latest(w->t, &w->t->groups[group]);
 	return w->latest[group];
 }
@@ -286,7 +286,7 @@ critical_mark(struct timings *t, uint32_t last_ended, struct arena *scratch)
 	gather_releases(&w);
 	w.latest = ARENA_ARRAY(scratch, uint32_t, t->n_groups);
 	for (size_t i = 0; i < t->n_groups; i++)
-		w.latest[i] = NOBODY - 1;
+		w.latest[i] = NOT_LOOKED_FOR;
 	w.visited = ARENA_ARRAY(scratch, bool *, t->n_nodes);
 	w.attempt = t->nodes[w.node].n_attempts - 1;
 	w.visited[w.node] = ARENA_ARRAY(scratch, bool, w.attempt + 1);
