@@ -65,7 +65,8 @@ struct provider {
 	/* Starts a task at call->place. Never blocks; the coordinator's thread. Ends by sink->answer. */
 	void (*submit)(void *ctx, struct call *call);
 	/* Ends a submitted task that was not answered yet: TERM, then KILL after grace_ns (0: KILL at once). The answer
-	 * still comes, as failed with ERR_CANCELLED. Never blocks; the coordinator's thread. */
+	 * still comes, as failed with ERR_CANCELLED. For a step: asks it to end early; it may take its time. Never
+	 * blocks; the coordinator's thread. */
 	void (*stop)(void *ctx, struct call *call, int64_t grace_ns);
 };
 

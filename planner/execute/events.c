@@ -34,8 +34,12 @@ stop_tasks(struct run *r, int64_t grace_ns)
 	for (struct flight *f = r->first; f; f = f->next) {
 		bool asked = f->stopped && grace_ns > 0;
 
-		if (f->place != NO_PLACE && !f->call.node->always && !asked)
+		if (f->call.node->always || asked)
+			continue;
+		if (f->place != NO_PLACE)
 			stop_flight(r, f, grace_ns);
+		else
+			r->port->stop(r->port->ctx, &f->call, grace_ns);
 	}
 }
 

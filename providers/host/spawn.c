@@ -102,8 +102,22 @@ read_some(struct capture *c)
 
 enum { WAIT_MS = 10, AFTERWARDS_MS = 200 };
 
+static _Thread_local const atomic_bool *heeded;
+
+void
+spawn_heed(const atomic_bool *stop)
+{
+	heeded = stop;
+}
+
+static bool
+told_to_stop(void)
+{
+	return heeded && atomic_load(heeded);
+}
+
 /* Waits until the child ended and its output came to its end; what it left in the background may
- * hold that open for a moment longer only. false: the time came. */
+ * hold that open for a moment longer only. false: the time came, or it is to stop. */
 static bool
 wait_for(pid_t pid, struct capture c[2], int64_t until, int *status)
 {
@@ -113,15 +127,13 @@ wait_for(pid_t pid, struct capture c[2], int64_t until, int *status)
 		struct pollfd p[2] = {
 			{.fd = c[0].fd, .events = POLLIN}, {.fd = c[1].fd, .events = POLLIN}};
 		bool open = c[0].fd >= 0 || c[1].fd >= 0;
+		bool block = !open && until == INT64_MAX && !heeded;
 
-		if (!ended && waitpid(pid, status,
-				      open		   ? WNOHANG
-				      : until == INT64_MAX ? 0
-							   : WNOHANG) == pid)
+		if (!ended && waitpid(pid, status, block ? 0 : WNOHANG) == pid)
 			ended = now_ns();
 		if (ended && (!open || now_ns() - ended > AFTERWARDS_MS * NS_PER_MS))
 			return true;
-		if (!ended && now_ns() >= until)
+		if (!ended && (now_ns() >= until || told_to_stop()))
 			return false;
 		if (poll(p, 2, WAIT_MS) <= 0)
 			continue;
@@ -191,6 +203,8 @@ spawn_run(const char *const *argv, const char *const *env, const char *dir, stru
 	if (e)
 		return error_set_errno(
 			err, e == ENOENT ? ERR_MISSING : ERR_HOST, e, "running %s", argv[0]);
+	if (!ended && told_to_stop())
+		return error_set(err, ERR_CANCELLED, "%s was stopped", argv[0]);
 	if (!ended)
 		return error_set(err, ERR_HOST, "%s did not end within %.3g s and was killed",
 			argv[0], (double)timeout_ns / (double)NS_PER_S);

@@ -5,6 +5,7 @@
 #include "planner/base/buf.h"
 #include "planner/base/error.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 /* Runs argv (looked up in PATH) to its end, without a shell, stdin from /dev/null. out and errs may
@@ -13,6 +14,10 @@
  * group is killed. */
 int spawn_run(const char *const *argv, const char *const *env, const char *dir, struct buf *out,
 	struct buf *errs, int64_t timeout_ns, struct error *err);
+
+/* From now on a spawn_run of this thread ends early, with its process group killed and ERR_CANCELLED, once *stop is true.
+ * NULL: no longer. */
+void spawn_heed(const atomic_bool *stop);
 
 /* Where furrow-runner is: FURROW_RUNNER, beside the furrow binary, ../libexec/furrow/. ERR_HOST
  * when nowhere. */

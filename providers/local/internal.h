@@ -8,6 +8,7 @@
 #include "providers/local/local.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 /* What is read before there is a plan, each by a node of the read graph. */
@@ -51,6 +52,7 @@ struct local_run {
 	pthread_mutex_t lock;
 	struct task_run **tasks; /* [n_tasks] what is in flight; under lock */
 	bool lost;               /* the runner went away; under lock */
+	atomic_bool stop_steps;  /* what can be made later is not to be waited for */
 };
 
 /* run.c */

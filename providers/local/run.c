@@ -393,6 +393,7 @@ local_step(struct local_run *r, struct call *call, struct outcome *outcome, stru
 	struct arena scratch = {0};
 	int rc;
 
+	spawn_heed(call->node->always ? NULL : &r->stop_steps);
 	switch (call->node->kind) {
 	case KIND_SOURCE:
 		call->sink->phase(call, PHASE_UPLOAD);
@@ -419,6 +420,7 @@ local_step(struct local_run *r, struct call *call, struct outcome *outcome, stru
 			kind_name(call->node->kind));
 		break;
 	}
+	spawn_heed(NULL);
 	arena_free(&scratch);
 	return rc < 0 ? STEP_FAILED : STEP_DONE;
 }

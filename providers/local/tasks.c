@@ -439,6 +439,8 @@ local_submit(struct local_run *r, struct call *call)
 void
 local_stop(struct local_run *r, struct call *call, int64_t grace_ns)
 {
-	if (r->session)
+	if (call->node->kind != KIND_TASK)
+		atomic_store(&r->stop_steps, true);
+	else if (r->session)
 		session_stop_task(r->session, make_id(call->node->index, call->attempt), grace_ns);
 }

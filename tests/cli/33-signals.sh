@@ -64,4 +64,21 @@ rm -rf .furrow results; echo 60 >"$T/seconds"; : >"$T/begun"
 ( trap - INT; exec env --default-signal=INT TERM=xterm FURROW_PROGRESS=tty furrow apply -y >"$OUT" 2>"$ERR" ) & pid=$!
 wait_for "$T/begun" 2; sleep 0.3; kill -INT $pid; sleep 0.3; kill -INT $pid; finish 'a live view, interrupted'
 is 'the cursor is shown at the end' "$(grep -ao '\[?25[hl]' "$ERR" | tail -1)" '[?25h'
+# A step that would take for ever is not waited for.
+cd "$T" && mkdir setup && cd setup || exit 1
+cat >furrow.yaml <<E
+furrow: 1
+name: signals-$$
+workdir: {path: .}
+environment: {setup: "echo x >$T/setting-up; sleep 600"}
+entrypoint: "true"
+E
+( trap - INT; exec env --default-signal=INT furrow apply -y >"$OUT" 2>"$ERR" ) & pid=$!
+wait_for "$T/setting-up" 1; start=$SECONDS
+kill -INT $pid; sleep 0.5; kill -INT $pid; finish 'two SIGINTs during a setup'
+is_status 130 'two SIGINTs during a setup: exit 130'
+[ $((SECONDS - start)) -lt 20 ]; report $? 'two SIGINTs during a setup: it ends at once'
+is 'two SIGINTs during a setup: nothing is left' "$(pgrep -fc 'sleep 600$')" 0
+ok 'two SIGINTs during a setup: a half-made one is not kept' [ -z "$(ls .furrow/cache/env/*/.furrow-ready 2>/dev/null)" ]
+
 done_testing

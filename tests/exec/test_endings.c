@@ -249,7 +249,7 @@ a_third_interrupt_kills(void **state)
 }
 
 static void
-a_running_step_is_waited_for(void **state)
+a_running_step_is_asked_to_stop_and_waited_for(void **state)
 {
 	struct scene s;
 	uint32_t source;
@@ -267,7 +267,9 @@ a_running_step_is_waited_for(void **state)
 		       "0.100 interrupt 1\n"
 		       "0.100 skip image: not begun: the run was interrupted\n"
 		       "0.200 interrupt 2\n"
+		       "0.200 stop source\n"
 		       "0.300 interrupt 3\n"
+		       "0.300 kill source\n"
 		       "1.000 ok source\n"
 		       "1.000 begin release[0]\n"
 		       "1.000 ok release[0]\n");
@@ -548,7 +550,7 @@ main(void)
 		cmocka_unit_test(a_first_interrupt_drains),
 		cmocka_unit_test(a_second_interrupt_stops),
 		cmocka_unit_test(a_third_interrupt_kills),
-		cmocka_unit_test(a_running_step_is_waited_for),
+		cmocka_unit_test(a_running_step_is_asked_to_stop_and_waited_for),
 		cmocka_unit_test(a_task_that_fails_while_draining_is_not_tried_again),
 		cmocka_unit_test(waiting_for_another_attempt_is_cut_short),
 		cmocka_unit_test(an_interrupt_that_comes_too_late_changes_nothing),
