@@ -21,7 +21,7 @@ enum {
 	OLD_TIME_S = 1000000000
 };
 
-static const char *const parts[] = {"work", "out", "home", "tmp"};
+static const char *const parts[] = {"work", "out", "tmp"};
 enum { N_PARTS = sizeof(parts) / sizeof(parts[0]) };
 
 void
@@ -351,6 +351,13 @@ folder_give_back_new(struct folders *f, uint64_t id)
 		return false;
 	f->spare[f->n_spare++] = id;
 	return true;
+}
+
+void
+folders_trim(struct folders *f, size_t keep)
+{
+	while (f->n_spare > keep)
+		doom(f, f->spare[--f->n_spare]);
 }
 
 void

@@ -3,13 +3,12 @@
  *   work/       the current folder: a symlink to each top-level entry of the source, but the
  *               first part of `outputs`
  *   out/        FURROW_OUT
- *   home/       HOME
- *   tmp/        TMPDIR
+ *   tmp/        TMPDIR and HOME
  *   trace.jsonl FURROW_TRACE_FILE, if the task makes it
  *   stdout, stderr: kept streams that furrow hasn't taken yet, if any
  *
  * Making and removing one costs as much as starting a small program, so folders are used again:
- * each of the five carries a fixed, old modification time, any change of its entries moves that,
+ * each of the four carries a fixed, old modification time, any change of its entries moves that,
  * and what still has it is as good as new. What has not is cleaned when that is little work, else
  * removed by a child process. */
 #ifndef RUNNER_FOLDER_H
@@ -46,6 +45,9 @@ int folder_make(struct folders *f, uint64_t id);
 void folder_give_back(struct folders *f, uint64_t id);
 /* Keeps it if nothing was made, changed or removed in it; else false. */
 bool folder_give_back_new(struct folders *f, uint64_t id);
+
+/* Gives up all but so many of those that are kept. */
+void folders_trim(struct folders *f, size_t keep);
 
 /* Starts removing what is to be removed, in a child of its own. folders_removed: that child
  * (reaped) has ended. */

@@ -246,31 +246,50 @@ reap_holders(struct task *t)
 	}
 }
 
+/* One look: KILL to every child, and if one of them isn't the runner's own to all that is below. */
+static void
+kill_children(struct runner *r)
+{
+	const pid_t *pids;
+	size_t n = proc_children(r->children_fd, &pids);
+	bool strangers = false;
+	struct proc_list all;
+
+	for (size_t i = 0; i < n; i++) {
+		strangers |= !is_own(r, pids[i]);
+		kill(pids[i], SIGKILL);
+	}
+	if (!strangers)
+		return;
+	proc_all(&all);
+	proc_mark_below(&all, getpid());
+	for (size_t i = 0; i < all.n; i++) {
+		if (all.v[i].below && all.v[i].pid != getpid())
+			kill(all.v[i].pid, SIGKILL);
+	}
+	free(all.v);
+}
+
 void
 reap_everything(struct runner *r)
 {
 	int64_t until = runner_now() + INT64_C(10000000000);
-	struct timespec pause = {.tv_nsec = 2000000};
+	struct timespec moment = {.tv_nsec = 5000000};
+	sigset_t child;
+	pid_t pid;
 
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
 	for (struct task *t = r->active.first; t; t = t->next) {
 		if (t->pid)
 			kill(-t->pid, SIGKILL);
 	}
 	while (runner_now() < until) {
-		struct proc_list all;
-		pid_t pid;
-
-		proc_all(&all);
-		proc_mark_below(&all, getpid());
-		for (size_t i = 0; i < all.n; i++) {
-			if (all.v[i].below && all.v[i].pid != getpid())
-				kill(all.v[i].pid, SIGKILL);
-		}
-		free(all.v);
+		kill_children(r);
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 			;
 		if (pid < 0 && errno == ECHILD)
 			return;
-		nanosleep(&pause, NULL);
+		sigtimedwait(&child, NULL, &moment);
 	}
 }

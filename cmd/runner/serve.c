@@ -36,7 +36,8 @@
 
 enum {
 	FIRST_WORD_S = 60, /* a listening runner waits so long for its first HELLO */
-	DOOMED_MANY = 64,  /* folders to remove: so many don't wait for a quiet moment */
+	DOOMED_MANY = 16,  /* folders to remove: so many don't wait for a quiet moment */
+	SPARE_AT_REST = 8, /* folders that are kept when no task waits */
 	QUIET_MS = 50,
 	RUN_NAME_BYTES = 256
 };
@@ -426,6 +427,9 @@ round_end(struct runner *r, bool quiet)
 		if (wants_records(r))
 			record_sync(&r->record);
 		task_start_waiting(r);
+		/* Towards the end, while the last tasks run, beside them. */
+		if (r->waiting.n == 0)
+			folders_trim(&r->folders, SPARE_AT_REST);
 		if (quiet || r->folders.n_doomed >= DOOMED_MANY)
 			folders_remove(&r->folders);
 	}

@@ -205,7 +205,7 @@ home_environment(const struct runner *r, const struct task *t)
 
 	env[0] = (char *)(env + 3);
 	env[1] = env[0] + n;
-	snprintf(env[0], n, "HOME=%s/%llu/home", r->folders.tasks, (unsigned long long)t->id);
+	snprintf(env[0], n, "HOME=%s/%llu/tmp", r->folders.tasks, (unsigned long long)t->id);
 	snprintf(env[1], n, "TMPDIR=%s/%llu/tmp", r->folders.tasks, (unsigned long long)t->id);
 	return env;
 }

@@ -40,7 +40,7 @@ struct session {
 	bool welcomed;
 	bool ended;		/* the thread touches nothing any more */
 	int64_t close_until_ns; /* 0: session_close was not called; else: how long it waits */
-	struct error why; /* of the end */
+	struct error why;	/* of the end */
 
 	/* The session's thread. */
 	struct buf out, in;

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TERM_MS = 500, KILL_MS = 5000, PAUSE_MS = 5 };
+enum { TERM_MS = 500, KILL_MS = 5000, PAUSE_US = 5000, SHORT_PAUSES = 5, SHORT_PAUSE_US = 200 };
 
 static int64_t
 now_ns(void)
@@ -27,9 +27,9 @@ now_ns(void)
 }
 
 static void
-pause_a_little(void)
+pause_us(int64_t us)
 {
-	struct timespec t = {.tv_nsec = PAUSE_MS * NS_PER_MS};
+	struct timespec t = {.tv_nsec = us * 1000};
 
 	nanosleep(&t, NULL);
 }
@@ -118,7 +118,7 @@ end_all(struct search *s, int signal, int64_t ms)
 	while ((n = each_process(end_if_it_has, s)) > 0 && now_ns() < until) {
 		/* What ignores TERM once does it again: only KILL is repeated. */
 		s->signal = signal == SIGKILL ? SIGKILL : 0;
-		pause_a_little();
+		pause_us(PAUSE_US);
 	}
 	return n;
 }
@@ -222,15 +222,18 @@ spawn_kill_children(void)
 	int64_t until = now_ns() + KILL_MS * NS_PER_MS;
 	struct processes l = {0};
 
-	while (now_ns() < until) {
+	for (int i = 0; now_ns() < until; i++) {
 		pid_t pid;
 
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 			;
 		if (pid < 0 && errno == ECHILD)
 			break;
-		kill_descendants(&l);
-		pause_a_little();
+		/* Who is on the way out by itself, as a runner that said goodbye, has a moment for
+		 * it. */
+		if (i >= SHORT_PAUSES)
+			kill_descendants(&l);
+		pause_us(i < SHORT_PAUSES ? SHORT_PAUSE_US : PAUSE_US);
 	}
 	free(l.v);
 }

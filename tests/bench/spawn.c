@@ -1,5 +1,5 @@
-/* spawn N C PROGRAM [ARG...]: runs a program N times, C at a time, by posix_spawn and nothing else: what any tool that runs
- * programs pays at least. Prints the wall time in milliseconds. */
+/* spawn N C PROGRAM [ARG...]: runs a program N times, C at a time, by posix_spawn and nothing else:
+ * what any tool that runs programs pays at least. Prints the wall time in milliseconds. */
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>

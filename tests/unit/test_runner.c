@@ -176,7 +176,7 @@ environment_of_a_task(void **state)
 	s = host_wait(&h, host_submit_as(&h, &task, more));
 	snprintf(want, sizeof(want),
 		"3 %s %s/texts/a b.txt\n%s/tasks/2/work\n%s/tasks/2/out\n%s/tasks/2/trace.jsonl\n"
-		"%s/tasks/2/home\n",
+		"%s/tasks/2/tmp\n",
 		h.run, h.source, h.root, h.root, h.root, h.root);
 	assert_said(s, want);
 	/* Nothing of furrow's own environment, and no name twice. */
@@ -248,7 +248,7 @@ no_task_sees_another(void **state)
 		"rm file; echo mine >file",
 		"rm file; ln -s /etc/passwd file",
 		"rm file",
-		"chmod 500 .; chmod 700 $HOME; chmod 000 $TMPDIR",
+		"chmod 500 .; chmod 700 $FURROW_OUT; chmod 000 $TMPDIR",
 		"echo x >$HOME/.profile; echo x >$TMPDIR/t; echo x >$FURROW_OUT/o",
 		"echo x >../stray; mkdir ../folder; touch -d @1000000000 ..",
 		"echo x >$FURROW_OUT/o; touch -r $HOME $FURROW_OUT",
@@ -272,11 +272,11 @@ no_task_sees_another(void **state)
 
 		host_run(&h, litter[i]);
 		s = host_run(&h,
-			"cat file; find .. | sort; stat -c %a .. . ../out ../home ../tmp | "
+			"cat file; find .. | sort; stat -c %a .. . ../out ../tmp | "
 			"tr '\\n' ' '");
 		if (!str_is(said(s, 1),
-			    "content\n..\n../home\n../out\n../tmp\n../work\n../work/file\n"
-			    "755 755 755 755 755 "))
+			    "content\n..\n../out\n../tmp\n../work\n../work/file\n"
+			    "755 755 755 755 "))
 			fail_msg("after \"%s\": %.*s", litter[i], STR_ARG(said(s, 1)));
 		assert_int_equal(s->outcome.exit_status, 0);
 	}
