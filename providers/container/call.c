@@ -110,6 +110,21 @@ call_once(struct engine_handle *e, struct words *w, struct buf *out, struct buf 
 	return rc == ERR_MISSING ? ERR_HOST : rc;
 }
 
+/* A container that could not be started holds its name. */
+static void
+remove_named(struct engine_handle *e, const struct words *w)
+{
+	struct words rm = {.arena = w->arena};
+
+	for (size_t i = 0; i + 1 < w->n; i++) {
+		if (strcmp(w->v[i], "--name") != 0)
+			continue;
+		words_add_all(&rm, "rm", "--force", w->v[i + 1], NULL);
+		call_once(e, &rm, NULL, NULL, QUICK_CALL_S * NS_PER_S, NULL);
+		return;
+	}
+}
+
 int
 engine_call(struct engine_handle *e, struct words *w, struct buf *out, struct buf *errs,
 	int64_t timeout_ns, struct error *err)
@@ -123,6 +138,7 @@ engine_call(struct engine_handle *e, struct words *w, struct buf *out, struct bu
 		heard->n = heard_n;
 		if (out)
 			out->n = out_n;
+		remove_named(e, w);
 		rc = call_once(e, w, out, heard, timeout_ns, err);
 	}
 	buf_free(&own);

@@ -326,9 +326,9 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 	return rc;
 }
 
-int
-engine_list(struct engine_handle *e, struct arena *a, const char *job, struct strings *names,
-	struct error *err)
+static int
+list_labelled(struct engine_handle *e, struct arena *a, const char *label, const char *value,
+	struct strings *names, struct error *err)
 {
 	struct words w = {.arena = a};
 	struct buf out = {0}, errs = {0};
@@ -338,10 +338,7 @@ engine_list(struct engine_handle *e, struct arena *a, const char *job, struct st
 
 	*names = (struct strings){0};
 	words_add_all(&w, "ps", "--all", "--format", "{{.Names}}", "--filter", NULL);
-	if (job)
-		words_addf(&w, "label=furrow.job=%s", job);
-	else
-		words_add(&w, "label=furrow.run");
+	words_addf(&w, "label=%s%s%s", label, value ? "=" : "", value ? value : "");
 	rc = engine_call(e, &w, &out, &errs, QUICK_CALL_S * NS_PER_S, err);
 	if (rc > 0)
 		rc = engine_failed(e, err, rc, &errs, "list containers");
@@ -358,4 +355,18 @@ engine_list(struct engine_handle *e, struct arena *a, const char *job, struct st
 	buf_free(&out);
 	buf_free(&errs);
 	return rc;
+}
+
+int
+engine_list(struct engine_handle *e, struct arena *a, const char *job, struct strings *names,
+	struct error *err)
+{
+	return list_labelled(e, a, "furrow.job", job, names, err);
+}
+
+int
+engine_list_run(struct engine_handle *e, struct arena *a, const char *run, struct strings *names,
+	struct error *err)
+{
+	return list_labelled(e, a, "furrow.run", run, names, err);
 }

@@ -65,9 +65,12 @@ int engine_setup(struct engine_handle *e, struct arena *a, const struct containe
 
 /* Removes a container, running or not; none there: 0. */
 int engine_remove(struct engine_handle *e, const char *name, struct error *err);
-/* Names of the containers of a job (NULL: of all jobs), running or not, in the arena; for destroy, gc and the sweep before a
- * run. */
+/* Names of the containers of a job (NULL: of all jobs), running or not, in the arena; for destroy and gc. Other applies of
+ * a job of this name, from other folders, have theirs among them. */
 int engine_list(struct engine_handle *e, struct arena *a, const char *job, struct strings *names,
 	struct error *err);
+/* Likewise those of one run: what a run that died left. */
+int engine_list_run(struct engine_handle *e, struct arena *a, const char *run,
+	struct strings *names, struct error *err);
 
 #endif

@@ -300,6 +300,8 @@ listing(void **state)
 	assert_int_equal(names.n, 0);
 	assert_int_equal(engine_list(f->engine, &f->arena, NULL, &names, &f->err), 0);
 	assert_int_equal(names.n, 1);
+	assert_int_equal(engine_list_run(f->engine, &f->arena, "RUN", &names, &f->err), 0);
+	assert_has(calls(f), " label=furrow.run=RUN \n");
 	answers(f, "podman", "ps*) echo 'locked' >&2; exit 125 ;;\n");
 	assert_int_equal(engine_list(f->engine, &f->arena, NULL, &names, &f->err), ERR_HOST);
 }
