@@ -1,5 +1,6 @@
-/* diff: job against observed. Everything that exists is looked up, never gone through for each task, and
- * tasks in place leave nothing behind but a byte each. Says why in words; does and prints nothing. */
+/* diff: job against observed. Everything that exists is looked up, never gone through for each
+ * task, and tasks in place leave nothing behind but a byte each. Says why in words; does and
+ * prints nothing. */
 #include "planner/diff.h"
 
 #include "planner/key_index.h"
@@ -143,8 +144,8 @@ lookup_close(struct lookup *l)
 	arena_free(&l->scratch);
 }
 
-/* What lies in a task's folder, or NULL. Mostly it is this result, and to find it by its key is quicker
- * than by the folder's name. */
+/* What lies in a task's folder, or NULL. Mostly it is this result, and to find it by its key is
+ * quicker than by the folder's name. */
 static const struct collected *
 lookup_collected(struct lookup *l, const struct builder *b, uint32_t task)
 {

@@ -1,5 +1,5 @@
-/* key_index: open addressing, at most half full. Digests are evenly distributed as they are, so their
- * first bytes are the hash. */
+/* key_index: open addressing, at most half full. Digests are evenly distributed as they are, so
+ * their first bytes are the hash. */
 #include "planner/key_index.h"
 
 static size_t

@@ -1,4 +1,5 @@
-/* observed: what exists now, as the providers found it. Presence is explicit: absent is not empty. */
+/* observed: what exists now, as the providers found it. Presence is explicit: absent is not
+ * empty. */
 #ifndef FURROW_OBSERVED_H
 #define FURROW_OBSERVED_H
 
@@ -14,7 +15,7 @@ struct machine {
 };
 
 struct engine {
-	struct str name;    /* "podman", "docker"; absent: none is there */
+	struct str name; /* "podman", "docker"; absent: none is there */
 	struct str version;
 	bool rootless;
 };
@@ -27,12 +28,14 @@ struct collected {
 struct observed {
 	struct machine machine;
 	struct engine engine;
-	bool source_ready;      /* the exported source lies in the cache under its identity */
-	bool image_ready;       /* the engine holds the image under its digest */
-	bool setup_ready;       /* setup's kept result is there under the environment's identity */
-	struct digest *results; /* keys with a complete result in the store, sorted, no duplicates */
+	bool source_ready; /* the exported source lies in the cache under its identity */
+	bool image_ready;  /* the engine holds the image under its digest */
+	bool setup_ready;  /* setup's kept result is there under the environment's identity */
+	struct digest
+		*results; /* keys with a complete result in the store, sorted, no duplicates */
 	size_t n_results;
-	struct collected *collected; /* what lies in `results`, sorted by label; only folders that are there */
+	struct collected *
+		collected; /* what lies in `results`, sorted by label; only folders that are there */
 	size_t n_collected;
 	struct history history; /* durations of earlier runs; empty: none */
 };

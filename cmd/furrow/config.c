@@ -13,9 +13,7 @@ static const char *const names[] = {"progress", "color", "jobs", NULL};
 static const char *const progresses[] = {"auto", "tty", "plain", "json", "quiet", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 
-enum {
-	JOBS_MAX = 4096
-};
+enum { JOBS_MAX = 4096 };
 
 /* The position of s in a list, -1 when it is not there. */
 static int

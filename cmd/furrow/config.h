@@ -11,20 +11,9 @@
 
 #include "cmd/furrow/out.h"
 
-enum progress {
-	PROGRESS_AUTO,
-	PROGRESS_TTY,
-	PROGRESS_PLAIN,
-	PROGRESS_JSON,
-	PROGRESS_QUIET
-};
+enum progress { PROGRESS_AUTO, PROGRESS_TTY, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_QUIET };
 
-enum config_from {
-	FROM_NOWHERE,
-	FROM_FILE,
-	FROM_ENVIRONMENT,
-	FROM_FLAG
-};
+enum config_from { FROM_NOWHERE, FROM_FILE, FROM_ENVIRONMENT, FROM_FLAG };
 
 /* Zero-initialised: nothing said. */
 struct config {

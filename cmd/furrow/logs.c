@@ -44,9 +44,7 @@ static const char help[] =
 	"  3    reading failed\n"
 	"  64   there is no such run or task\n";
 
-enum {
-	STREAMS = 2
-};
+enum { STREAMS = 2 };
 static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
 
 struct logs {

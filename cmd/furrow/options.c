@@ -8,14 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum takes {
-	TAKES_FLAG,
-	TAKES_TEXT,
-	TAKES_COUNT,
-	TAKES_AGE,
-	TAKES_SETTING,
-	TAKES_HELP
-};
+enum takes { TAKES_FLAG, TAKES_TEXT, TAKES_COUNT, TAKES_AGE, TAKES_SETTING, TAKES_HELP };
 
 struct spec {
 	const char *name;
@@ -52,9 +45,7 @@ static const struct spec specs[] = {
 	{"yes", 'y', TAKES_FLAG, AT(yes)},
 };
 
-enum {
-	N_SPECS = sizeof(specs) / sizeof(specs[0])
-};
+enum { N_SPECS = sizeof(specs) / sizeof(specs[0]) };
 
 /* What getopt_long is given, and the names for "did you mean". */
 struct accepted {

@@ -6,21 +6,9 @@
 #include "planner/base/buf.h"
 #include "planner/base/error.h"
 
-enum color {
-	COLOR_AUTO,
-	COLOR_ALWAYS,
-	COLOR_NEVER
-};
+enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
-enum ink {
-	INK_PLAIN,
-	INK_BOLD,
-	INK_DIM,
-	INK_RED,
-	INK_GREEN,
-	INK_YELLOW,
-	INK_CYAN
-};
+enum ink { INK_PLAIN, INK_BOLD, INK_DIM, INK_RED, INK_GREEN, INK_YELLOW, INK_CYAN };
 
 /* The escape sequence that begins an ink (INK_PLAIN: ends it); "" when colours are off. */
 const char *out_ink(bool color, enum ink ink);

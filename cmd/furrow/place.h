@@ -21,7 +21,8 @@ int place_find(struct arena *a, struct place *out, const char *manifest, struct 
 int place_from_options(struct arena *a, struct place *out, const struct options *o,
 	const char *argument, struct error *err);
 
-/* A path for people: relative when it lies below the manifest's folder and one works there, else as it is. */
+/* A path for people: relative when it lies below the manifest's folder and one works there, else
+ * as it is. */
 struct str place_shown(const struct place *place, struct str path);
 
 /* The state folder of a place where something ran before; ERR_MISSING with what to do when nothing

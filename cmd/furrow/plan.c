@@ -6,9 +6,7 @@
 
 #include <unistd.h>
 
-enum {
-	STATUS_CHANGES = 2
-};
+enum { STATUS_CHANGES = 2 };
 
 static const char help[] =
 	"usage: furrow plan [MANIFEST] [options]\n"

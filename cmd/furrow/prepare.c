@@ -9,9 +9,7 @@
 
 #include <sys/random.h>
 
-enum {
-	READ_WORKERS = 4
-};
+enum { READ_WORKERS = 4 };
 
 void
 prepare_ulid(char out[27])

@@ -11,11 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-	SHOWN_LONGEST = 10,
-	SHOWN_FAILED = 10,
-	NAME_COLUMNS = 36
-};
+enum { SHOWN_LONGEST = 10, SHOWN_FAILED = 10, NAME_COLUMNS = 36 };
 
 const char *
 report_state_name(enum node_state state)

@@ -13,11 +13,7 @@
 #include <unistd.h>
 
 /* Steps that are no tasks, at a time. */
-enum {
-	WORKERS = 8,
-	STEP_ATTEMPTS = 4,
-	AHEAD_LEAST = 8
-};
+enum { WORKERS = 8, STEP_ATTEMPTS = 4, AHEAD_LEAST = 8 };
 
 static const int64_t grace_ns = 5 * NS_PER_S;
 
@@ -37,9 +33,7 @@ on_signal(int number)
 	errno = saved;
 }
 
-enum {
-	N_SIGNALS = 3
-};
+enum { N_SIGNALS = 3 };
 static const int signals[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 static void

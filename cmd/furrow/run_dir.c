@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum {
-	ULID_CHARACTERS = ULID_BYTES - 1
-};
+enum { ULID_CHARACTERS = ULID_BYTES - 1 };
 
 static void
 load(struct arena *a, const struct state_dir *state, const char *id, const char *running,

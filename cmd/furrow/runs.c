@@ -8,9 +8,7 @@
 
 #include <unistd.h>
 
-enum {
-	SHOWN = 20
-};
+enum { SHOWN = 20 };
 
 static const char help[] =
 	"usage: furrow runs [options]\n"

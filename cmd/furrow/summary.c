@@ -173,7 +173,8 @@ add_critical_path(struct buf *b, const struct summary *s)
 	arena_free(&a);
 }
 
-/* What was made for an earlier run, or found, and cost nothing now. A machine of one's own is no find. */
+/* What was made for an earlier run, or found, and cost nothing now. A machine of one's own is no
+ * find. */
 static bool
 is_reused(const struct change *c)
 {

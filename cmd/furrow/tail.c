@@ -5,10 +5,7 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/text.h"
 
-enum {
-	LAST_LINES = 5,
-	LAST_BYTES = 8 << 10
-};
+enum { LAST_LINES = 5, LAST_BYTES = 8 << 10 };
 
 struct str
 tail_of(struct arena *a, const char *logs, uint32_t task, uint32_t attempt)

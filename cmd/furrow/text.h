@@ -4,9 +4,7 @@
 
 #include "planner/base/buf.h"
 
-enum {
-	TEXT_BYTES = 32
-};
+enum { TEXT_BYTES = 32 };
 
 /* "0.4 ms", "420 ms", "34.2 s", "12m 05s", "3h 20m", "2d 04h"; "-" when ns < 0. Returns out. */
 const char *text_duration(char out[TEXT_BYTES], int64_t ns);

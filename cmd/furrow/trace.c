@@ -8,11 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-	MAX_BYTES = 4 << 20,
-	MAX_NAME = 200,
-	MAX_DEPTH = 32
-};
+enum { MAX_BYTES = 4 << 20, MAX_NAME = 200, MAX_DEPTH = 32 };
 
 /* Seconds, or nanoseconds when there are that many: since 1970 either way. Beyond what fits, the
  * line is bad. */

@@ -21,9 +21,7 @@ struct trace {
 	size_t n_bad; /* lines that are no span */
 };
 
-enum {
-	TRACE_MAX_SPANS = 10000
-};
+enum { TRACE_MAX_SPANS = 10000 };
 
 /* wall0_ns: when the run began, since 1970. Lines that are no span are counted, not fatal. */
 void trace_parse(struct arena *a, struct trace *out, struct str bytes, int64_t wall0_ns);

@@ -7,9 +7,7 @@
 
 #include <stdlib.h>
 
-enum {
-	MAX_LINES = 16
-};
+enum { MAX_LINES = 16 };
 
 static const char begin_frame[] = "\033[?2026h\033[?25l";
 static const char end_frame[] = "\033[?25h\033[?2026l";

@@ -9,9 +9,7 @@
 
 #include <unistd.h>
 
-enum {
-	VALUE_COLUMNS = 72
-};
+enum { VALUE_COLUMNS = 72 };
 
 static const char help[] =
 	"usage: furrow why [TASK] [options]\n"

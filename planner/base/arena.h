@@ -9,9 +9,10 @@ struct arena_block;
 
 /* Zero-initialised is empty and ready. Not shared between threads. */
 struct arena {
-	struct arena_block *head; /* the block that allocations come from; older ones hang behind it */
-	size_t used;              /* bytes used of head */
-	size_t total_bytes;       /* of all blocks: what a memory figure wants to know */
+	struct arena_block
+		*head;	    /* the block that allocations come from; older ones hang behind it */
+	size_t used;	    /* bytes used of head */
+	size_t total_bytes; /* of all blocks: what a memory figure wants to know */
 };
 
 /* Zeroed memory, aligned for any type. n may be 0: the pointer is then unique but not readable. */
@@ -27,7 +28,8 @@ struct str arena_str(struct arena *a, struct str s);
 /* The same as a C string; absent gives NULL. */
 char *arena_cstr(struct arena *a, struct str s);
 
-struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Forgets everything but keeps one block for the next use. */
 void arena_reset(struct arena *a);

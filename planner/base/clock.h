@@ -9,7 +9,8 @@
 
 struct clock {
 	void *ctx;
-	/* Nanoseconds since an arbitrary point, counting while the machine sleeps (CLOCK_BOOTTIME). */
+	/* Nanoseconds since an arbitrary point, counting while the machine sleeps
+	 * (CLOCK_BOOTTIME). */
 	int64_t (*now_ns)(void *ctx);
 	/* Nanoseconds since 1970-01-01T00:00:00Z. Only for what people and other machines read. */
 	int64_t (*wall_ns)(void *ctx);

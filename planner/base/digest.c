@@ -97,10 +97,25 @@ digest_hex(char out[DIGEST_HEX_BYTES], const struct digest *d)
 	out[2 * DIGEST_BYTES] = '\0';
 }
 
-/* The value of a hex digit plus one, 0 for any other byte: a store with 100,000 results has 6,400,000 digits. */
+/* The value of a hex digit plus one, 0 for any other byte: a store with 100,000 results has
+ * 6,400,000 digits. */
 static const uint8_t hex_value[256] = {
-	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
-	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['0'] = 1,
+	['1'] = 2,
+	['2'] = 3,
+	['3'] = 4,
+	['4'] = 5,
+	['5'] = 6,
+	['6'] = 7,
+	['7'] = 8,
+	['8'] = 9,
+	['9'] = 10,
+	['a'] = 11,
+	['b'] = 12,
+	['c'] = 13,
+	['d'] = 14,
+	['e'] = 15,
+	['f'] = 16,
 };
 
 bool
@@ -109,7 +124,8 @@ digest_parse(struct str s, struct digest *out)
 	if (s.n != 2 * DIGEST_BYTES)
 		return false;
 	for (int i = 0; i < DIGEST_BYTES; i++) {
-		unsigned hi = hex_value[(uint8_t)s.p[2 * i]], lo = hex_value[(uint8_t)s.p[2 * i + 1]];
+		unsigned hi = hex_value[(uint8_t)s.p[2 * i]],
+			 lo = hex_value[(uint8_t)s.p[2 * i + 1]];
 
 		if (hi == 0 || lo == 0)
 			return false;

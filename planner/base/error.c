@@ -72,8 +72,7 @@ error_wrap(struct error *err, const char *fmt, ...)
 	return err->code;
 }
 
-const char *
-error_class_name(enum error_class class)
+const char *error_class_name(enum error_class class)
 {
 	switch (class) {
 	case CLASS_FATAL:

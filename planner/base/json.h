@@ -8,7 +8,8 @@
  * else; an absent string becomes null. */
 void json_add_string(struct buf *b, struct str s);
 
-/* Seconds with up to nine decimals and no trailing zeros, from nanoseconds: 1500000000 gives 1.5. */
+/* Seconds with up to nine decimals and no trailing zeros, from nanoseconds: 1500000000 gives
+ * 1.5. */
 void json_add_seconds(struct buf *b, int64_t ns);
 
 /* ,"NAME": before a member's value; no comma directly behind '{'. The name must need no escapes. */

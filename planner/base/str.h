@@ -35,8 +35,8 @@ struct str str_from_index(struct str s, size_t from);
 /* Without leading and trailing blanks, tabs, CR and LF. */
 struct str str_trim(struct str s);
 
-/* Cuts the part before the first `sep` off *rest and returns it; without `sep`, all of it, and *rest
- * becomes absent. Call until rest->p is NULL. */
+/* Cuts the part before the first `sep` off *rest and returns it; without `sep`, all of it, and
+ * *rest becomes absent. Call until rest->p is NULL. */
 struct str str_cut(struct str *rest, char sep);
 
 /* Whether s is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */

@@ -102,6 +102,7 @@ read_file(struct arena *a, const struct image_archive *x, const char *name, stru
 	struct archive *in;
 	int fd, rc = libarchive_load(&lib, err), got = ARCHIVE_OK;
 
+	*bytes = (struct str){0};
 	if (rc < 0)
 		return rc;
 	fd = open(x->path.p, O_RDONLY | O_CLOEXEC);
@@ -138,7 +139,7 @@ read_json(struct arena *a, const struct image_archive *x, const char *name, json
 
 	if (rc < 0)
 		return rc;
-	*out = json_loadb(bytes->p, bytes->n, JSON_REJECT_DUPLICATES, NULL);
+	*out = json_loadb(bytes->n ? bytes->p : "", bytes->n, JSON_REJECT_DUPLICATES, NULL);
 	if (!*out)
 		return unreadable(x, "its JSON cannot be read", err);
 	return 0;
@@ -196,7 +197,7 @@ static int
 docker_id(struct arena *a, const struct image_archive *x, struct str *id, struct error *err)
 {
 	json_t *images = NULL;
-	struct str bytes, config;
+	struct str bytes = {0}, config;
 	struct digest d;
 	int rc = read_json(a, x, "manifest.json", &images, &bytes, err);
 

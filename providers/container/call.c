@@ -38,15 +38,10 @@ words_addf(struct words *w, const char *fmt, ...)
 }
 
 void
-words_add_all(struct words *w, ...)
+words_add_list(struct words *w, const char *const *list, size_t n)
 {
-	const char *word;
-	va_list ap;
-
-	va_start(ap, w);
-	while ((word = va_arg(ap, const char *)))
-		words_add(w, word);
-	va_end(ap);
+	for (size_t i = 0; i < n; i++)
+		words_add(w, list[i]);
 }
 
 struct str
@@ -101,7 +96,7 @@ call_once(struct engine_handle *e, struct words *w, struct buf *out, struct buf 
 
 	words_add(&all, e->program);
 	if (atomic_load(&e->use_runc))
-		words_add_all(&all, "--runtime", "runc", NULL);
+		WORDS_ADD(&all, "--runtime", "runc");
 	for (size_t i = 0; i < w->n; i++)
 		words_add(&all, w->v[i]);
 	rc = spawn_run(all.v, NULL, NULL, out, errs, timeout_ns, err);
@@ -119,7 +114,7 @@ remove_named(struct engine_handle *e, const struct words *w)
 	for (size_t i = 0; i + 1 < w->n; i++) {
 		if (strcmp(w->v[i], "--name") != 0)
 			continue;
-		words_add_all(&rm, "rm", "--force", w->v[i + 1], NULL);
+		WORDS_ADD(&rm, "rm", "--force", w->v[i + 1]);
 		call_once(e, &rm, NULL, NULL, QUICK_CALL_S * NS_PER_S, NULL);
 		return;
 	}

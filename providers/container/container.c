@@ -137,14 +137,14 @@ container_add_words(
 {
 	int rc;
 
-	words_add_all(w, "--name", name, "--pull=never", "--init=false", "--stop-timeout", "1",
-		"--label", NULL);
+	WORDS_ADD(w, "--name", name, "--pull=never", "--init=false", "--stop-timeout", "1",
+		"--label");
 	words_addf(w, "furrow.run=%s", wish->run);
 	words_add(w, "--label");
 	words_addf(w, "furrow.job=%s", wish->job);
 	/* Relabelling the user's files for SELinux would change them; the container goes without. */
 	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
-		words_add_all(w, "--security-opt", "label=disable", NULL);
+		WORDS_ADD(w, "--security-opt", "label=disable");
 	add_limits(w, wish);
 	rc = container_add_mount(w, wish->runner, "/.furrow/runner", false, err);
 	if (rc == 0 && wish->source)
@@ -167,15 +167,15 @@ runner_words(struct words *w, struct engine_handle *e, const struct container_wi
 {
 	int rc;
 
-	words_add_all(w, "run", "--rm", NULL);
+	WORDS_ADD(w, "run", "--rm");
 	if (background)
 		words_add(w, "--detach");
 	rc = container_add_words(w, wish, name, err);
 	if (rc == 0)
 		rc = container_add_mount(w, wish->root, "/.furrow/root", true, err);
 	container_add_user(w, e, false);
-	words_add_all(w, "--workdir", "/", "--entrypoint", "/.furrow/runner", wish->image_id,
-		"serve", "--listen", "/.furrow/root/sock", NULL);
+	WORDS_ADD(w, "--workdir", "/", "--entrypoint", "/.furrow/runner", wish->image_id, "serve",
+		"--listen", "/.furrow/root/sock");
 	return rc;
 }
 
@@ -204,7 +204,7 @@ is_running(struct engine_handle *e, struct arena *a, const char *name)
 	struct buf out = {0};
 	bool yes;
 
-	words_add_all(&w, "container", "inspect", "--format", "{{.State.Running}}", name, NULL);
+	WORDS_ADD(&w, "container", "inspect", "--format", "{{.State.Running}}", name);
 	yes = engine_call(e, &w, &out, NULL, QUICK_CALL_S * NS_PER_S, NULL) == 0 &&
 	      str_is(str_trim(buf_str(&out)), "true");
 	buf_free(&out);
@@ -305,9 +305,9 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 	struct buf errs = {0};
 	int rc;
 
-	words_add_all(&w, "rm", "--force", NULL);
+	WORDS_ADD(&w, "rm", "--force");
 	if (!e->is_docker) /* docker's rm kills at once anyway */
-		words_add_all(&w, "--time", "0", NULL);
+		WORDS_ADD(&w, "--time", "0");
 	words_add(&w, name);
 	rc = engine_call(e, &w, NULL, &errs, QUICK_CALL_S * NS_PER_S, err);
 	if (rc > 0) {
@@ -337,7 +337,7 @@ list_labelled(struct engine_handle *e, struct arena *a, const char *label, const
 	int rc;
 
 	*names = (struct strings){0};
-	words_add_all(&w, "ps", "--all", "--format", "{{.Names}}", "--filter", NULL);
+	WORDS_ADD(&w, "ps", "--all", "--format", "{{.Names}}", "--filter");
 	words_addf(&w, "label=%s%s%s", label, value ? "=" : "", value ? value : "");
 	rc = engine_call(e, &w, &out, &errs, QUICK_CALL_S * NS_PER_S, err);
 	if (rc > 0)

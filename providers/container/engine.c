@@ -33,7 +33,7 @@ ask_docker(struct engine_handle *e, struct arena *a, struct engine *info, struct
 	struct str rest, version;
 	int rc;
 
-	words_add_all(&w, "info", "--format", docker_info, NULL);
+	WORDS_ADD(&w, "info", "--format", docker_info);
 	rc = engine_call(e, &w, &out, &errs, FIRST_CALL_S * NS_PER_S, err);
 	rest = str_trim(buf_str(&out));
 	version = str_cut(&rest, ' ');

@@ -73,7 +73,7 @@ engine_find_image(struct engine_handle *e, struct arena *a, const char *name,
 	struct str rest, id, digests;
 	int rc;
 
-	words_add_all(&w, "image", "inspect", "--format", format, name, NULL);
+	WORDS_ADD(&w, "image", "inspect", "--format", format, name);
 	rc = engine_call(e, &w, &text, &errs, QUICK_CALL_S * NS_PER_S, err);
 	rest = str_trim(buf_str(&text));
 	id = str_cut(&rest, '\n');
@@ -102,7 +102,7 @@ engine_tag(struct engine_handle *e, struct arena *a, const char *id, const char 
 	struct buf errs = {0};
 	int rc;
 
-	words_add_all(&w, "tag", id, name, NULL);
+	WORDS_ADD(&w, "tag", id, name);
 	rc = engine_call(e, &w, NULL, &errs, QUICK_CALL_S * NS_PER_S, err);
 	if (rc > 0)
 		rc = engine_failed(e, err, rc, &errs, "tag %s as %s", id, name);
@@ -135,7 +135,7 @@ digest_of_held(struct arena *a, const struct reference *ref, const struct held_i
 	struct str best = {0};
 
 	for (size_t i = 0; i < image->digests.n; i++) {
-		struct reference known;
+		struct reference known = {0};
 
 		/* docker leaves docker.io/library/ out, podman doesn't. */
 		if (reference_parse(a, &known, image->digests.v[i], NULL) < 0 ||
@@ -158,7 +158,7 @@ resolve_reference(struct engine_handle *e, struct arena *a, struct str text, str
 	bool *present, struct error *err)
 {
 	struct reference ref;
-	struct held_image image;
+	struct held_image image = {0};
 	int rc = reference_parse(a, &ref, text, err), found;
 
 	if (rc < 0)
@@ -180,7 +180,7 @@ static int
 resolve_archive(struct engine_handle *e, struct arena *a, const struct image_archive *archive,
 	struct str *digest, bool *present, struct error *err)
 {
-	struct held_image image;
+	struct held_image image = {0};
 	int rc = archive_image_id(a, archive, digest, err), found;
 
 	if (rc < 0)
@@ -194,7 +194,7 @@ static int
 resolve_build(struct engine_handle *e, struct arena *a, const struct image_wish *wish,
 	struct str *digest, bool *present, struct error *err)
 {
-	struct held_image image;
+	struct held_image image = {0};
 	int found = engine_find_image(e, a, build_name(a, wish), &image, err);
 
 	*present = found > 0;
@@ -221,7 +221,7 @@ static int
 expect_image(struct engine_handle *e, struct arena *a, const char *name, struct str *id,
 	struct error *err)
 {
-	struct held_image image;
+	struct held_image image = {0};
 	int found = engine_find_image(e, a, name, &image, err);
 
 	if (found < 0)
@@ -265,7 +265,7 @@ pull(struct engine_handle *e, struct arena *a, const struct reference *ref, stru
 	struct words w = {.arena = a};
 	int rc;
 
-	words_add_all(&w, "pull", "--quiet", name, NULL);
+	WORDS_ADD(&w, "pull", "--quiet", name);
 	rc = logged_call(e, &w, log, "pull", str_from(name), err);
 	if (rc == 0)
 		rc = expect_image(e, a, name, id, err);
@@ -282,7 +282,7 @@ ensure_reference(struct engine_handle *e, struct arena *a, struct str text, stru
 	struct str *id, struct buf *log, struct error *err)
 {
 	struct reference ref;
-	struct held_image image;
+	struct held_image image = {0};
 	int rc = reference_parse(a, &ref, text, err), found;
 
 	if (rc < 0)
@@ -313,9 +313,9 @@ ensure_archive(struct engine_handle *e, struct arena *a, const struct image_arch
 		return moved(text, digest, err);
 	/* podman's load takes every image of an archive, and all of them by name. */
 	if (e->is_docker)
-		words_add_all(&w, "load", "--quiet", "--input", archive->path.p, NULL);
+		WORDS_ADD(&w, "load", "--quiet", "--input", archive->path.p);
 	else
-		words_add_all(&w, "pull", "--quiet", arena_cstr(a, text), NULL);
+		WORDS_ADD(&w, "pull", "--quiet", arena_cstr(a, text));
 	rc = logged_call(e, &w, log, e->is_docker ? "load" : "pull", text, err);
 	if (rc == 0)
 		rc = expect_image(e, a, arena_cstr(a, digest), id, err);
@@ -333,7 +333,7 @@ ensure_build(struct engine_handle *e, struct arena *a, const struct image_wish *
 	struct words w = {.arena = a};
 	int rc;
 
-	words_add_all(&w, "build", "--tag", name, "--file", NULL);
+	WORDS_ADD(&w, "build", "--tag", name, "--file");
 	words_addf(&w, "%s/%.*s", context,
 		STR_ARG(b->dockerfile.p ? b->dockerfile : STR("Dockerfile")));
 	words_add(&w, context);

@@ -33,8 +33,10 @@ struct words {
 };
 void words_add(struct words *w, const char *word);
 void words_addf(struct words *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Adds all up to a NULL. */
-void words_add_all(struct words *w, ...) __attribute__((sentinel));
+void words_add_list(struct words *w, const char *const *list, size_t n);
+#define WORDS_ADD(w, ...)                                       \
+	words_add_list((w), (const char *const[]){__VA_ARGS__}, \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 /* call.c: runs the engine to its end. Returns its exit status, or < 0 when it could not be run. out and errs may be the
  * same, or NULL. */

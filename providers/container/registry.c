@@ -90,7 +90,7 @@ token_url(const struct asking *q, struct str realm, struct str challenge)
 	struct buf b = {0};
 
 	buf_add_str(&b, realm);
-	buf_add_char(&b, memchr(realm.p, '?', realm.n) ? '&' : '?');
+	buf_add_char(&b, realm.n && memchr(realm.p, '?', realm.n) ? '&' : '?');
 	if (service.p) {
 		buf_add_cstr(&b, "service=");
 		add_escaped(&b, service);

@@ -88,8 +88,7 @@ run_script(struct engine_handle *e, struct arena *a, const struct container_wish
 	if (rc == 0)
 		rc = container_add_mount(&w, script, script_place, false, err);
 	container_add_user(&w, e, true);
-	words_add_all(&w, "--workdir", "/", "--entrypoint", "/bin/sh", wish->image_id, script_place,
-		NULL);
+	WORDS_ADD(&w, "--workdir", "/", "--entrypoint", "/bin/sh", wish->image_id, script_place);
 	if (rc == 0)
 		rc = engine_call(e, &w, &said, &said, -1, err);
 	if (log)
@@ -113,7 +112,7 @@ keep(struct engine_handle *e, struct arena *a, const char *name, const char *ima
 	struct held_image held;
 	int rc;
 
-	words_add_all(&w, "commit", name, image, NULL);
+	WORDS_ADD(&w, "commit", name, image);
 	rc = engine_call(e, &w, NULL, &errs, -1, err);
 	if (rc > 0)
 		rc = engine_failed(e, err, rc, &errs, "keep what environment.setup changed");

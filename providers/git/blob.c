@@ -13,9 +13,7 @@
 
 #include <openssl/evp.h>
 
-enum {
-	CHUNK_BYTES = 128 << 10
-};
+enum { CHUNK_BYTES = 128 << 10 };
 
 struct blob_hasher {
 	EVP_MD *md;

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-	CHUNK_BYTES = 128 << 10
-};
+enum { CHUNK_BYTES = 128 << 10 };
 
 static int
 stale(struct str path, struct error *err)

@@ -9,9 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum {
-	IGNORE_FILE_BYTES = 1 << 20
-};
+enum { IGNORE_FILE_BYTES = 1 << 20 };
 
 struct folder_walk {
 	struct source_reader *r;

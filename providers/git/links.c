@@ -3,16 +3,9 @@
  * user's own matter. */
 #include "providers/git/reader.h"
 
-enum {
-	FOLLOW_MAX = 40
-}; /* as Linux */
+enum { FOLLOW_MAX = 40 }; /* as Linux */
 
-enum follow {
-	FOLLOW_ENDS,
-	FOLLOW_LEAVES,
-	FOLLOW_ABSOLUTE,
-	FOLLOW_CIRCLE
-};
+enum follow { FOLLOW_ENDS, FOLLOW_LEAVES, FOLLOW_ABSOLUTE, FOLLOW_CIRCLE };
 
 struct trail {
 	struct buf at;	 /* where it has come to: a path of the tree, "" for its top */

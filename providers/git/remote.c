@@ -110,8 +110,8 @@ fetch_failed(struct source_reader *r, int rc, struct str url, struct error *err)
 			"the "
 			"clone's path as url)",
 			STR_ARG(shown));
-	return libgit2_fail(
-		r->git, err, url.p[0] == '/' ? ERR_INPUT : ERR_HOST, "fetch %.*s", STR_ARG(shown));
+	return libgit2_fail(r->git, err, str_starts(url, STR("/")) ? ERR_INPUT : ERR_HOST,
+		"fetch %.*s", STR_ARG(shown));
 }
 
 /* A fetch brings all of a commit or nothing, so what has the commit has its tree. */
@@ -220,7 +220,7 @@ is_whole_id(struct str s)
 int
 remote_open(struct source_reader *r, const struct source_where *where, struct error *err)
 {
-	struct str url, ref = where->workdir.ref.p ? where->workdir.ref : STR("HEAD");
+	struct str url = {0}, ref = where->workdir.ref.p ? where->workdir.ref : STR("HEAD");
 	bool whole = is_whole_id(ref);
 	git_remote *remote = NULL;
 	char hex[GIT_OID_HEXSZ + 1];

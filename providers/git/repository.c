@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-	SHORT_ID_HEX = 7
-};
+enum { SHORT_ID_HEX = 7 };
 
 /* libgit2 1.5 looks whether the user trusts the folder (safe.directory), and when no configuration
  * speaks of that at all it hands on that this was not found. */

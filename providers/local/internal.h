@@ -18,7 +18,7 @@ struct local_run;
 
 struct local {
 	struct local_config config;
-	struct arena arena;             /* the coordinator's */
+	struct arena arena;		/* the coordinator's */
 	struct arena reads[READ_COUNT]; /* one each: reads run side by side */
 	struct source_reader *reader;
 	struct store *store; /* NULL while there is none yet */
@@ -43,20 +43,21 @@ struct local_run {
 	const struct plan *plan;
 	char run[32], trace[33];
 	char *dir, *logs, *work; /* runs/RUN, runs/RUN/logs, work/RUN */
-	char *runner;            /* the binary */
-	struct str image_id;     /* what containers are made of */
-	struct arena arena;      /* lives as long as the run; steps use it one at a time, under `lock` */
+	char *runner;		 /* the binary */
+	struct str image_id;	 /* what containers are made of */
+	struct arena arena; /* lives as long as the run; steps use it one at a time, under `lock` */
 	struct session *session; /* set before the first task is submitted */
-	pid_t runner_pid;        /* 0: none on this host */
-	char container[80];      /* empty: none */
+	pid_t runner_pid;	 /* 0: none on this host */
+	char container[80];	 /* empty: none */
 	pthread_mutex_t lock;
 	struct task_run **tasks; /* [n_tasks] what is in flight; under lock */
-	bool lost;               /* the runner went away; under lock */
-	atomic_bool stop_steps;  /* what can be made later is not to be waited for */
+	bool lost;		 /* the runner went away; under lock */
+	atomic_bool stop_steps;	 /* what can be made later is not to be waited for */
 };
 
 /* run.c */
-enum step local_step(struct local_run *r, struct call *call, struct outcome *outcome, struct error *err);
+enum step local_step(
+	struct local_run *r, struct call *call, struct outcome *outcome, struct error *err);
 
 /* tasks.c */
 void local_submit(struct local_run *r, struct call *call);

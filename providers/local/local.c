@@ -71,8 +71,8 @@ local_slots(const struct local *l)
 	return (uint32_t)slots;
 }
 
-/* Runs that died left their work folder: end what is left of their processes and containers, then remove it. We hold the
- * job's lock, so no run that has one is alive. */
+/* Runs that died left their work folder: end what is left of their processes and containers,
+ * then remove it. We hold the job's lock, so no run that has one is alive. */
 static int
 sweep_dead_runs(struct local *l, struct error *err)
 {
@@ -83,8 +83,9 @@ sweep_dead_runs(struct local *l, struct error *err)
 	int rc = 0;
 
 	if (!dir)
-		return errno == ENOENT ? 0
-				       : error_set_errno(err, ERR_HOST, errno, "cannot read %s", work);
+		return errno == ENOENT
+			       ? 0
+			       : error_set_errno(err, ERR_HOST, errno, "cannot read %s", work);
 	while (rc == 0 && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -115,10 +116,11 @@ check_secrets(const struct manifest *m, struct error *err)
 
 		if (!getenv(arena_cstr(&scratch, name)))
 			rc = error_set(err, ERR_INPUT,
-				"%.*s:%u: the secret %.*s is not set in your environment: export it, then "
+				"%.*s:%u: the secret %.*s is not set in your environment: export "
+				"it, then "
 				"apply again",
-				STR_ARG(m->environment.pos_secrets.file), m->environment.pos_secrets.line,
-				STR_ARG(name));
+				STR_ARG(m->environment.pos_secrets.file),
+				m->environment.pos_secrets.line, STR_ARG(name));
 	}
 	arena_free(&scratch);
 	return rc;

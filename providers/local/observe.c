@@ -1,5 +1,5 @@
-/* observe: what exists on this machine, read by the nodes of a small graph so that reads run side by side. Changes
- * nothing. */
+/* observe: what exists on this machine, read by the nodes of a small graph so that reads run
+ * side by side. Changes nothing. */
 #include "providers/local/internal.h"
 
 #include "providers/store/collect.h"
@@ -91,7 +91,8 @@ read_list(struct local *l, struct arena *a, struct error *err)
 			"%.*s:%u:%u: map.inputs.file: there is no file %.*s in the source (%s)",
 			STR_ARG(map->pos_inputs.file), map->pos_inputs.line, map->pos_inputs.col,
 			STR_ARG(map->file),
-			l->seen.source.kind == SOURCE_COMMIT ? "is it committed?" : "is it ignored?");
+			l->seen.source.kind == SOURCE_COMMIT ? "is it committed?"
+							     : "is it ignored?");
 	return rc;
 }
 
@@ -104,7 +105,8 @@ absolute_archive(struct local *l, struct arena *a, struct str image)
 	if (!(str_is(scheme, "oci-archive") || str_is(scheme, "docker-archive")) || !path.n ||
 		path.p[0] == '/')
 		return image;
-	return arena_printf(a, "%.*s:%s/%.*s", STR_ARG(scheme), l->config.manifest_dir, STR_ARG(path));
+	return arena_printf(
+		a, "%.*s:%s/%.*s", STR_ARG(scheme), l->config.manifest_dir, STR_ARG(path));
 }
 
 static int
@@ -181,8 +183,11 @@ local_read(struct local *l, enum read what, struct error *err)
 static uint32_t
 add_read(struct graph *g, enum read what, const uint32_t *after, uint32_t n)
 {
-	const struct node node = {
-		.kind = KIND_READ, .verb = VERB_RUN, .index = what, .estimate_ns = -1, .p90_ns = -1};
+	const struct node node = {.kind = KIND_READ,
+		.verb = VERB_RUN,
+		.index = what,
+		.estimate_ns = -1,
+		.p90_ns = -1};
 
 	return graph_add(g, &node, after, n);
 }
@@ -223,6 +228,7 @@ local_observe_identities(struct local *l, const struct job *job, struct observed
 		obs->setup_ready = engine_has_setup(l->engine, &job->environment_identity);
 	else
 		obs->setup_ready = is_there(arena_printf(&scratch, "%s/.furrow-ready",
-			local_setup_dir(l, &scratch, &job->environment_identity)).p);
+			local_setup_dir(l, &scratch, &job->environment_identity))
+						    .p);
 	arena_free(&scratch);
 }

@@ -1,5 +1,5 @@
-/* run: the steps of a run on this machine that are no tasks: the source's folder, the image, the environment with its
- * runner, bringing results together, and letting go. */
+/* run: the steps of a run on this machine that are no tasks: the source's folder, the image, the
+ * environment with its runner, bringing results together, and letting go. */
 #include "providers/local/internal.h"
 
 #include "providers/host/spawn.h"
@@ -101,8 +101,8 @@ add_pair(struct arena *a, struct pairs *pairs, const char *name, struct str valu
 	pairs->n++;
 }
 
-/* What every process of the job is given: a clean environment on this host, the image's own in a container, and the
- * secrets. The manifest's `env` comes with each task. */
+/* What every process of the job is given: a clean environment on this host, the image's own in a
+ * container, and the secrets. The manifest's `env` comes with each task. */
 static struct pairs
 base_environment(struct local_run *r, struct arena *a, const char *setup_dir)
 {
@@ -151,7 +151,8 @@ copy_file(const char *from, const char *to, struct error *err)
 	bytes = mem_alloc(1 << 16);
 	while (rc == 0 && (n = read(in, bytes, 1 << 16)) != 0) {
 		if (n < 0 || write(out, bytes, (size_t)n) != n)
-			rc = error_set_errno(err, ERR_HOST, errno, "cannot copy %s to %s", from, to);
+			rc = error_set_errno(
+				err, ERR_HOST, errno, "cannot copy %s to %s", from, to);
 	}
 	free(bytes);
 	close(in);
@@ -159,7 +160,8 @@ copy_file(const char *from, const char *to, struct error *err)
 	return rc;
 }
 
-/* Setup sees the files that its identity was made of, and no others: so what it makes depends on nothing else. */
+/* Setup sees the files that its identity was made of, and no others: so what it makes depends on
+ * nothing else. */
 static int
 copy_setup_files(struct local_run *r, struct arena *a, const char *to, struct error *err)
 {
@@ -189,9 +191,13 @@ environment_strings(struct arena *a, const struct pairs *env, const struct pairs
 	size_t n = 0;
 
 	for (size_t i = 0; i < env->n; i++)
-		v[n++] = arena_printf(a, "%.*s=%.*s", STR_ARG(env->v[i].name), STR_ARG(env->v[i].value)).p;
+		v[n++] = arena_printf(
+			a, "%.*s=%.*s", STR_ARG(env->v[i].name), STR_ARG(env->v[i].value))
+				 .p;
 	for (size_t i = 0; i < more->n; i++)
-		v[n++] = arena_printf(a, "%.*s=%.*s", STR_ARG(more->v[i].name), STR_ARG(more->v[i].value)).p;
+		v[n++] = arena_printf(
+			a, "%.*s=%.*s", STR_ARG(more->v[i].name), STR_ARG(more->v[i].value))
+				 .p;
 	return v;
 }
 
@@ -209,7 +215,8 @@ last_lines(struct str text, int lines)
 	return str_from_index(text, at);
 }
 
-/* Runs `setup` on this host in a folder that is kept. The marker, written last, says that it is whole. */
+/* Runs `setup` on this host in a folder that is kept. The marker, written last, says that it is
+ * whole. */
 static int
 make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct error *err)
 {
@@ -235,7 +242,8 @@ make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct er
 		struct str tail = last_lines(buf_str(&log), 5);
 
 		rc = error_set(err, ERR_HOST,
-			"environment.setup ended with status %d; it said last:\n%.*s\n(all of it: %s/setup.log)",
+			"environment.setup ended with status %d; it said last:\n%.*s\n(all of it: "
+			"%s/setup.log)",
 			rc, STR_ARG(tail), r->dir);
 	}
 	buf_free(&log);
@@ -271,15 +279,18 @@ start_on_host(struct local_run *r, struct arena *a, struct error *err)
 	struct local *l = r->l;
 	const struct manifest *m = l->config.manifest;
 	const char *setup_dir = NULL;
-	struct session_base base = {.root = r->work, .source = local_source_dir(l, a, &r->plan->job),
-		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "", .cap_bytes = kept_bytes,
+	struct session_base base = {.root = r->work,
+		.source = local_source_dir(l, a, &r->plan->job),
+		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "",
+		.cap_bytes = kept_bytes,
 		.slots = local_slots(l)};
 	const char *log = arena_printf(a, "%s/runner.log", r->dir).p;
 	int log_fd, fd, rc;
 
 	if (m->environment.setup.p) {
 		setup_dir = local_setup_dir(l, a, &r->plan->job.environment_identity);
-		if (!r->plan->observed.setup_ready && (rc = make_host_setup(r, a, setup_dir, err)) < 0)
+		if (!r->plan->observed.setup_ready &&
+			(rc = make_host_setup(r, a, setup_dir, err)) < 0)
 			return rc;
 	}
 	base.env = base_environment(r, a, setup_dir);
@@ -298,12 +309,19 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 {
 	struct local *l = r->l;
 	const struct manifest *m = l->config.manifest;
-	struct container_wish wish = {.run = r->run, .job = arena_cstr(a, m->name),
-		.image_id = arena_cstr(a, r->image_id), .runner = r->runner, .root = r->work,
-		.source = local_source_dir(l, a, &r->plan->job), .memory_bytes = -1};
-	struct session_base base = {.root = "/.furrow/root", .source = "/.furrow/source",
-		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "", .cap_bytes = kept_bytes,
-		.slots = local_slots(l), .inherit_env = true};
+	struct container_wish wish = {.run = r->run,
+		.job = arena_cstr(a, m->name),
+		.image_id = arena_cstr(a, r->image_id),
+		.runner = r->runner,
+		.root = r->work,
+		.source = local_source_dir(l, a, &r->plan->job),
+		.memory_bytes = -1};
+	struct session_base base = {.root = "/.furrow/root",
+		.source = "/.furrow/source",
+		.outputs = m->outputs.p ? arena_cstr(a, m->outputs) : "",
+		.cap_bytes = kept_bytes,
+		.slots = local_slots(l),
+		.inherit_env = true};
 	int fd, rc;
 
 	if (m->environment.setup.p) {
@@ -362,7 +380,8 @@ collect(struct local_run *r, struct arena *a, struct outcome *outcome, struct er
 		items[i].key = job->tasks[i].key;
 		items[i].folder = job_task_folder(job, i, a);
 	}
-	rc = collect_run(r->l->store, r->l->config.results_dir.p, items, job->n_tasks, &report, err);
+	rc = collect_run(
+		r->l->store, r->l->config.results_dir.p, items, job->n_tasks, &report, err);
 	outcome->output_files = report.n_written;
 	outcome->output_bytes = report.bytes;
 	return rc;

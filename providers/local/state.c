@@ -57,9 +57,11 @@ state_dir_open(struct arena *a, struct state_dir *out, const char *manifest_dir,
 	if (!create)
 		return 0;
 	cache = out->cache;
-	if ((rc = state_make_dir(out->root, err)) < 0 || (rc = keep_out_of_git(out->root, err)) < 0 ||
+	if ((rc = state_make_dir(out->root, err)) < 0 ||
+		(rc = keep_out_of_git(out->root, err)) < 0 ||
 		(rc = state_make_dir(out->runs, err)) < 0 ||
-		(rc = state_make_dir(out->work, err)) < 0 || (rc = state_make_dir(cache, err)) < 0 ||
+		(rc = state_make_dir(out->work, err)) < 0 ||
+		(rc = state_make_dir(cache, err)) < 0 ||
 		(rc = state_make_dir(below(a, cache, "source"), err)) < 0 ||
 		(rc = state_make_dir(below(a, cache, "env"), err)) < 0)
 		return rc;

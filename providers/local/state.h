@@ -7,8 +7,8 @@
 /* Makes one folder; there already: 0. */
 int state_make_dir(const char *path, struct error *err);
 
-/* Removes a file or folder with all below it, never following a symbolic link; none there: 0. Folders without write
- * permission are given it. */
+/* Removes a file or folder with all below it, never following a symbolic link; none there: 0.
+ * Folders without write permission are given it. */
 int state_remove_tree(const char *path, struct error *err);
 
 #endif

@@ -1,7 +1,9 @@
-/* tasks: tasks on their way: from the executor to the session, and from what the session tells to a result in the store.
+/* tasks: tasks on their way: from the executor to the session, and from what the session tells to a
+ * result in the store.
  *
- * A task_run belongs to the coordinator until it is handed to the session; then the session's thread alone writes to it,
- * until its end; then the store's thread, which frees it. `tasks` is only the way to find one by its id. */
+ * A task_run belongs to the coordinator until it is handed to the session; then the session's
+ * thread alone writes to it, until its end; then the store's thread, which frees it. `tasks` is
+ * only the way to find one by its id. */
 #include "providers/local/internal.h"
 
 #include "planner/base/protocol.h"
@@ -19,8 +21,8 @@ static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
 
 struct stream {
 	struct buf head; /* the first RESULT_INLINE_BYTES + 1: what may go into result.json */
-	int fd;          /* the live log; -1 until something was written */
-	int64_t bytes;   /* taken in so far */
+	int fd;		 /* the live log; -1 until something was written */
+	int64_t bytes;	 /* taken in so far */
 };
 
 struct task_run {
@@ -135,7 +137,8 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	if (s->fd < 0)
 		s->fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (s->fd < 0 || write(s->fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
-		error_set_errno(&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
+		error_set_errno(
+			&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
 		fail_once(t, &err);
 	}
 	buf_free(&path);
@@ -155,7 +158,8 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 	buf_addf(&path, "%s/%u.%u.trace", t->r->logs, t->index, t->attempt);
 	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0 || write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
-		error_set_errno(&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
+		error_set_errno(
+			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
 		fail_once(t, &err);
 	}
 	if (fd >= 0)
@@ -173,8 +177,8 @@ on_output(void *ctx, uint64_t id, struct str tar_bytes)
 	if (!t || t->failure.code != ERR_NONE)
 		return;
 	t->has_tar = true;
-	if (!t->result && store_result_begin(r->l->store, &r->plan->job.tasks[t->index].key, &t->result,
-				  &err) < 0) {
+	if (!t->result && store_result_begin(r->l->store, &r->plan->job.tasks[t->index].key,
+				  &t->result, &err) < 0) {
 		t->result = NULL;
 		fail_once(t, &err);
 	} else if (store_result_write(t->result, "tar", tar_bytes.p, tar_bytes.n, &err) < 0) {
@@ -226,10 +230,16 @@ store_task(struct task_run *t, struct error *err)
 	struct arena scratch = {0};
 	struct buf json = {0}, path = {0};
 	int64_t since_begun = clock->now_ns(clock->ctx) - t->run_start_ns - t->outcome.begun_ns;
-	struct result result = {.key = job->tasks[t->index].key, .job = job->manifest->name,
-		.label = job->tasks[t->index].label, .run = str_from(r->run), .commit = job->source->commit,
-		.patch_sha256 = job->source->patch_sha256, .index = t->index, .attempt = t->attempt,
-		.outcome = t->outcome, .has_tar = t->has_tar};
+	struct result result = {.key = job->tasks[t->index].key,
+		.job = job->manifest->name,
+		.label = job->tasks[t->index].label,
+		.run = str_from(r->run),
+		.commit = job->source->commit,
+		.patch_sha256 = job->source->patch_sha256,
+		.index = t->index,
+		.attempt = t->attempt,
+		.outcome = t->outcome,
+		.has_tar = t->has_tar};
 	int rc = 0;
 
 	result.stdout_text = inline_text(&t->streams[STDOUT], t->outcome.stdout_kept_bytes);
@@ -375,7 +385,8 @@ static void
 add_variable(struct arena *a, struct pairs *env, size_t room, const char *name, struct str value)
 {
 	if (env->n < room)
-		env->v[env->n++] = (struct pair){.name = str_from(name), .value = arena_str(a, value)};
+		env->v[env->n++] =
+			(struct pair){.name = str_from(name), .value = arena_str(a, value)};
 }
 
 /* The command with what only this attempt knows. */
@@ -427,8 +438,10 @@ local_submit(struct local_run *r, struct call *call)
 		finish(t, STEP_FAILED, &err);
 		return;
 	}
-	task = (struct session_task){.id = t->id, .attempt = t->attempt,
-		.timeout_ns = call->timeout_ns, .grace_ns = 5 * NS_PER_S};
+	task = (struct session_task){.id = t->id,
+		.attempt = t->attempt,
+		.timeout_ns = call->timeout_ns,
+		.grace_ns = 5 * NS_PER_S};
 	make_command(t, &scratch, &task.command);
 	if (job->tasks[t->index].input_entry != UINT32_MAX)
 		task.input = job->tasks[t->index].input;
