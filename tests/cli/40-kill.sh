@@ -17,7 +17,17 @@ E
 stored() { furrow plan --json 2>/dev/null | jq -r '.in_place[] | select(.kind == "task") | .id | ltrimstr("task[") | rtrimstr("]")' | sort; }
 # How often each of the tasks on stdin was run.
 runs() { while read -r task; do echo "$task $(wc -l <"$T/marks/$task")"; done; }
-survivors() { grep -lz "^FURROW_JOB=killed$" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
+# Those that are still there after two seconds: the runner takes a moment to see that furrow is gone.
+survivors() {
+	local left=1
+	for _ in $(seq 40); do
+		left=$(living)
+		[ "$left" = 0 ] && break
+		sleep 0.05
+	done
+	echo "$left"
+}
+living() { grep -lz "^FURROW_JOB=killed$" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
 
 lost=0 doubled=0 failed=0 partial=0 left=0
 kill_once() { # WHO
@@ -33,7 +43,7 @@ kill_once() { # WHO
 	esac
 	[ -n "$victim" ] && kill -9 "$victim" 2>/dev/null
 	{ wait $pid; } 2>/dev/null
-	[ "$1" = furrow ] && sleep 0.02 # until its runner has seen that it is gone
+	[ "$(survivors)" = 0 ] || left=$((left + 1))
 	stored >"$T/before"
 	runs <"$T/before" >"$T/runs-before"
 	[ -s "$T/before" ] && [ "$(wc -l <"$T/before")" -lt 200 ] && partial=$((partial + 1))
