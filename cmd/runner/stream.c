@@ -261,9 +261,9 @@ stream_close(struct runner *r, struct stream *s)
 {
 	if (s->fd < 0)
 		return;
-	/* By hand while a forked child may hold a copy: then closing isn't enough. */
-	if (r->folders.remover)
-		epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	/* By hand, since closing isn't enough while a child holds a copy: a forked one, or one between
+	 * clone and exec, which lets us go on before the kernel closes its descriptors. */
+	epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	close(s->fd);
 	s->fd = -1;
 	if (s->spool_fd >= 0)
