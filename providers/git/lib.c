@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* libgit2 changes its ABI with every minor version: the one that the headers describe, or none. */
-static const char soname[] = "libgit2.so." LIBGIT2_SOVERSION;
+const char libgit2_soname[] = "libgit2.so." LIBGIT2_SOVERSION;
 static const char package[] = "libgit2-" LIBGIT2_SOVERSION;
 
 static struct libgit2 table;
@@ -26,7 +26,7 @@ load(void)
 #undef LIBGIT2_SYMBOL
 	};
 
-	load_result = dynlib_load(&table, soname, package, symbols,
+	load_result = dynlib_load(&table, libgit2_soname, package, symbols,
 		sizeof(symbols) / sizeof(symbols[0]), &load_error);
 	if (load_result < 0)
 		return;
@@ -34,7 +34,8 @@ load(void)
 	 * else's repository can name programs to run. */
 	if (table.git_libgit2_init() < 0 ||
 		table.git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 1) < 0)
-		load_result = libgit2_fail(&table, &load_error, ERR_HOST, "initialise %s", soname);
+		load_result = libgit2_fail(
+			&table, &load_error, ERR_HOST, "initialise %s", libgit2_soname);
 }
 
 int

@@ -71,6 +71,8 @@ struct libgit2 {
 #undef LIBGIT2_MEMBER
 };
 
+extern const char libgit2_soname[];
+
 /* Gives the table; loads and initialises the library on the first call. Any thread. ERR_HOST when
  * it cannot be loaded. */
 int libgit2_load(const struct libgit2 **out, struct error *err);

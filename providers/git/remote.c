@@ -1,6 +1,7 @@
 /* remote: the source {url, ref}: a tree of another repository. What is needed of it is fetched into
  * a bare repository in the cache, one for each URL; a commit that is there already is not asked for
  * again. */
+#include "providers/git/certs.h"
 #include "providers/git/reader.h"
 
 #include <errno.h>
@@ -229,6 +230,9 @@ remote_open(struct source_reader *r, const struct source_where *where, struct er
 
 	if (rc == 0)
 		rc = open_cache(r, where, url, err);
+	/* http too: it may be redirected. */
+	if (rc == 0 && str_starts(url, STR("http")))
+		rc = certs_load(r->git, err);
 	if (rc < 0)
 		return rc;
 	if (r->git->git_repository_odb(&r->odb, r->repo) < 0 ||
