@@ -128,6 +128,7 @@ test: test-deps ## install what is missing, build, run every test
 # The whole suite under a sanitizer, in a build folder of its own. Warnings belong to the plain build: instrumented
 # code gets false ones.
 SAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/check/lsan.supp:print_suppressions=0 \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 check-asan: ## the suite with address and undefined-behaviour sanitizers
 	@$(SAN_ENV) $(MAKE) --no-print-directory test B=$(B)-asan OPT='-O1 -g' WARN=-w RUNNER_LINK= \
