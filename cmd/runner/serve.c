@@ -10,6 +10,7 @@
 #include "cmd/runner/proc.h"
 #include "cmd/runner/reap.h"
 #include "cmd/runner/runner.h"
+#include "cmd/runner/seal.h"
 #include "cmd/runner/stream.h"
 #include "cmd/runner/tell.h"
 #include "cmd/runner/text.h"
@@ -206,6 +207,8 @@ read_base(struct runner *r, struct str payload)
 	r->root = root;
 	r->source = source;
 	r->outputs = outputs;
+	if (source[0] && getpid() != 1)
+		seal_folder(source);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,6 +33,23 @@ sync_folder(const char *path, struct error *err)
 	return rc;
 }
 
+/* What is not root may not write where there is no permission. For root the runner lays a read-only
+ * mount over the source, which leaves modes as they are, for copies that a task makes. */
+static void
+forbid_writing(const char *dir)
+{
+	char *const roots[] = {(char *)dir, NULL};
+	FTS *tree = geteuid() ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+	FTSENT *e;
+
+	while (tree && (e = fts_read(tree))) {
+		if (e->fts_info == FTS_F || e->fts_info == FTS_DP)
+			(void)chmod(e->fts_accpath, e->fts_statp->st_mode & 0555);
+	}
+	if (tree)
+		fts_close(tree);
+}
+
 /* The source goes into a folder of its own in the cache, complete under its name or not there. */
 static int
 make_source(struct local_run *r, struct arena *a, struct error *err)
@@ -45,6 +63,8 @@ make_source(struct local_run *r, struct arena *a, struct error *err)
 		rc = state_make_dir(partial, err);
 	if (rc == 0)
 		rc = source_export(l->reader, &l->seen.source, partial, err);
+	if (rc == 0)
+		forbid_writing(partial);
 	if (rc == 0)
 		rc = sync_folder(partial, err);
 	if (rc == 0 && rename(partial, dir) != 0 && errno != EEXIST && errno != ENOTEMPTY)

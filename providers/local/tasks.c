@@ -110,6 +110,22 @@ fail_once(struct task_run *t, const struct error *err)
 		t->failure = *err;
 }
 
+/* All of it, or -1 and errno. */
+static int
+write_all(int fd, struct str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		bytes = str_from_index(bytes, (size_t)n);
+	}
+	return 0;
+}
+
 static void
 on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 {
@@ -136,7 +152,7 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	log_path(&path, t, stream - 1);
 	if (s->fd < 0)
 		s->fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (s->fd < 0 || write(s->fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
+	if (s->fd < 0 || write_all(s->fd, bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
 		fail_once(t, &err);
@@ -157,7 +173,7 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 		return;
 	buf_addf(&path, "%s/%u.%u.trace", t->r->logs, t->index, t->attempt);
 	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (fd < 0 || write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n) {
+	if (fd < 0 || write_all(fd, bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
 		fail_once(t, &err);
