@@ -121,16 +121,16 @@ prepare_manifest(
 	return rc;
 }
 
-/* The results folder relative to the manifest's, absent when it lies elsewhere: what a run leaves
- * there is no source. */
+/* A folder relative to the manifest's, absent when it lies elsewhere: what a run leaves there is no
+ * source. */
 static struct str
-results_within(const struct prepared *p)
+within(const struct prepared *p, struct str folder)
 {
 	size_t n = strlen(p->place.dir);
 
-	if (!str_starts(p->results_dir, str_from(p->place.dir)) || p->results_dir.p[n] != '/')
+	if (!str_starts(folder, str_from(p->place.dir)) || folder.p[n] != '/')
 		return (struct str){0};
-	return str_from_index(p->results_dir, n + 1);
+	return str_from_index(folder, n + 1);
 }
 
 static int
@@ -151,7 +151,8 @@ open_local(struct prepared *p, struct error *err)
 				.workdir = p->manifest.workdir,
 				.rev = p->plan.rev,
 				.allow_dirty = p->plan.allow_dirty,
-				.results = results_within(p),
+				.results = within(p, p->results_dir),
+				.store = within(p, p->store_path),
 				.cache_dir = p->state.cache,
 			},
 	};

@@ -37,7 +37,9 @@ struct source_reader {
 	struct str root; /* absolute folder of the workdir's files; absent: only objects are read */
 	struct str manifest;	  /* of the manifest in the repository; absent: outside */
 	struct str manifest_path; /* likewise within the workdir */
-	struct str results;	  /* local results folder within the workdir; absent: outside */
+	/* Folders within the workdir that are furrow's own, hence no source: results, store. */
+	struct str aside[2];
+	size_t n_aside;
 	struct working_change *changes; /* allow_dirty: sorted by path */
 	size_t n_changes;
 	size_t n_untracked;

@@ -57,10 +57,10 @@ list_status(struct source_reader *r, git_status_list **list, struct error *err)
 	if (r->prefix.n == 0) /* the whole repository, and the manifest is in it */
 		options.pathspec.count = 0;
 	r->git->git_ignore_add_rule(r->repo, ".furrow/\n");
-	if (r->results.p && r->results.n)
+	for (size_t i = 0; i < r->n_aside; i++)
 		ignore_path(r, r->prefix.n ? arena_printf(&r->arena, "%.*s/%.*s",
-						     STR_ARG(r->prefix), STR_ARG(r->results))
-					   : r->results);
+						     STR_ARG(r->prefix), STR_ARG(r->aside[i]))
+					   : r->aside[i]);
 	if (r->git->git_status_list_new(list, r->repo, &options) < 0)
 		return libgit2_fail(r->git, err, ERR_INPUT,
 			"compare the working files of %.*s with "

@@ -27,6 +27,19 @@ is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Remembers a folder of furrow's own that lies below the workdir. */
+static void
+set_aside(struct source_reader *r, struct str folder, struct str manifest_dir, struct str workdir)
+{
+	struct str path = relative_join(&r->arena, manifest_dir, folder);
+
+	if (!folder.p)
+		return;
+	path = relative_below(workdir, path);
+	if (path.n > 0) /* not the workdir itself, or a folder around it */
+		r->aside[r->n_aside++] = path;
+}
+
 /* Where the manifest and the results lie, seen from the workdir. All three are paths below the same
  * top. */
 static void
@@ -38,12 +51,8 @@ set_places(struct source_reader *r, const struct source_where *where, struct str
 	r->manifest = relative_join(a, manifest_dir, str_from(where->manifest_name));
 	if (r->manifest.p)
 		r->manifest_path = relative_below(workdir, r->manifest);
-	if (!where->results.p)
-		return;
-	r->results = relative_join(a, manifest_dir, where->results);
-	r->results = relative_below(workdir, r->results);
-	if (r->results.n == 0) /* the workdir itself, or a folder around it */
-		r->results = (struct str){0};
+	set_aside(r, where->results, manifest_dir, workdir);
+	set_aside(r, where->store, manifest_dir, workdir);
 }
 
 /* workdir {path: DIR}. */

@@ -17,6 +17,7 @@ struct source_where {
 	bool allow_dirty;
 	struct str results;    /* a local results folder relative to manifest_dir (or absent): never
 				  part of the source */
+	struct str store; /* likewise a store in a folder */
 	const char *cache_dir; /* for WORKDIR_URL: bare clones are kept here */
 };
 

@@ -6,8 +6,10 @@ reader_skips(const struct source_reader *r, struct str path, bool is_folder)
 {
 	size_t slash = path.n;
 
-	if (r->results.p && str_eq(path, r->results))
-		return true;
+	for (size_t i = 0; i < r->n_aside; i++) {
+		if (str_eq(path, r->aside[i]))
+			return true;
+	}
 	while (slash && path.p[slash - 1] != '/')
 		slash--;
 	return is_folder && str_is(str_from_index(path, slash), ".furrow");
