@@ -71,8 +71,23 @@ local_slots(const struct local *l)
 	return (uint32_t)slots;
 }
 
-/* Runs that died left their work folder: end what is left of their processes and containers,
- * then remove it. We hold the job's lock, so no run that has one is alive. */
+static int
+sweep_containers(struct local *l, const char *run, struct error *err)
+{
+	struct arena scratch = {0};
+	struct strings names = {0};
+	int rc = 0;
+
+	if (l->engine)
+		rc = engine_list_run(l->engine, &scratch, run, &names, err);
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		rc = engine_remove(l->engine, names.v[i].p, err);
+	arena_free(&scratch);
+	return rc;
+}
+
+/* Runs that died left their work folder: end what is left of their processes and containers, then
+ * remove it. We hold the job's lock, so no run that has one here is alive. */
 static int
 sweep_dead_runs(struct local *l, struct error *err)
 {
@@ -82,25 +97,20 @@ sweep_dead_runs(struct local *l, struct error *err)
 	DIR *dir = opendir(work);
 	int rc = 0;
 
-	if (!dir)
-		return errno == ENOENT
-			       ? 0
-			       : error_set_errno(err, ERR_HOST, errno, "cannot read %s", work);
-	while (rc == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		spawn_sweep(entry->d_name);
-		rc = state_remove_tree(arena_printf(&scratch, "%s/%s", work, entry->d_name).p, err);
-	}
-	closedir(dir);
-	if (rc == 0 && l->engine) {
-		struct strings names = {0};
-		const char *job = arena_cstr(&scratch, l->config.manifest->name);
+	if (!dir && errno != ENOENT)
+		return error_set_errno(err, ERR_HOST, errno, "cannot read %s", work);
+	while (rc == 0 && dir && (entry = readdir(dir))) {
+		const char *run = entry->d_name;
 
-		rc = engine_list(l->engine, &scratch, job, &names, err);
-		for (size_t i = 0; rc == 0 && i < names.n; i++)
-			rc = engine_remove(l->engine, names.v[i].p, err);
+		if (run[0] == '.')
+			continue;
+		spawn_sweep(run);
+		rc = sweep_containers(l, run, err);
+		if (rc == 0)
+			rc = state_remove_tree(arena_printf(&scratch, "%s/%s", work, run).p, err);
 	}
+	if (dir)
+		closedir(dir);
 	arena_free(&scratch);
 	return rc;
 }
