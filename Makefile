@@ -48,7 +48,7 @@ PROVIDERS := dynlib archive/lib container/archive container/call container/conta
 CMD := apply commands completion config destroy file find_store gc help_text init leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
-RUNNER := alloc attach child conn dir folder main pack proc reap record seal serve stream tar task tell text
+RUNNER := alloc attach child conn dir folder main pack proc reap record seal serve start stream tar task tell text
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
 LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)

@@ -53,7 +53,7 @@ struct start {
 static int
 exec_in_path(const struct child_plan *p)
 {
-	const char *name = p->argv[0], *at = p->path;
+	const char *name = p->argv[0], *at = p->path ? p->path : "/usr/local/bin:/usr/bin:/bin";
 	char file[PATH_MAX];
 	int error = ENOENT;
 

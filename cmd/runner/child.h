@@ -14,7 +14,7 @@ pid_t child_fork(int keep, int keep2);
 struct child_plan {
 	char *const *argv;
 	char *const *envp;
-	const char *path; /* PATH of the task */
+	const char *path; /* PATH of the task; NULL: it has none */
 	const char *dir;
 	int null_fd, stdout_fd, stderr_fd;
 	const struct rlimit *files; /* RLIMIT_NOFILE for it */

@@ -183,8 +183,11 @@ reap(struct runner *r)
 			break;
 		collect(r, info.si_pid);
 	}
-	if (r->has_base)
-		reap_orphans(r);
+	if (!r->has_base)
+		return;
+	/* First what runs next: looking after what has ended goes on beside it. */
+	task_start_waiting(r);
+	reap_orphans(r);
 	for (struct task *t = r->active.first; t; t = next) {
 		next = t->next;
 		if (t->state == TASK_ENDING)

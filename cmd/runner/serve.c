@@ -442,6 +442,8 @@ round_end(struct runner *r, bool quiet)
 	}
 	if (conn_flush(&r->conn) != 0)
 		lose(r);
+	if (r->has_base)
+		task_prepare_waiting(r);
 }
 
 static void

@@ -261,8 +261,8 @@ stream_close(struct runner *r, struct stream *s)
 {
 	if (s->fd < 0)
 		return;
-	/* By hand, since closing isn't enough while a child holds a copy: a forked one, or one between
-	 * clone and exec, which lets us go on before the kernel closes its descriptors. */
+	/* By hand, since closing isn't enough while a child holds a copy: a forked one, or one
+	 * between clone and exec, which lets us go on before the kernel closes its descriptors. */
 	epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	close(s->fd);
 	s->fd = -1;

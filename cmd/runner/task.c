@@ -2,9 +2,9 @@
 #include "cmd/runner/task.h"
 
 #include "cmd/runner/alloc.h"
-#include "cmd/runner/child.h"
 #include "cmd/runner/reap.h"
 #include "cmd/runner/runner.h"
+#include "cmd/runner/start.h"
 #include "cmd/runner/stream.h"
 #include "cmd/runner/tell.h"
 #include "cmd/runner/text.h"
@@ -25,7 +25,8 @@ enum {
 	LOOK_MS = 10,	   /* between looks at what an ended task left */
 	HOLDERS_MS = 100,  /* after that long its streams' holders are searched for */
 	GIVE_UP_MS = 5000, /* and after that long its end is told all the same */
-	DRAIN_READS = 64   /* of a stream in one go, at the end of a process */
+	DRAIN_READS = 64,  /* of a stream in one go, at the end of a process */
+	PREPARED = 4	   /* waiting tasks that are made ready beforehand */
 };
 
 void
@@ -93,6 +94,7 @@ refuse(struct runner *r, struct task *t, enum ended_why why, const char *fmt, ..
 	va_start(ap, fmt);
 	say(t, fmt, ap);
 	va_end(ap);
+	start_undo(r, t);
 	t->why = why;
 	t->exit_status = -1;
 	t->ended_ns = runner_now();
@@ -123,7 +125,7 @@ new_task(struct runner *r, uint64_t id)
 
 	t->id = id;
 	t->wake_ns = t->kill_ns = INT64_MAX;
-	t->trace_fd = -1;
+	t->trace_fd = t->write_fds[0] = t->write_fds[1] = -1;
 	stream_init(&t->streams[0], t, STREAM_STDOUT);
 	stream_init(&t->streams[1], t, STREAM_STDERR);
 	t->next_by_id = *bucket;
@@ -167,101 +169,6 @@ task_submit(struct runner *r, const struct frame *f)
 			&r->record, t->id, t->attempt, text_variable(t->env, "FURROW_TASK_KEY"));
 }
 
-/* What only the runner knows; malloc'd with its strings behind it. */
-static char **
-own_environment(const struct runner *r, const struct task *t)
-{
-	static const char *const names[] = {"FURROW_OUT", "FURROW_TRACE_FILE"};
-	static const char *const below[] = {"out", "trace.jsonl"};
-	const char *tasks = r->folders.tasks;
-	unsigned long long id = t->id;
-	size_t n = strlen(tasks) + 64, run_n = strlen(r->run) + 32;
-	size_t input_n = t->input[0] ? strlen(r->source) + strlen(t->input) + 32 : 0;
-	char **env = must_alloc(6 * sizeof(*env) + 2 * n + run_n + 32 + input_n);
-	char *at = (char *)(env + 6);
-	size_t i = 0;
-
-	for (; i < 2; i++) {
-		env[i] = at;
-		at += snprintf(at, n, "%s=%s/%llu/%s", names[i], tasks, id, below[i]) + 1;
-	}
-	env[i++] = at;
-	at += snprintf(at, 32, "FURROW_ATTEMPT=%u", t->attempt) + 1;
-	env[i++] = at;
-	at += snprintf(at, run_n, "FURROW_RUN=%s", r->run) + 1;
-	if (input_n) {
-		env[i++] = at;
-		snprintf(at, input_n, "FURROW_INPUT=%s/%s", r->source, t->input);
-	}
-	return env;
-}
-
-/* HOME and TMPDIR, which the task's own environment may name otherwise. */
-static char **
-home_environment(const struct runner *r, const struct task *t)
-{
-	size_t n = strlen(r->folders.tasks) + 64;
-	char **env = must_alloc(3 * sizeof(*env) + 2 * n);
-
-	env[0] = (char *)(env + 3);
-	env[1] = env[0] + n;
-	snprintf(env[0], n, "HOME=%s/%llu/tmp", r->folders.tasks, (unsigned long long)t->id);
-	snprintf(env[1], n, "TMPDIR=%s/%llu/tmp", r->folders.tasks, (unsigned long long)t->id);
-	return env;
-}
-
-static pid_t
-start_process(struct runner *r, struct task *t, int out_fd, int err_fd, const char **what)
-{
-	char **own = own_environment(r, t), **home = home_environment(r, t);
-	char *const *const envs[] = {own, t->env, home, r->base_env, r->inherited};
-	char **env = text_merge(envs, 5);
-	char dir[PATH_MAX];
-	struct child_plan plan = {
-		.argv = t->argv,
-		.envp = env,
-		.path = text_variable(env, "PATH"),
-		.dir = dir,
-		.null_fd = r->null_fd,
-		.stdout_fd = out_fd,
-		.stderr_fd = err_fd,
-		.files = &r->files,
-	};
-	pid_t pid;
-	int e;
-
-	if (!plan.path)
-		plan.path = "/usr/local/bin:/usr/bin:/bin";
-	snprintf(dir, sizeof(dir), "%s/%llu/work", r->folders.tasks, (unsigned long long)t->id);
-	pid = child_start(&plan, what);
-	e = errno;
-	free(own);
-	free(home);
-	free(env);
-	errno = e;
-	return pid;
-}
-
-static int
-open_streams(struct runner *r, struct task *t, int write_fds[2])
-{
-	for (int i = 0; i < 2; i++) {
-		struct stream *s = &t->streams[i];
-		struct epoll_event in = {.events = EPOLLIN, .data.ptr = &s->watch};
-		int fds[2];
-
-		if (pipe2(fds, O_CLOEXEC) != 0)
-			return -1;
-		s->fd = fds[0];
-		write_fds[i] = fds[1];
-		/* Of the reading end only: the task's end must wait. */
-		if (fcntl(s->fd, F_SETFL, O_NONBLOCK) != 0 ||
-			epoll_ctl(r->epoll, EPOLL_CTL_ADD, s->fd, &in) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 static void
 free_command(struct task *t)
 {
@@ -272,65 +179,30 @@ free_command(struct task *t)
 	t->argv = t->env = NULL;
 }
 
+/* It has a process: from now on it is that. */
 static void
-refuse_program(struct runner *r, struct task *t, const char *what, int e)
+begin(struct runner *r, struct task *t)
 {
-	const char *hint = "";
+	struct task **bucket = &r->by_pid[(unsigned)t->pid % RUNNER_BUCKETS];
 
-	if (e == ENOENT && !strchr(t->argv[0], '/'))
-		hint = " (it is in no folder of PATH)";
-	else if (e == ENOEXEC)
-		hint = " (a script needs a first line like #!/bin/sh; a program must be built for "
-		       "this machine)";
-	else if (e == EACCES)
-		hint = " (is it executable?)";
-	else if (e == E2BIG)
-		hint = " (command and environment are too long for the kernel)";
-	refuse(r, t, ENDED_NOT_STARTED, "%s %.200s: %s%s", what, t->argv[0], strerror(e), hint);
-}
-
-static void
-start(struct runner *r, struct task *t)
-{
-	struct task **bucket;
-	int write_fds[2] = {-1, -1}, e;
-	const char *what = "making pipes for";
-
-	if (folder_make(&r->folders, t->id) != 0) {
-		refuse(r, t, ENDED_NOT_STARTED, "making its folder %.300s/%llu: %s",
-			r->folders.tasks, (unsigned long long)t->id, strerror(errno));
-		return;
-	}
-	t->has_folder = true;
-	t->begun_ns = runner_now();
-	if (open_streams(r, t, write_fds) == 0)
-		t->pid = start_process(r, t, write_fds[0], write_fds[1], &what);
-	else
-		t->pid = -1;
-	e = errno;
-	for (int i = 0; i < 2; i++) {
-		if (write_fds[i] >= 0)
-			close(write_fds[i]);
-	}
-	if (t->pid < 0) {
-		t->pid = 0;
-		t->begun_ns = 0;
-		stream_close(r, &t->streams[0]);
-		stream_close(r, &t->streams[1]);
-		refuse_program(r, t, what, e);
-		return;
-	}
 	t->group = t->pid;
-	bucket = &r->by_pid[(unsigned)t->pid % RUNNER_BUCKETS];
 	t->next_by_pid = *bucket;
 	*bucket = t;
 	t->state = TASK_RUNNING;
 	if (t->timeout_ms > 0 && t->timeout_ms < (INT64_MAX - t->begun_ns) / MS_NS)
 		t->wake_ns = t->begun_ns + t->timeout_ms * MS_NS;
+	t->has_slot = true;
 	r->n_slots_taken++;
 	move(&r->waiting, &r->active, t);
 	free_command(t);
 	tell_begun(r, t);
+}
+
+static void
+give_slot_back(struct runner *r, struct task *t)
+{
+	r->n_slots_taken -= t->has_slot;
+	t->has_slot = false;
 }
 
 void
@@ -343,10 +215,25 @@ task_start_waiting(struct runner *r)
 			refuse(r, t, ENDED_NOT_STARTED,
 				"recording the attempt in %.300s/attempts.log: %s", r->root,
 				strerror(r->record.error));
-		else if (r->n_slots_taken < r->slots)
-			start(r, t);
-		else
+		else if (r->n_slots_taken == r->slots)
 			break;
+		else if (start(r, t) == 0)
+			begin(r, t);
+		else
+			refuse(r, t, ENDED_NOT_STARTED, "%s", "it cannot be started");
+	}
+}
+
+void
+task_prepare_waiting(struct runner *r)
+{
+	struct task *t = r->waiting.first;
+
+	for (int i = 0; i < PREPARED && t && t->record <= r->record.durable; i++) {
+		/* Why it cannot be is told when it is to be started. */
+		if (t->record > r->record.failed && start_prepare(r, t) != 0)
+			break;
+		t = t->next;
 	}
 }
 
@@ -420,22 +307,34 @@ task_exited(struct runner *r, struct task *t, int status, int64_t cpu_ns, int64_
 	t->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	t->cpu_ns = cpu_ns;
 	t->max_rss_bytes = max_rss_bytes;
+	/* What is left of it is killed right now, unless it has its grace: that doesn't keep the
+	 * next one waiting. */
+	if (t->kill_ns == INT64_MAX)
+		give_slot_back(r, t);
+}
+
+/* Reads what its streams hold. false: they are not at their end. */
+static bool
+drain(struct runner *r, struct task *t)
+{
 	for (int i = 0; i < 2; i++) {
 		for (int k = 0; k < DRAIN_READS && stream_take(r, &t->streams[i]); k++)
 			;
 	}
+	return t->streams[0].fd < 0 && t->streams[1].fd < 0;
 }
 
 void
 task_check_end(struct runner *r, struct task *t)
 {
-	bool open = t->streams[0].fd >= 0 || t->streams[1].fd >= 0;
-	int64_t late =
-		runner_now() -
-		(t->kill_ns == INT64_MAX || t->kill_ns < t->ended_ns ? t->ended_ns : t->kill_ns);
+	bool open;
+	int64_t late;
 
 	if (t->state != TASK_ENDING)
 		return;
+	open = !drain(r, t);
+	late = runner_now() -
+	       (t->kill_ns == INT64_MAX || t->kill_ns < t->ended_ns ? t->ended_ns : t->kill_ns);
 	if ((t->n_orphans || open) && late < GIVE_UP_MS * MS_NS) {
 		if (!t->n_orphans && late > HOLDERS_MS * MS_NS)
 			reap_holders(t);
@@ -446,7 +345,7 @@ task_check_end(struct runner *r, struct task *t)
 			(unsigned long long)t->id);
 	stream_close(r, &t->streams[0]);
 	stream_close(r, &t->streams[1]);
-	r->n_slots_taken--;
+	give_slot_back(r, t);
 	finish(r, t);
 }
 
@@ -480,6 +379,7 @@ task_free(struct runner *r, struct task *t)
 		at = &(*at)->next_by_id;
 	*at = t->next_by_id;
 	tell_stop(t);
+	start_undo(r, t);
 	stream_free(r, &t->streams[0]);
 	stream_free(r, &t->streams[1]);
 	free_command(t);

@@ -66,7 +66,10 @@ struct task {
 	struct straggler *stragglers;
 	size_t n_stragglers;
 	bool has_folder;
-	bool muted; /* a new connection hasn't asked for it yet */
+	bool has_slot;
+	bool prepared;	  /* has folder and pipes, waits for a slot */
+	int write_fds[2]; /* of its pipes, until it has a process */
+	bool muted;	  /* a new connection hasn't asked for it yet */
 	struct stream streams[2];
 	int trace_fd; /* -1: none, or not opened yet */
 	bool trace_done;
@@ -92,6 +95,8 @@ void task_resume(struct runner *r, struct task *t, uint64_t stdout_from, uint64_
 
 /* Starts what waits, as slots and records allow. */
 void task_start_waiting(struct runner *r);
+/* Makes the next ones ready for that. */
+void task_prepare_waiting(struct runner *r);
 /* Its time has come: a deadline, the end of a grace, another look. */
 void task_wake(struct runner *r, struct task *t);
 /* Its main process was reaped. */
