@@ -4,10 +4,16 @@
 #include "cmd/furrow/out.h"
 #include "planner/suggest.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+enum { FIRST_INHERITED = STDERR_FILENO + 1 };
 
 static const char usage_head[] =
 	"usage: furrow [-C DIR] COMMAND [options]\n"
@@ -107,9 +113,39 @@ help_on(int argc, char **argv)
 	return argc > 1 ? run_command(2, line) : show_help();
 }
 
+/* Kernels before 5.11 don't do it in one call. */
+static void
+close_one_by_one_on_exec(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+
+		if (fd >= FIRST_INHERITED)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Whatever else our caller left open, its pipes and locked files, is not for tasks, which may
+ * outlast it. */
+static void
+close_inherited_on_exec(void)
+{
+#if defined(SYS_close_range) && defined(CLOSE_RANGE_CLOEXEC)
+	if (syscall(SYS_close_range, FIRST_INHERITED, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+#endif
+	close_one_by_one_on_exec();
+}
+
 int
 main(int argc, char **argv)
 {
+	close_inherited_on_exec();
 	/* A reader that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
 	argc--, argv++;

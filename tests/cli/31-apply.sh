@@ -93,6 +93,16 @@ is_status 1; ok '--json names the failure' jq -e '.failures == [.failures[0]] an
 	and (.failures[0].stderr | endswith("line 7")) and .tasks.in_place == 1' "$OUT"
 run furrow why bad; is_status 0; out_like 'failed in +run .*exit status 7' 'why tells the failure'
 
+# What the caller has open is not the tasks' business.
+job descriptors <<'E'
+furrow: 1
+name: descriptors
+workdir: {path: .}
+entrypoint: [ls, /proc/self/fd]
+E
+exec 7>"$T/held" 12>"$T/held"; run furrow apply -y; exec 7>&- 12>&-; is_status 0
+is 'a task has its three streams (and what ls opens), nothing of the caller' "$(xargs <results/descriptors/stdout)" '0 1 2 3'
+
 job fast <<'E'
 furrow: 1
 name: fast
