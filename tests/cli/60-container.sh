@@ -37,7 +37,7 @@ trap end_containers EXIT
 # A runner with a sanitizer in it needs libraries that no image has: a plain one, then.
 if ldd "$FURROW_RUNNER" >/dev/null 2>&1; then
 	export FURROW_RUNNER=$T/plain/furrow-runner
-	env -u MAKEFLAGS -u MAKELEVEL make -s -C "$ROOT" B="$T/plain" "$FURROW_RUNNER" || exit 1
+	env -u MAKEFLAGS -u MAKELEVEL -u SAN -u OPT -u WARN -u RUNNER_LINK make -s -C "$ROOT" B="$T/plain" "$FURROW_RUNNER" || exit 1
 fi
 
 cp -r "$ROOT/examples/container" "$T/example" && cd "$T/example" || exit 1
