@@ -94,7 +94,7 @@ run_tasks(struct bench *b, long n, long slots, char **argv, int argc)
 	task.command.argv = (struct strings){.v = words, .n = (size_t)argc};
 	pthread_mutex_lock(&b->lock);
 	while (b->n_ended < n && !b->is_lost) {
-		while (begun < n && begun - b->n_ended < slots + (slots > 8 ? slots : 8)) {
+		while (begun < n && begun - b->n_ended < slots + (slots > 32 ? slots : 32)) {
 			task.id = (uint64_t)++begun;
 			session_submit(b->session, &task);
 		}
