@@ -147,7 +147,7 @@ file_tail(struct arena *a, const char *path, size_t max_bytes)
 }
 
 static int
-write_and_sync(int fd, struct str bytes)
+write_all(int fd, struct str bytes)
 {
 	while (bytes.n) {
 		ssize_t w = write(fd, bytes.p, bytes.n);
@@ -158,7 +158,7 @@ write_and_sync(int fd, struct str bytes)
 			return -1;
 		bytes = str_from_index(bytes, (size_t)w);
 	}
-	return fsync(fd);
+	return 0;
 }
 
 int
@@ -170,7 +170,7 @@ file_create(const char *path, struct str bytes, struct error *err)
 	if (fd < 0)
 		return error_set_errno(
 			err, errno == EEXIST ? ERR_INPUT : ERR_HOST, errno, "create %s", path);
-	if (write_and_sync(fd, bytes) != 0) {
+	if (write_all(fd, bytes) != 0 || fsync(fd) != 0) {
 		rc = error_set_errno(err, ERR_HOST, errno, "write %s", path);
 		unlink(path);
 	}
@@ -192,6 +192,22 @@ file_replace(const char *path, struct str bytes, struct error *err)
 		unlink(temporary);
 	}
 	arena_free(&a);
+	return rc;
+}
+
+int
+file_write_through(const char *path, struct str bytes, struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+	int rc = 0;
+
+	if (fd < 0)
+		return error_set_errno(
+			err, errno == EACCES ? ERR_INPUT : ERR_HOST, errno, "open %s", path);
+	if (write_all(fd, bytes) != 0)
+		rc = error_set_errno(err, ERR_HOST, errno, "write %s", path);
+	if (close(fd) != 0 && rc == 0)
+		rc = error_set_errno(err, ERR_HOST, errno, "write %s", path);
 	return rc;
 }
 

@@ -22,6 +22,8 @@ struct str file_tail(struct arena *a, const char *path, size_t max_bytes);
 int file_create(const char *path, struct str bytes, struct error *err);
 /* Writes a file whole or not at all: a temporary name, then rename. */
 int file_replace(const char *path, struct str bytes, struct error *err);
+/* Writes to what is no file of its own, a pipe or a device. Empties it first when it is one. */
+int file_write_through(const char *path, struct str bytes, struct error *err);
 
 /* A folder's size on disk with everything in it, links not followed; 0 when it isn't there. */
 int64_t file_disk_bytes(const char *path);

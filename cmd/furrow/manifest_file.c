@@ -38,6 +38,10 @@ manifest_file_read(struct manifest_file *f, struct arena *a, const struct place 
 			"there is no %s here: `furrow init` writes one, -C DIR or a path as "
 			"argument names another",
 			place->shown);
+	if (rc == 0 && str_starts(f->texts[0].bytes, STR("{\"furrow_plan\":")))
+		return error_set(err, ERR_INPUT,
+			"%s is a saved plan, no manifest: `furrow apply %s` applies it",
+			place->shown, place->shown);
 	return rc;
 }
 

@@ -1,7 +1,6 @@
 /* plan: what would happen, and why. Reads everything and changes nothing. */
-#include "cmd/furrow/file.h"
 #include "cmd/furrow/out.h"
-#include "cmd/furrow/prepare.h"
+#include "cmd/furrow/saved_plan.h"
 #include "cmd/furrow/show_plan.h"
 
 #include <unistd.h>
@@ -26,7 +25,8 @@ static const char help[] =
 	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"  -j, --jobs N             count on N tasks at a time\n"
-	"  -o, --output FILE        save the plan in FILE\n"
+	"  -o, --output FILE        save the plan in FILE; what is no saved plan is not\n"
+	"                           replaced\n"
 	"      --json               print the plan as one JSON document\n"
 	"      --dot                print the graph for Graphviz\n"
 	"      --detailed-exitcode  exit with 2 when there is something to do\n"
@@ -43,14 +43,10 @@ static const char help[] =
 	"  64   the command line or the manifest is wrong\n";
 
 static int
-save(const struct plan *plan, const char *path, struct error *err)
+save(struct prepared *p, const char *path, struct error *err)
 {
-	struct buf b = {0};
-	int rc;
+	int rc = saved_plan_write(p, path, err);
 
-	plan_write_file(&b, plan);
-	rc = file_replace(path, buf_str(&b), err);
-	buf_free(&b);
 	if (rc == 0)
 		out_say("saved in %s; `furrow apply %s` does exactly that, once", path, path);
 	return rc;
@@ -79,6 +75,7 @@ static int
 run(int argc, char **argv)
 {
 	struct prepared p = {0};
+	bool saves_to_stdout = false;
 	struct options o;
 	struct error err;
 	int status = options_parse(&o, &command_plan,
@@ -89,11 +86,12 @@ run(int argc, char **argv)
 		return status;
 	if (o.json && o.dot)
 		return out_usage("plan: --json and --dot at once; choose one");
-	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 ||
-		(o.output && save(&p.plan, o.output, &err) < 0))
+	if ((o.output && saved_plan_may_write(o.output, &saves_to_stdout, &err) < 0) ||
+		prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 ||
+		(o.output && save(&p, o.output, &err) < 0))
 		status = out_fail(&err);
 	else
-		status = print(&p.plan, &o);
+		status = saves_to_stdout ? 0 : print(&p.plan, &o);
 	if (status == 0 && o.detailed_exitcode && p.plan.changes.n_todo)
 		status = STATUS_CHANGES;
 	prepare_close(&p);

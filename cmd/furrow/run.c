@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Steps that are no tasks, at a time. */
-enum { WORKERS = 8, STEP_ATTEMPTS = 4, AHEAD_LEAST = 8 };
+enum { WORKERS = 8, STEP_ATTEMPTS = 4, AHEAD_LEAST = 32 };
 
 static const int64_t grace_ns = 5 * NS_PER_S;
 

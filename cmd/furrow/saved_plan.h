@@ -1,5 +1,5 @@
-/* saved_plan: a plan that `furrow plan -o` saved, on its way to be applied: exactly that, and once.
- */
+/* saved_plan: a plan that `furrow plan -o` saves, and `furrow apply` applies: exactly that, and
+ * once. */
 #ifndef FURROW_SAVED_PLAN_H
 #define FURROW_SAVED_PLAN_H
 
@@ -12,9 +12,19 @@ struct saved_plan {
 	struct plan_file file;
 };
 
+/* Whether a plan may be saved there: nothing is there yet, or an empty file, a saved plan, or what
+ * is no regular file (a pipe, a device), links followed. Else ERR_INPUT: what lies there is
+ * somebody's. *is_stdout: it is what our standard output goes to. */
+int saved_plan_may_write(const char *path, bool *is_stdout, struct error *err);
+
+/* Saves p->plan where it may be written, whole or not at all when that is a file. ERR_INPUT: the
+ * working files are the source and the plan would lie among them, which would make it stale. */
+int saved_plan_write(struct prepared *p, const char *path, struct error *err);
+
 /* Whether the argument names a saved plan (its content starts with '{'); if so, reads it, and sets
- * the options that it was made with. ERR_INPUT: it can't be read, was edited, or the options
- * contradict it. */
+ * the options that it was made with. Its manifest is the one that -m names, else the one of the
+ * same name in the current folder, else the very one that it was made of. ERR_INPUT: it can't be
+ * read, was edited, the options contradict it, or there is no manifest for it. */
 int saved_plan_open(struct saved_plan *s, struct arena *a, struct options *o, const char *argument,
 	struct error *err);
 

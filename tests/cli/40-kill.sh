@@ -6,7 +6,7 @@ KILLS=${KILLS:-200}
 mkdir job marks && cd job || exit 1
 cat >furrow.yaml <<E
 furrow: 1
-name: killed
+name: killed-$$
 workdir: {path: .}
 entrypoint: echo x >>$T/marks/\$FURROW_TASK_INDEX; mkdir out; echo \$FURROW_INPUT >out/n
 outputs: out
@@ -27,7 +27,7 @@ survivors() {
 	done
 	echo "$left"
 }
-living() { grep -lz "^FURROW_JOB=killed$" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
+living() { grep -lz "^FURROW_JOB=killed-$$\$" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
 
 lost=0 doubled=0 failed=0 partial=0 left=0
 kill_once() { # WHO
