@@ -85,7 +85,7 @@ unknown_command(const char *word)
 	const char *names[64], *near;
 	size_t n = 0;
 
-	for (; commands[n] && n < sizeof(names) / sizeof(names[0]); n++)
+	for (; n < sizeof(names) / sizeof(names[0]) && commands[n]; n++)
 		names[n] = commands[n]->name;
 	near = suggest_nearest(str_from(word), names, n);
 	if (near)

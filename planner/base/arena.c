@@ -116,7 +116,7 @@ struct str
 arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap;
-	char *p;
+	char *p = NULL;
 	int n;
 
 	va_start(ap, fmt);
