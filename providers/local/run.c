@@ -347,7 +347,7 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 	if (m->environment.setup.p) {
 		struct container_wish setup = wish;
 		struct pairs own;
-		struct str image;
+		struct str image = {0};
 		struct buf log = {0};
 
 		setup.source = arena_printf(a, "%s/setup", r->work).p;

@@ -130,8 +130,8 @@ is_empty(int dir_fd, bool *empty)
 		return rc;
 	}
 	while ((e = readdir(d))) {
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
-			strcmp(e->d_name, MARKER_NEW))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+			strcmp(e->d_name, MARKER_NEW) != 0)
 			*empty = false;
 	}
 	closedir(d);

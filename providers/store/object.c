@@ -152,21 +152,23 @@ open_part_file(struct store *s, const struct record *r, enum part part, const ch
 
 	dir_part_path(path, r, part);
 	rc = open_file(s, path, name, fd, size_bytes, err);
-	if (rc == 0 && (uint64_t)*size_bytes != r->parts[part].bytes) {
+	if (rc < 0)
+		return rc;
+	if ((uint64_t)*size_bytes != r->parts[part].bytes) {
 		close(*fd);
 		return error_set(err, ERR_HOST,
 			"store %s: %s has %lld bytes, %llu were written; `furrow gc` removes it",
 			s->path, path, (long long)*size_bytes,
 			(unsigned long long)r->parts[part].bytes);
 	}
-	return rc;
+	return 0;
 }
 
 int
 store_open(struct store *s, const char *name, int *fd, int64_t *size_bytes, struct error *err)
 {
-	struct object o;
-	struct record r;
+	struct object o = {0};
+	struct record r = {0};
 	struct buf bytes = {0};
 	int rc = parse_name(s, name, &o, err);
 
@@ -191,10 +193,10 @@ store_open(struct store *s, const char *name, int *fd, int64_t *size_bytes, stru
 static int
 get_file(struct store *s, struct arena *a, const char *name, struct str *bytes, struct error *err)
 {
-	int64_t size;
+	int64_t size = 0;
 	ssize_t n;
 	char *p;
-	int fd, rc = store_open(s, name, &fd, &size, err);
+	int fd = -1, rc = store_open(s, name, &fd, &size, err);
 
 	if (rc < 0)
 		return rc;
