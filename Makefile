@@ -36,7 +36,7 @@ PLANNER := diag diff estimate expand folder glob graph history job job_record jo
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
-EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes reader ready retry scan \
+EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
 PROVIDERS := dynlib archive/lib container/archive container/call container/container \
 	container/credentials container/engine container/http container/image container/reference container/registry \

@@ -93,6 +93,8 @@ gather_releases(struct walk *w)
 
 			if (a->end_ns < 0 || !(group->needs_slot || group->gives_slots))
 				continue;
+			if (group->needs_slot && !a->outcome.ran)
+				continue; /* it never had one */
 			r.place = group->needs_slot ? a->place : node->index;
 			layout_process(a, a->end_ns, &begun, &r.t_ns);
 			w->releases[w->n_releases++] = r;

@@ -79,10 +79,13 @@ on_interrupt(struct run *r, const struct exec_event *ev)
 /* Whatever runs there besides the one that told is as good as gone; each still has to answer, and
  * that may need a push. */
 static void
-lose_place(struct run *r, const struct flight *teller)
+lose_place(struct run *r, const struct flight *teller, const struct error *why)
 {
 	if (r->places.v[teller->place].lost)
 		return;
+	if (!r->lost.code)
+		error_set(&r->lost, ERR_HOST, "environment[%u] was lost: %s", teller->call.place,
+			why->message);
 	places_lose(&r->places, teller->place);
 	for (struct flight *f = r->first; f; f = f->next) {
 		if (f != teller && f->place == teller->place && !f->stopped)
@@ -118,7 +121,7 @@ event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, in
 }
 
 static void
-note_failure(struct run *r, const struct flight *f, const struct error *e)
+note_failure(struct run *r, const struct flight *f, const struct error *e, bool lost)
 {
 	struct exec_result *res = r->result;
 	const struct node *n = f->call.node;
@@ -128,7 +131,7 @@ note_failure(struct run *r, const struct flight *f, const struct error *e)
 		res->first_failed = f->call.node_index;
 		kind_id(res->first_failed_id, n->kind, n->index);
 	}
-	if (e->code != ERR_TASK && !r->other_failure) {
+	if (e->code != ERR_TASK && !lost && !r->other_failure) {
 		char id[KIND_ID_BYTES];
 
 		kind_id(id, n->kind, n->index);
@@ -148,7 +151,25 @@ may_try_again(struct run *r, const struct flight *f, const struct outcome *o, co
 		return false;
 	if (is_task && r->places.slots == 0 && r->n_givers == 0)
 		return false;
-	return retry_again(&r->retry, is_task, f->call.attempt, o, e, delay_ns);
+	if (is_task && o->place_lost && !o->ran)
+		return true;
+	return retry_again(&r->retry, is_task,
+		f->call.attempt - r->nodes[f->call.node_index].unbegun, o, e, delay_ns);
+}
+
+/* Who lost a process with its place, or failed to hear how it ended, knows at least that it ran.
+ * Without one there are no times of it. */
+static void
+read_process(const struct flight *f, struct outcome *outcome, int64_t t_ns)
+{
+	if (f->begun && !outcome->ran) {
+		outcome->ran = true;
+		outcome->begun_ns = f->begun_ns;
+		outcome->ended_ns = t_ns;
+		outcome->exit_status = -1;
+	}
+	if (!outcome->ran)
+		outcome->phase_ns[PHASE_RUN] = outcome->phase_ns[PHASE_COLLECT] = 0;
 }
 
 /* What the answer of a failed attempt really says: a task that was stopped because its place was
@@ -164,7 +185,8 @@ read_failure(const struct run *r, const struct flight *f, const struct error *sa
 	if (f->place == NO_PLACE || f->stopped || !r->places.v[f->place].lost)
 		return e;
 	if (e.code == ERR_CANCELLED) {
-		error_set(&e, ERR_HOST, "environment[%u], where it ran, was lost", f->call.place);
+		error_set(&e, ERR_HOST, "environment[%u], where it %s, was lost", f->call.place,
+			outcome->ran ? "ran" : "queued");
 		e.class = CLASS_INTERRUPTED;
 		outcome->place_lost = true;
 	}
@@ -175,14 +197,26 @@ static void
 end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, int64_t t_ns)
 {
 	struct outcome outcome = ev->outcome;
-	struct error e = read_failure(r, f, &ev->err, &outcome);
-	bool cancelled = e.code == ERR_CANCELLED;
-	enum node_state state = cancelled ? NODE_CANCELLED : NODE_FAILED;
 	uint32_t node = f->call.node_index;
-	bool is_task = f->place != NO_PLACE;
+	bool is_task = f->place != NO_PLACE, cancelled, again, lost;
+	enum node_state state;
 	int64_t delay_ns = 0;
-	bool again = !cancelled && may_try_again(r, f, &outcome, &e, &delay_ns);
+	struct error e;
 
+	if (is_task)
+		read_process(f, &outcome, t_ns);
+	e = read_failure(r, f, &ev->err, &outcome);
+	again = e.code != ERR_CANCELLED && may_try_again(r, f, &outcome, &e, &delay_ns);
+	lost = is_task && outcome.place_lost;
+	r->lost_for_good |= lost && !again;
+	if (lost && !outcome.ran) {
+		r->nodes[node].unbegun++;
+		if (!again)
+			error_set(&e, ERR_CANCELLED, "not begun: environment[%u] was lost before",
+				f->call.place);
+	}
+	cancelled = e.code == ERR_CANCELLED;
+	state = cancelled ? NODE_CANCELLED : NODE_FAILED;
 	if (r->journal)
 		run_wrote(r, journal_end(r->journal, &f->call,
 				     cancelled		  ? "cancelled"
@@ -192,7 +226,7 @@ end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, 
 				     &r->journal_error));
 	tell_end(r, f, state, &outcome, &e, again, t_ns);
 	if (!cancelled && !again)
-		note_failure(r, f, &e);
+		note_failure(r, f, &e, lost);
 	run_free_flight(r, f);
 	if (again) {
 		r->states[node] = NODE_PENDING;
@@ -232,7 +266,7 @@ on_answer(struct run *r, const struct exec_event *ev)
 	if (f->place != NO_PLACE) {
 		places_give_back(&r->places, f->place, f->stopped);
 		if (ev->outcome.place_lost && ev->step != STEP_DONE)
-			lose_place(r, f);
+			lose_place(r, f, &ev->err);
 	}
 	if (ev->step == STEP_PENDING)
 		on_pending(r, f, t_ns);
@@ -250,6 +284,7 @@ on_begun(struct run *r, const struct exec_event *ev)
 	struct flight *f = (struct flight *)ev->call;
 
 	f->begun = true;
+	f->begun_ns = ev->t_ns;
 	if (o && o->begun)
 		o->begun(o->ctx, f->call.node_index, ev->t_ns);
 }

@@ -289,6 +289,10 @@ judge(const struct run *r, struct error *err)
 			*err = r->other_error;
 		return r->other_failure;
 	}
+	if (res->lost.code)
+		return error_set(err, ERR_HOST,
+			"%s; %u of %u tasks are done: apply again, what is finished is kept",
+			res->lost.message, res->tasks_ok, n_tasks);
 	if (r->placeless)
 		return error_set(err, ERR_HOST, "no task could begin: no environment gave a slot");
 	if (res->tasks_failed)
@@ -322,6 +326,8 @@ executor_run(struct arena *a, const struct graph *graph, const struct exec_optio
 	prepare(&r);
 	loop(&r);
 	result->wall_ns = run_now(&r);
+	if (r.lost_for_good || r.placeless)
+		result->lost = r.lost;
 	run_commit(&r);
 	ready_free(&r.steps);
 	ready_free(&r.tasks);

@@ -104,7 +104,8 @@ struct exec_result {
 	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
 	int64_t wall_ns;
 	bool interrupted, out_of_time;
-	uint8_t *states;	  /* [n_nodes] enum node_state, in the arena given */
+	uint8_t *states;   /* [n_nodes] enum node_state, in the arena given */
+	struct error lost; /* of a place, when tasks are left for that; code ERR_NONE: none */
 	struct error first_error; /* of the node that failed first; code ERR_NONE: none */
 	uint32_t first_failed;
 	char first_failed_id[KIND_ID_BYTES];
@@ -112,9 +113,12 @@ struct exec_result {
 
 /* Runs the graph to its end. 0 when every node is ok, else the code that decides the exit: ERR_HOST
  * when the journal could not be written, ERR_CANCELLED when interrupted, the code of the first that
- * failed with another one than ERR_TASK (or ERR_HOST when tasks had no place to run at), ERR_TASK
- * when tasks failed or max_duration passed. *err tells it. journal may be NULL (reads, tests). A
+ * failed with another one than ERR_TASK, ERR_HOST when tasks had no place to run at or were left by
+ * one that was lost, ERR_TASK when tasks failed or max_duration passed. *err tells it. journal may be NULL (reads, tests). A
  * journal that cannot be written ends the run as a second interrupt would.
+ *
+ * A task that a place took with it before its process was there did not run: that is no attempt in
+ * the eyes of `retry`, it goes to another place, or is cancelled when there is none.
  *
  * The first interrupt cancels all that has not begun, what waits for another attempt, what is
  * PENDING, and what queues at a place; what runs goes on to its end, unless it asks for an intent:

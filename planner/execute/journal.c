@@ -23,7 +23,9 @@
  *       An attempt is handed out. ready: since when it could have been. why: what it waited for
  *       last: "start" (nothing), "after" (what it comes after), "slot" (a free slot; it may still
  *       queue at the place), "retry" (its delay). place: index of the environment whose slot it
- *       has, when not 0. try: when not 1. Its parent is the root's span.
+ *       has, when not 0. try: when not 1. Its parent is the root's span. No line tells when a
+ *       task's process begins: `ran` does at its end, and of what has not ended, as many as the
+ *       place has slots have begun, in the order of these lines; the others queue there.
  *   {"ev":"phase",…,"span":…,"phase":"boot"}
  *       It goes over to another phase. Not told of tasks.
  *   {"ev":"intent",…,"span":…,"op":…,"token":…}
@@ -32,7 +34,8 @@
  *       What came of it. On disk before anything is built on it.
  *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned",
  *    "err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},"retry":ns,"a":{…}}
- *       abandoned: its place was lost. retry: when the next attempt is due. a: what is known:
+ *       abandoned: its place was lost, before it had begun if there is no `ran`. retry: when the
+ *       next attempt is due. a: what is known:
  *         slots         given
  *         ran           [begun ns, ended ns] of a task's process
  *         exit, sig     its status; -1 and the signal that ended it

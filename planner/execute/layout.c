@@ -1,9 +1,10 @@
 /* layout: phases of an attempt.
  *
- * A task whose process ran: queue until the preparations begin (its host had no slot free yet),
- * what it says of launch to upload right before the process, run as long as that lived, then
- * collect. Otherwise what the provider said at the end, in the order of the phases, the remainder
- * being `other`; else what it said on the way. */
+ * A task: queue until the preparations begin (its host had no slot free yet), what it says of launch
+ * to upload right before the process, run as long as that lived, then collect. One whose process
+ * never was there: all of it is queue. One that was stopped: nothing is collected, the time until
+ * its last process is gone is run. Otherwise what the provider said at the end, in the order of the
+ * phases, the remainder being `other`; else what it said on the way. */
 #include "planner/execute/layout.h"
 
 /* What is asked for. */
@@ -34,13 +35,18 @@ add(const struct window *w, enum phase phase, int64_t from_ns, int64_t to_ns)
 void
 layout_process(const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns, int64_t *ended_ns)
 {
-	if (!a->outcome.ran) {
-		*begun_ns = a->begin_ns;
-		*ended_ns = end_ns;
+	*begun_ns = a->begin_ns;
+	*ended_ns = end_ns;
+	if (!a->needs_slot)
 		return;
-	}
-	*begun_ns = clamp(a->outcome.begun_ns, a->begin_ns, end_ns);
-	*ended_ns = clamp(a->outcome.ended_ns, *begun_ns, end_ns);
+	if (a->outcome.ran)
+		*begun_ns = clamp(a->outcome.begun_ns, a->begin_ns, end_ns);
+	else if (a->end_ns < 0 && a->slot_ns >= 0)
+		*begun_ns = clamp(a->slot_ns, a->begin_ns, end_ns);
+	else
+		*begun_ns = end_ns;
+	if (a->outcome.ran && a->state != NODE_CANCELLED && !a->outcome.timed_out)
+		*ended_ns = clamp(a->outcome.ended_ns, *begun_ns, end_ns);
 }
 
 static void
@@ -105,7 +111,7 @@ layout_add(int64_t sums[PHASE_COUNT], const struct timing_attempt *a, int64_t en
 {
 	struct window w = {.sums = sums, .from_ns = from_ns, .to_ns = to_ns};
 
-	if (a->outcome.ran)
+	if (a->needs_slot)
 		add_process(&w, a, end_ns);
 	else if (has_shares(&a->outcome))
 		add_shares(&w, a, end_ns);

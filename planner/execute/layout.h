@@ -4,8 +4,9 @@
 
 #include "planner/execute/timings.h"
 
-/* When a task's process ran, within begin and `end` of its attempt whatever its host's clock says.
- * Without a process: begin and end. */
+/* When a task's process ran, within begin and `end` of its attempt whatever its host's clock says:
+ * its processes, rather, when it was stopped, since what it leaves has its grace too. Without one:
+ * `end`, for both. Of what needs no slot: begin and end. */
 void layout_process(
 	const struct timing_attempt *a, int64_t end_ns, int64_t *begun_ns, int64_t *ended_ns);
 

@@ -2,6 +2,8 @@
  * a node that was named, one after the other. */
 #include "planner/execute/reader.h"
 
+#include <assert.h>
+
 /* The few words that the executor writes need no copies. */
 static struct str
 keep_why(struct reader *r, struct str why)
@@ -33,6 +35,7 @@ add_attempt(struct reader *r, const struct event *e, struct timing_node *n,
 		return reader_refuse(r, "it begins before it is ready");
 	if (!spans_add(&r->spans, e->span, (uint32_t)(n - r->t->nodes)))
 		return reader_refuse(r, "its span is none, or another one's");
+	assert((n->n_attempts == 0) == (old == NULL));
 	if (cap == 0) {
 		n->attempts = ARENA_NEW(r->a, struct timing_attempt);
 	} else if (cap != SIZE_MAX) {
@@ -50,6 +53,9 @@ add_attempt(struct reader *r, const struct event *e, struct timing_node *n,
 	n->end_ns = -1;
 	n->state = NODE_RUNNING;
 	memcpy(a->span, e->span.p, 16);
+	a->needs_slot = r->t->groups[n->group].needs_slot;
+	if (a->needs_slot)
+		reader_take_slot(r, n);
 	return 0;
 }
 
@@ -57,7 +63,7 @@ int
 reader_begin(struct reader *r, struct event *e)
 {
 	struct timing_attempt a = {
-		.attempt = 1, .end_ns = -1, .retry_ns = -1, .state = NODE_RUNNING};
+		.attempt = 1, .end_ns = -1, .retry_ns = -1, .slot_ns = -1, .state = NODE_RUNNING};
 	struct timing_node *node;
 	struct str id = {0};
 	uint32_t index;
@@ -362,8 +368,14 @@ reader_end(struct reader *r, struct event *e)
 	a->error = end.error;
 	a->outcome = end.outcome;
 	a->outcome.place_lost = end.abandoned;
+	if (a->needs_slot && end.abandoned && !end.outcome.ran)
+		a->state = end.state = NODE_CANCELLED;
 	r->last_ended = (uint32_t)(node - r->t->nodes);
 	node->state = end.retry_ns < 0 ? end.state : NODE_PENDING;
 	node->end_ns = end.retry_ns < 0 ? e->t_ns : -1;
+	if (a->needs_slot)
+		reader_give_slot(r, node);
+	else if (node->kind == KIND_ENVIRONMENT)
+		reader_make_slots(r, node);
 	return 0;
 }

@@ -169,6 +169,7 @@ reader_know_nodes(struct reader *r)
 	}
 	for (int k = 0; k < KIND_COUNT; k++)
 		r->first[k] = critical_lower_bound(t, (enum kind)k, 0);
+	reader_open_queues(r);
 	return 0;
 }
 

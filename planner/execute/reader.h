@@ -15,10 +15,11 @@ struct reader {
 	/* The first event came: nodes are sorted, and `first` is where each kind starts. */
 	bool nodes_known;
 	size_t first[KIND_COUNT];
-	struct spans spans;    /* of attempts, to their nodes */
-	struct buf own, after; /* scratch for `node` lines */
-	int64_t last_ns;       /* t of the line before */
-	uint32_t last_ended;   /* the node whose attempt ended last; UINT32_MAX: none */
+	struct slot_queue *queues; /* of environments, by their places among them */
+	struct spans spans;	   /* of attempts, to their nodes */
+	struct buf own, after;	   /* scratch for `node` lines */
+	int64_t last_ns;	   /* t of the line before */
+	uint32_t last_ended;	   /* the node whose attempt ended last; UINT32_MAX: none */
 	struct error *err;
 };
 
@@ -64,5 +65,11 @@ int reader_phase(struct reader *r, struct event *e);
 int reader_intent(struct reader *r, struct event *e);
 int reader_effect(struct reader *r, struct event *e);
 int reader_end(struct reader *r, struct event *e);
+
+/* Slots, as attempts begin and end: of the node's last attempt. */
+void reader_open_queues(struct reader *r);
+void reader_make_slots(struct reader *r, const struct timing_node *environment);
+void reader_take_slot(struct reader *r, struct timing_node *node);
+void reader_give_slot(struct reader *r, const struct timing_node *node);
 
 #endif

@@ -28,7 +28,8 @@ struct flight {
 	struct flight *prev, *next; /* in the order of being handed out; free ones: next alone */
 	uint32_t place;		    /* index into places.v; NO_PLACE: a step */
 	enum phase phase;
-	bool begun;   /* its process runs */
+	bool begun; /* its process runs, since begun_ns */
+	int64_t begun_ns;
 	bool stopped; /* by request */
 };
 
@@ -39,6 +40,8 @@ struct progress {
 	int64_t ready_ns;
 	uint32_t waits; /* for so many to end */
 	uint32_t attempts;
+	/* Of these, how many a place took with it before they had begun. */
+	uint32_t unbegun;
 	/* Of hand_out when it became ready: a later one began it, then it had to wait. */
 	uint32_t pass;
 	/* Of one that was cancelled: the node that it came from, maybe over others. */
@@ -84,6 +87,8 @@ struct run {
 	int interrupts;
 	enum error_code other_failure; /* of the first node that failed otherwise than ERR_TASK */
 	struct error other_error;
+	struct error lost;  /* the first place that was lost; code ERR_NONE: none */
+	bool lost_for_good; /* a task ended badly for that */
 
 	int64_t last_ns; /* time never goes back */
 	int64_t next_tick_ns;

@@ -114,10 +114,21 @@ sum_node(const struct timings *t, struct timing_node *n)
 		n->phase_ns[PHASE_QUEUE] += t->wall_ns - at;
 }
 
+/* Handed out and not begun yet. */
+static void
+mark_queued(struct timing_node *n)
+{
+	struct timing_attempt *last = n->n_attempts ? &n->attempts[n->n_attempts - 1] : NULL;
+
+	if (last && last->end_ns < 0 && last->needs_slot && last->slot_ns < 0)
+		n->state = last->state = NODE_READY;
+}
+
 /* A run that is done leaves nobody waiting. */
 static void
 settle_node(const struct timings *t, struct timing_node *n)
 {
+	mark_queued(n);
 	if (!t->done)
 		return;
 	if (n->n_attempts == 0) {

@@ -20,11 +20,13 @@ struct timing_attempt {
 	int64_t ready_ns;	  /* since when it could have begun */
 	int64_t begin_ns, end_ns; /* end < 0: not ended */
 	int64_t retry_ns;	  /* when another attempt was due; < 0: no other was wanted */
-	enum node_state state;	  /* RUNNING when not ended */
-	uint32_t place;		  /* of a slot node: index of the environment */
-	bool abandoned;		  /* its place was lost under it */
-	struct str why;		  /* of begin */
-	struct str error;	  /* message; absent: none */
+	enum node_state state; /* when not ended: RUNNING, or READY while it queues at its place */
+	uint32_t place;	       /* of a slot node: index of the environment */
+	bool abandoned;	       /* its place was lost under it */
+	bool needs_slot;
+	int64_t slot_ns; /* when it got one at its place; < 0: it queues there still, or never did */
+	struct str why;	 /* of begin */
+	struct str error; /* message; absent: none */
 	char span[17];
 	enum phase phase;	   /* from begin on, until the first mark */
 	struct timing_mark *marks; /* upwards by time */

@@ -75,7 +75,88 @@ the_last_place_lost_ends_it(void **state)
 		"0.030 skip task[1]: not begun: there is no place to run it (every environment "
 		"that was ready has been lost)\n");
 	assert_int_equal(s.code, ERR_HOST);
-	assert_string_equal(s.err.message, "task[0]: the host went away");
+	assert_string_equal(s.err.message,
+		"environment[0] was lost: the host went away; 0 of 2 tasks are done: apply again, "
+		"what is finished is kept");
+	assert_int_equal(s.result.tasks_failed, 1);
+	assert_int_equal(s.result.tasks_cancelled, 1);
+	tear_down(&s);
+}
+
+static void
+what_queued_at_a_lost_place_did_not_run(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_up(&s);
+	add_one(&s, KIND_ENVIRONMENT, 0);
+	add_tasks(&s, 0, 3);
+	gives(&s, 0, 1, 0);
+	takes(&s, KIND_TASK, WORLD_ANY, 100);
+	world_lose_place_at(s.w, 0, MS(130));
+	s.options.ahead = 2;
+	s.options.retry =
+		(struct retry_policy){.task_attempts = 9, .task_for_mask = RETRY_INTERRUPTION};
+	expect_log(&s, "0.000 begin environment[0]\n"
+		       "0.000 ok environment[0]\n"
+		       "0.000 begin task[0]\n"
+		       "0.000 begin task[1]\n"
+		       "0.000 begin task[2]\n"
+		       "0.100 ok task[0]\n"
+		       "0.130 lost environment[0]\n"
+		       "0.130 kill task[2]\n"
+		       "0.130 fail task[1]: the host went away\n"
+		       "0.130 cancel task[2]: not begun: environment[0] was lost before\n");
+	assert_int_equal(s.code, ERR_HOST);
+	assert_string_equal(s.err.message,
+		"environment[0] was lost: the host went away; 1 of 3 tasks are done: apply again, "
+		"what is finished is kept");
+	assert_int_equal(s.result.tasks_failed, 1);
+	assert_int_equal(s.result.tasks_cancelled, 1);
+	assert_string_equal(s.result.lost.message, "environment[0] was lost: the host went away");
+	tear_down(&s);
+}
+
+/* Nothing was tried, so `retry` has no say in it, and no attempt is spent. */
+static void
+what_queued_at_a_lost_place_goes_to_another(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_up(&s);
+	add_one(&s, KIND_ENVIRONMENT, 0);
+	add_one(&s, KIND_ENVIRONMENT, 1);
+	add_tasks(&s, 0, 2);
+	gives(&s, 0, 1, 0);
+	gives(&s, 1, 1, 500);
+	world_add(s.w, &(struct script){.kind = KIND_TASK,
+			       .index = WORLD_ANY,
+			       .lead_ns = MS(50),
+			       .run_ns = MS(100)});
+	world_add(s.w, &(struct script){.kind = KIND_TASK,
+			       .index = 0,
+			       .attempt = 2,
+			       .run_ns = MS(100),
+			       .fail = ERR_TASK});
+	world_lose_place_at(s.w, 0, MS(30));
+	s.options.retry = (struct retry_policy){.task_attempts = 2, .task_for_mask = RETRY_ERROR};
+	expect_log(&s, "0.000 begin environment[0]\n"
+		       "0.000 begin environment[1]\n"
+		       "0.000 ok environment[0]\n"
+		       "0.000 begin task[0]\n"
+		       "0.030 lost environment[0]\n"
+		       "0.030 fail task[0]: the host went away (will retry)\n"
+		       "0.500 ok environment[1]\n"
+		       "0.500 begin task[0] again (2)\n"
+		       "0.600 fail task[0]: it failed (will retry)\n"
+		       "0.600 begin task[0] again (3)\n"
+		       "0.750 ok task[0]\n"
+		       "0.750 begin task[1]\n"
+		       "0.900 ok task[1]\n");
+	assert_int_equal(s.code, 0);
+	assert_int_equal(s.result.lost.code, ERR_NONE);
 	tear_down(&s);
 }
 
@@ -544,6 +625,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lost_place_gives_its_tasks_to_another),
 		cmocka_unit_test(the_last_place_lost_ends_it),
+		cmocka_unit_test(what_queued_at_a_lost_place_did_not_run),
+		cmocka_unit_test(what_queued_at_a_lost_place_goes_to_another),
 		cmocka_unit_test(another_environment_on_its_way_is_waited_for),
 		cmocka_unit_test(no_environment_at_all),
 		cmocka_unit_test(an_environment_without_slots),

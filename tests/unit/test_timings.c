@@ -1,6 +1,8 @@
 /* timings: journals read back: what they say, and the critical path. */
 #include "tests/unit/journal_fixture.h"
 
+#include <stdio.h>
+
 static const struct timing_node *
 get(struct fixture *f, enum kind kind, uint32_t index)
 {
@@ -171,12 +173,14 @@ attempts_follow_each_other(void **state)
 
 	node(f, "task[0]", ",\"needs\":\"slot\"");
 	begin(f, 10, 1, "task[0]", ",\"phase\":\"run\",\"ready\":5,\"why\":\"slot\"");
-	end(f, 30, 1, ",\"st\":\"abandoned\",\"err\":{\"msg\":\"lost\"},\"retry\":40");
+	end(f, 30, 1,
+		",\"st\":\"abandoned\",\"err\":{\"msg\":\"lost\"},\"retry\":40,"
+		"\"a\":{\"ran\":[10,30],\"exit\":-1}");
 	begin(f, 50, 2, "task[0]",
 		",\"phase\":\"run\",\"ready\":40,\"why\":\"retry\",\"try\":2,\"place\":7");
-	end(f, 60, 2, ",\"st\":\"failed\",\"retry\":60");
+	end(f, 60, 2, ",\"st\":\"failed\",\"retry\":60,\"a\":{\"ran\":[50,60],\"exit\":1}");
 	begin(f, 60, 3, "task[0]", ",\"phase\":\"run\",\"ready\":60,\"why\":\"retry\",\"try\":3");
-	end(f, 80, 3, ",\"st\":\"ok\"");
+	end(f, 80, 3, ",\"st\":\"ok\",\"a\":{\"ran\":[60,80]}");
 	parse(f);
 	n = get(f, KIND_TASK, 0);
 	assert_int_equal(n->n_attempts, 3);
@@ -228,6 +232,107 @@ a_run_that_goes_on(void **state)
 	assert_int_equal(n->phase_ns[PHASE_QUEUE] + n->phase_ns[PHASE_RUN], 409);
 	assert_true(n->critical);
 	assert_int_equal(get(f, KIND_TASK, 2)->state, NODE_WAITING);
+}
+
+/* Two slots at a place, five tasks given to it. */
+static void
+set_up_queue(struct fixture *f)
+{
+	node(f, "environment[3]", ",\"gives\":\"slot\"");
+	node(f, "task[0..4]", ",\"needs\":\"slot\"");
+	begin(f, 0, 1, "environment[3]", ",\"phase\":\"env\",\"ready\":0,\"why\":\"start\"");
+	end(f, 10, 1, ",\"st\":\"ok\",\"a\":{\"slots\":2}");
+	for (int i = 0; i < 5; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "task[%d]", i);
+		begin(f, 10 + i, 2 + i, id,
+			",\"phase\":\"run\",\"ready\":0,\"why\":\"slot\",\"place\":3");
+	}
+}
+
+static void
+what_queues_at_its_place_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_queue(f);
+	end(f, 40, 3, ",\"st\":\"ok\",\"a\":{\"ran\":[12,30]}");
+	end(f, 45, 4, ",\"st\":\"cancelled\"");
+	end(f, 50, 6, ",\"st\":\"cancelled\"");
+	parse(f);
+	/* task 2 got the slot of task 1 when the process of that ended, and gave it to task 3 */
+	assert_int_equal(get(f, KIND_TASK, 0)->state, NODE_RUNNING);
+	assert_int_equal(get(f, KIND_TASK, 0)->phase_ns[PHASE_RUN], 40);
+	assert_int_equal(get(f, KIND_TASK, 2)->attempts[0].slot_ns, 30);
+	assert_int_equal(get(f, KIND_TASK, 3)->state, NODE_RUNNING);
+	assert_int_equal(get(f, KIND_TASK, 3)->phase_ns[PHASE_QUEUE], 45);
+	assert_int_equal(get(f, KIND_TASK, 3)->phase_ns[PHASE_RUN], 5);
+	assert_int_equal(get(f, KIND_TASK, 4)->state, NODE_CANCELLED);
+	assert_int_equal(get(f, KIND_TASK, 4)->phase_ns[PHASE_QUEUE], 50);
+	assert_int_equal(get(f, KIND_TASK, 4)->phase_ns[PHASE_RUN], 0);
+}
+
+static void
+a_run_that_died_left_what_queued_waiting(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_queue(f);
+	end(f, 90, 4, ",\"st\":\"cancelled\"");
+	parse(f);
+	for (uint32_t i = 0; i < 5; i++) {
+		const struct timing_node *n = get(f, KIND_TASK, i);
+
+		if (i == 2)
+			continue;
+		assert_int_equal(n->state, i < 2 ? NODE_RUNNING : NODE_READY);
+		assert_int_equal(n->attempts[0].state, n->state);
+		assert_int_equal(n->phase_ns[PHASE_RUN], i < 2 ? 80 - i : 0);
+		assert_int_equal(n->phase_ns[PHASE_QUEUE], i < 2 ? 10 + i : 90);
+	}
+}
+
+/* The environment was made anew, so its slots are free. */
+static void
+a_place_made_anew_has_its_slots(void **state)
+{
+	struct fixture *f = *state;
+
+	set_up_queue(f);
+	for (int i = 0; i < 5; i++)
+		end(f, 20 + i, 2 + i, ",\"st\":\"abandoned\",\"retry\":30");
+	begin(f, 25, 7, "environment[3]", ",\"phase\":\"env\",\"ready\":20,\"try\":2");
+	end(f, 30, 7, ",\"st\":\"ok\",\"a\":{\"slots\":1}");
+	begin(f, 30, 8, "task[4]", ",\"phase\":\"run\",\"ready\":30,\"place\":3,\"try\":2");
+	begin(f, 31, 9, "task[0]", ",\"phase\":\"run\",\"ready\":30,\"place\":3,\"try\":2");
+	parse(f);
+	assert_int_equal(get(f, KIND_TASK, 4)->state, NODE_RUNNING);
+	assert_int_equal(get(f, KIND_TASK, 0)->state, NODE_READY);
+	assert_int_equal(get(f, KIND_TASK, 0)->attempts[0].state, NODE_CANCELLED);
+	assert_true(get(f, KIND_TASK, 0)->attempts[0].abandoned);
+	assert_int_equal(get(f, KIND_TASK, 1)->state, NODE_PENDING);
+}
+
+/* What it left has its grace as well: that is no collecting, and the slot is not free before. */
+static void
+what_was_stopped_runs_until_the_last_of_it_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	const struct timing_node *n;
+
+	set_up_queue(f);
+	end(f, 40, 2, ",\"st\":\"cancelled\",\"a\":{\"ran\":[12,15]}");
+	end(f, 60, 3, ",\"st\":\"failed\",\"a\":{\"ran\":[12,20],\"exit\":-1,\"timeout\":true}");
+	end(f, 60, 4, ",\"st\":\"failed\",\"a\":{\"ran\":[41,50],\"exit\":1}");
+	parse(f);
+	n = get(f, KIND_TASK, 0);
+	assert_int_equal(n->phase_ns[PHASE_QUEUE], 12);
+	assert_int_equal(n->phase_ns[PHASE_RUN], 28);
+	assert_int_equal(n->phase_ns[PHASE_COLLECT], 0);
+	assert_int_equal(get(f, KIND_TASK, 1)->phase_ns[PHASE_RUN], 48);
+	assert_int_equal(get(f, KIND_TASK, 2)->phase_ns[PHASE_RUN], 9);
+	assert_int_equal(get(f, KIND_TASK, 2)->phase_ns[PHASE_COLLECT], 10);
 }
 
 static void
@@ -410,6 +515,10 @@ main(void)
 		TEST(attempts_follow_each_other),
 		TEST(a_delay_that_was_cut_short),
 		TEST(a_run_that_goes_on),
+		TEST(what_queues_at_its_place_waits),
+		TEST(a_run_that_died_left_what_queued_waiting),
+		TEST(a_place_made_anew_has_its_slots),
+		TEST(what_was_stopped_runs_until_the_last_of_it_is_gone),
 		TEST(phases_of_a_step),
 		TEST(clocks_that_disagree_are_bent),
 		TEST(intents_and_what_came_of_them),
