@@ -45,7 +45,7 @@ PROVIDERS := dynlib archive/lib container/archive container/call container/conta
 	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
 	store/index store/io store/lock store/object store/record store/result store/unpack store/writer
-CMD := apply commands completion config destroy file find_store gc help_text init leftovers logs manifest_file options \
+CMD := apply commands completion config destroy file find_store gc help_text in_place init kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
 RUNNER := alloc attach child conn dir folder main pack proc reap record seal serve start stream tar task tell text

@@ -2,6 +2,8 @@
  * store. */
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/find_store.h"
+#include "cmd/furrow/in_place.h"
+#include "cmd/furrow/kept.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/place.h"
 #include "cmd/furrow/run_dir.h"
@@ -20,7 +22,8 @@ static const char help[] =
 	"\n"
 	"Prints what tasks of a run wrote to stdout and stderr: all of them, or one.\n"
 	"RUN is `latest` (the default), ^1 for the one before, or the beginning of a\n"
-	"run's id; TASK is task[7], 7, or the task's name.\n"
+	"run's id; TASK is task[7], 7, or the task's name. Of a task that the latest run\n"
+	"found in place, it prints what the run that made its result left.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow logs task[7]              of the latest run\n"
@@ -57,6 +60,9 @@ struct logs {
 	struct run_tasks tasks;
 	struct timings timings;
 	struct store *store; /* NULL: none there */
+	bool in_place;	     /* the task did not run: `stored` is its result, of an earlier run */
+	struct run_task found;
+	struct result stored;
 	struct buf out;
 };
 
@@ -79,9 +85,41 @@ attempt_of(const struct logs *l, const struct run_task *t)
 {
 	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
 
+	if (l->in_place)
+		return l->stored.attempt;
 	if (l->options.attempt)
 		return (uint32_t)l->options.attempt;
 	return n && n->n_attempts ? n->attempts[n->n_attempts - 1].attempt : 0;
+}
+
+/* What is known of an attempt's process; NULL: nothing, or not yet. */
+static const struct outcome *
+outcome_of(const struct logs *l, const struct run_task *t, uint32_t attempt)
+{
+	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
+
+	if (l->in_place)
+		return &l->stored.outcome;
+	for (uint32_t i = 0; n && i < n->n_attempts; i++) {
+		if (n->attempts[i].attempt == attempt && n->attempts[i].outcome.ran)
+			return &n->attempts[i].outcome;
+	}
+	return NULL;
+}
+
+/* Words, not data: what is printed is as the task wrote it. */
+static void
+say_kept(const struct logs *l, const struct run_task *t, uint32_t attempt)
+{
+	const struct outcome *o = outcome_of(l, t, attempt);
+	struct buf b = {0};
+
+	if (!o || !kept_less(o))
+		return;
+	kept_add(&b, o);
+	out_say("furrow: task[%u] %.*s: only %s was kept", t->index, STR_ARG(t->label),
+		buf_cstr(&b));
+	buf_free(&b);
 }
 
 static int
@@ -146,10 +184,12 @@ static int
 take_stream(struct logs *l, const struct run_task *t, uint32_t attempt, int stream, bool print)
 {
 	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
-	int fd = open_live(l, t, attempt, stream);
+	int fd = l->in_place ? -1 : open_live(l, t, attempt, stream);
 
 	if (fd >= 0)
 		return take_fd(l, fd, print);
+	if (l->in_place)
+		return take_stored(l, t, stream, print);
 	/* Only the last attempt of what went well is in the store. */
 	if (n && n->state == NODE_OK && n->attempts[n->n_attempts - 1].attempt == attempt)
 		return take_stored(l, t, stream, print);
@@ -171,6 +211,7 @@ print_task(struct logs *l, const struct run_task *t, bool heading)
 		if (wanted(l, i))
 			status = take_stream(l, t, attempt, i, true);
 	}
+	say_kept(l, t, attempt);
 	return status;
 }
 
@@ -178,6 +219,7 @@ static void
 add_task_json(struct logs *l, struct buf *doc, const struct run_task *t)
 {
 	uint32_t attempt = attempt_of(l, t);
+	const struct outcome *outcome = outcome_of(l, t, attempt);
 	char id[KIND_ID_BYTES];
 
 	kind_id(id, KIND_TASK, t->index);
@@ -185,6 +227,8 @@ add_task_json(struct logs *l, struct buf *doc, const struct run_task *t)
 	json_add_member_string(doc, "id", str_from(id));
 	json_add_member_string(doc, "label", t->label);
 	json_add_member_int(doc, "attempt", attempt);
+	if (outcome)
+		kept_add_json(doc, outcome);
 	for (int i = 0; i < STREAMS && attempt; i++) {
 		if (!wanted(l, i))
 			continue;
@@ -203,13 +247,13 @@ print_json(struct logs *l, const struct run_task *only)
 
 	buf_add_char(&doc, '{');
 	json_add_member_int(&doc, "furrow_logs", 1);
-	json_add_member_string(&doc, "run", str_from(l->run.id));
+	json_add_member_string(&doc, "run", l->in_place ? l->stored.run : str_from(l->run.id));
 	json_add_name(&doc, "tasks");
 	buf_add_char(&doc, '[');
-	for (size_t i = 0; i < l->tasks.n; i++) {
-		if (only && only != &l->tasks.v[i])
-			continue;
-		buf_add_cstr(&doc, doc.p[doc.n - 1] == '}' ? "," : "");
+	if (only)
+		add_task_json(l, &doc, only);
+	for (size_t i = 0; i < l->tasks.n && !only; i++) {
+		buf_add_cstr(&doc, i ? "," : "");
 		add_task_json(l, &doc, &l->tasks.v[i]);
 	}
 	buf_add_cstr(&doc, "]}\n");
@@ -314,8 +358,10 @@ follow(struct logs *l, const struct run_task *t)
 	bool next = true;
 	int status = 0;
 
-	for (attempt = attempt ? attempt : 1; next && status == 0; attempt++)
+	for (attempt = attempt ? attempt : 1; next && status == 0; attempt++) {
 		status = follow_attempt(l, t, attempt, &next);
+		say_kept(l, t, attempt);
+	}
 	return status;
 }
 
@@ -340,6 +386,25 @@ find_run(struct logs *l, const char **task, struct error *err)
 	return run_dir_find(&l->arena, &l->state, NULL, &l->run, err);
 }
 
+/* A task that the latest run found in place: what it said is with its result. */
+static bool
+find_in_place(struct logs *l, const char *name, const struct run_task **task)
+{
+	struct run_dir latest;
+
+	if (!l->store || run_dir_find(&l->arena, &l->state, NULL, &latest, NULL) != 0 ||
+		strcmp(latest.id, l->run.id) != 0 ||
+		!in_place_find(&l->arena, &l->options, name, &l->found) ||
+		result_load(l->store, &l->arena, &l->stored, &l->found.key, NULL) != 0 ||
+		(l->options.attempt && l->options.attempt != l->stored.attempt))
+		return false;
+	*task = &l->found;
+	l->in_place = true;
+	out_say("task[%u] %.*s did not run in %s: its result is of run %.*s", l->found.index,
+		STR_ARG(l->found.label), l->run.id, STR_ARG(l->stored.run));
+	return true;
+}
+
 /* Which run, and which task (NULL: all), the arguments mean. */
 static int
 find(struct logs *l, const struct run_task **task, struct error *err)
@@ -352,7 +417,7 @@ find(struct logs *l, const struct run_task **task, struct error *err)
 	run_tasks_read(&l->arena, l->run.path, &l->tasks);
 	*task = NULL;
 	rc = name ? run_tasks_named(&l->tasks, name, task, err) : 0;
-	if (rc < 0)
+	if (rc < 0 && !find_in_place(l, name, task))
 		return error_wrap(err, "run %s", l->run.id);
 	return load_timings(l, err);
 }
@@ -366,7 +431,7 @@ print(struct logs *l, const struct run_task *task)
 		task = l->tasks.v;
 	if (l->options.follow && !task)
 		return out_usage("logs: -f follows one task: say which");
-	if (l->options.follow)
+	if (l->options.follow && !l->in_place)
 		return follow(l, task);
 	if (l->options.json)
 		return print_json(l, task);
@@ -393,11 +458,11 @@ run(int argc, char **argv)
 	if (l.options.only_stdout && l.options.only_stderr)
 		l.options.only_stdout = l.options.only_stderr = false;
 	if (place_find(&l.arena, &l.place, l.options.manifest, &err) < 0 ||
-		place_state(&l.arena, &l.state, &l.place, &err) < 0 || find(&l, &task, &err) < 0) {
+		place_state(&l.arena, &l.state, &l.place, &err) < 0) {
 		status = out_fail(&err);
 	} else {
 		l.store = find_store(&l.arena, &l.place, &l.state);
-		status = print(&l, task);
+		status = find(&l, &task, &err) < 0 ? out_fail(&err) : print(&l, task);
 	}
 	if (l.store)
 		store_close(l.store);

@@ -1,4 +1,5 @@
 /* report_json: a run's timings as one JSON document. */
+#include "cmd/furrow/kept.h"
 #include "cmd/furrow/report_tree.h"
 #include "cmd/furrow/trace.h"
 #include "planner/base/json.h"
@@ -56,6 +57,7 @@ add_process(struct buf *b, const struct outcome *o)
 	add_seconds(b, "run_s", o->ended_ns - o->begun_ns);
 	add_seconds(b, "cpu_s", o->cpu_ns);
 	json_add_member_int(b, "max_rss", o->max_rss_bytes);
+	kept_add_json(b, o);
 }
 
 static void

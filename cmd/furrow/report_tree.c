@@ -1,6 +1,7 @@
 /* report_tree: the tree for people. */
 #include "cmd/furrow/report_tree.h"
 
+#include "cmd/furrow/kept.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/summary.h"
 #include "cmd/furrow/text.h"
@@ -126,7 +127,7 @@ add_attempt(struct buf *b, const struct report_facts *f, const struct timing_att
 	buf_add_cstr(b, report_state_name(at->state));
 	if (at->error.p) {
 		buf_add_cstr(b, ": ");
-		text_add_safe(b, at->error, 160);
+		text_add_safe(b, text_first_line(at->error), 160);
 	}
 	buf_add_char(b, '\n');
 }
@@ -152,7 +153,11 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 	add_phases(b, n->phase_ns);
 	if (n->n_attempts == 1 && last->error.p) {
 		buf_add_cstr(b, "  ");
-		text_add_safe(b, last->error, 160);
+		text_add_safe(b, text_first_line(last->error), 160);
+	}
+	if (last && kept_less(&last->outcome)) {
+		buf_add_cstr(b, "  kept ");
+		kept_add(b, &last->outcome);
 	}
 	buf_add_char(b, '\n');
 	for (uint32_t i = 0; i < n->n_attempts; i++) {

@@ -17,6 +17,7 @@ void report_write(struct buf *out, const struct report_facts *f);
 /* {"furrow_report":1,"run","job","when","result","exit"?,"wall_s","commit","tasks","in_place","phases":{…},
  *  "critical_phases":{…},"nodes":[{"id","label"?,"state","ready_s"?,"end_s"?,"wall_s"?,"critical_s"?,"phases":{…},
  *  "attempts":[{"attempt","begin_s","end_s"?,"state","why","error"?,"exit"?,"signal"?,"cpu_s"?,"max_rss"?,
+ *  "stdout_bytes"?,"stdout_kept"?,"stderr_bytes"?,"stderr_kept"?,
  *  "spans"?:[{"name","start_s","end_s"}]}]}]} and a newline. Times are seconds since the run began.
  */
 void report_write_json(struct buf *out, const struct report_facts *f);

@@ -35,8 +35,8 @@ saved_plan_may_write(const char *path, bool *is_stdout, struct error *err)
 	*is_stdout = false;
 	if (stat(path, &st) != 0) {
 		if (errno == ENOENT && lstat(path, &st) == 0)
-			return error_set(err, ERR_INPUT,
-				"-o %s: it is a symbolic link to nowhere", path);
+			return error_set(
+				err, ERR_INPUT, "-o %s: it is a symbolic link to nowhere", path);
 		return 0; /* writing tells what is wrong with the folder */
 	}
 	*is_stdout = fstat(STDOUT_FILENO, &out) == 0 && st.st_dev == out.st_dev &&
@@ -74,7 +74,8 @@ real_target(struct arena *a, const char *path)
 	if (!slash)
 		dir = real_path(a, ".");
 	else
-		dir = real_path(a, slash == path ? "/" : arena_cstr(a, path_folder(str_from(path))));
+		dir = real_path(
+			a, slash == path ? "/" : arena_cstr(a, path_folder(str_from(path))));
 	if (!dir)
 		return NULL;
 	return path_join(a, str_from(dir), str_from(slash ? slash + 1 : path)).p;
@@ -91,8 +92,7 @@ check_apart(struct prepared *p, const char *path, const char *target, struct err
 		(p->plan.job.source->kind == SOURCE_COMMIT && !p->plan.allow_dirty))
 		return 0;
 	source = real_path(&p->arena,
-		arena_cstr(&p->arena,
-			path_join(&p->arena, str_from(p->place.dir), workdir->path)));
+		arena_cstr(&p->arena, path_join(&p->arena, str_from(p->place.dir), workdir->path)));
 	if (!source || !path_within(str_from(target), str_from(source)) ||
 		path_within(str_from(target), str_from(p->state.root)))
 		return 0;

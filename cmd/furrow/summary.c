@@ -1,6 +1,7 @@
 /* summary: telling what a run was. */
 #include "cmd/furrow/summary.h"
 
+#include "cmd/furrow/kept.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/tail.h"
 #include "cmd/furrow/text.h"
@@ -8,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8 };
+enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5 };
 
 struct counts {
 	uint32_t done, failed, not_run;
@@ -79,6 +80,7 @@ summary_critical_path(struct arena *a, const struct timings *t, size_t *n)
 static void
 add_failures(struct buf *b, const struct summary *s)
 {
+	struct buf attempts = {0};
 	size_t shown = 0, all = 0;
 
 	for (size_t i = 0; i < s->timings->n_nodes; i++) {
@@ -92,15 +94,42 @@ add_failures(struct buf *b, const struct summary *s)
 			b, "%sfailed%s ", out_ink(s->color, INK_RED), out_ink(s->color, INK_PLAIN));
 		add_name(b, s, n);
 		buf_add_cstr(b, ": ");
-		text_add_safe(b, last && last->error.p ? last->error : STR("failed"), 0);
+		buf_clear(&attempts);
 		if (n->n_attempts > 1)
-			buf_addf(b, " (%u attempts)", n->n_attempts);
-		buf_add_char(b, '\n');
+			buf_addf(&attempts, " (%u attempts)", n->n_attempts);
+		text_add_message(b, last && last->error.p ? last->error : STR("failed"),
+			buf_str(&attempts), "");
 		if (n->kind == KIND_TASK && last)
 			tail_add(b, s->logs, n->index, last->attempt, s->color, "", 0);
 	}
 	if (all > shown)
 		buf_addf(b, "and %zu more that failed (furrow report lists them)\n", all - shown);
+	buf_free(&attempts);
+}
+
+/* What was dropped of what tasks said is told: the end is missing, where errors stand. */
+static void
+add_kept(struct buf *b, const struct summary *s)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < s->timings->n_nodes; i++) {
+		const struct timing_node *n = &s->timings->nodes[i];
+		const struct timing_attempt *last = last_attempt(n);
+
+		if (n->kind != KIND_TASK || !last || !kept_less(&last->outcome) ||
+			all++ >= SHOWN_KEPT)
+			continue;
+		buf_addf(b, "%skept%s           ", out_ink(s->color, INK_BOLD),
+			out_ink(s->color, INK_PLAIN));
+		add_name(b, s, n);
+		buf_add_cstr(b, ": ");
+		kept_add(b, &last->outcome);
+		buf_add_char(b, '\n');
+	}
+	if (all > SHOWN_KEPT)
+		buf_addf(b, "               and less than all of what %zu other task%s wrote\n",
+			all - SHOWN_KEPT, all - SHOWN_KEPT == 1 ? "" : "s");
 }
 
 /* "2 tasks done, 1 failed, 3 did not run, 10 were in place, in 34.2 s". */
@@ -131,18 +160,20 @@ void
 summary_add_phases(struct buf *b, const struct timings *t, bool color)
 {
 	char critical[TEXT_BYTES], all[TEXT_BYTES];
-	int64_t wall = t->wall_ns > 0 ? t->wall_ns : 1, sum = 0;
+	int64_t wall = t->wall_ns > 0 ? t->wall_ns : 1, sum = 0, all_ns;
 
 	buf_addf(b, "\n%swhere the time went   critical path          all steps%s\n",
 		out_ink(color, INK_BOLD), out_ink(color, INK_PLAIN));
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (t->critical_phase_ns[i] == 0 && t->phase_ns[i] == 0)
 			continue;
-		sum += t->phase_ns[i];
+		/* Tasks wait for a slot all at once: added up, that tells nothing. */
+		all_ns = i == PHASE_QUEUE ? -1 : t->phase_ns[i];
+		sum += all_ns < 0 ? 0 : all_ns;
 		buf_addf(b, "  %-14s %18s %3d %% %15s\n", phase_name((enum phase)i),
 			text_duration(critical, t->critical_phase_ns[i]),
 			(int)((t->critical_phase_ns[i] * 100 + wall / 2) / wall),
-			text_duration(all, t->phase_ns[i]));
+			text_duration(all, all_ns));
 	}
 	buf_addf(b, "  %-14s %18s %3d %% %15s\n", "together", text_duration(critical, t->wall_ns),
 		100, text_duration(all, sum));
@@ -214,6 +245,7 @@ summary_write(struct buf *b, const struct summary *s)
 	summary_add_phases(b, s->timings, s->color);
 	add_critical_path(b, s);
 	add_reused(b, s);
+	add_kept(b, s);
 	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD),
 		out_ink(s->color, INK_PLAIN), STR_ARG(s->results_dir));
 	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD),

@@ -3,6 +3,7 @@
 
 #include "planner/base/clock.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -173,4 +174,24 @@ text_last_lines(struct str s, unsigned n)
 			break;
 	}
 	return str_from_index(s, i);
+}
+
+void
+text_add_message(struct buf *b, struct str message, struct str suffix, const char *eol)
+{
+	struct str rest = text_last_lines(message, UINT_MAX); /* without newlines at its end */
+
+	text_add_safe(b, str_cut(&rest, '\n'), 0);
+	buf_add_str(b, suffix);
+	while (rest.p) {
+		buf_addf(b, "%s\n    | ", eol);
+		text_add_safe(b, str_cut(&rest, '\n'), 0);
+	}
+	buf_addf(b, "%s\n", eol);
+}
+
+struct str
+text_first_line(struct str s)
+{
+	return s.p ? str_cut(&s, '\n') : s;
 }

@@ -24,6 +24,11 @@ void text_add_safe(struct buf *b, struct str s, size_t columns);
 /* How many columns text_add_safe takes without a limit: one a character. */
 size_t text_columns(struct str s);
 void text_add_pad(struct buf *b, size_t columns);
+/* A message that may have lines of its own, of what a program said: the first with `suffix` behind
+ * it, the others as "    | …" beneath. `eol` goes before every newline; one ends it. */
+void text_add_message(struct buf *b, struct str message, struct str suffix, const char *eol);
+/* The first line of s. */
+struct str text_first_line(struct str s);
 
 /* The last n lines of s (without a newline at its end). */
 struct str text_last_lines(struct str s, unsigned n);

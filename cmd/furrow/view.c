@@ -70,24 +70,12 @@ view_add_counts(const struct view *v, struct buf *b, int64_t t_ns)
 		buf_addf(b, ", about %s left", text_elapsed(text, left));
 }
 
-/* An error's message may have lines of its own, of what a program said. */
-static void
-add_message(struct buf *b, const char *message, const char *eol)
-{
-	struct str rest = str_from(message);
-
-	text_add_safe(b, str_cut(&rest, '\n'), 0);
-	while (rest.p) {
-		buf_addf(b, "%s\n    | ", eol);
-		text_add_safe(b, str_cut(&rest, '\n'), 0);
-	}
-}
-
 static void
 add_failure(
 	struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
 {
 	bool color = v->facts.color;
+	struct buf which = {0};
 
 	if (v->n_failures++ >= VIEW_MAX_ERRORS)
 		return;
@@ -95,12 +83,13 @@ add_failure(
 		end->will_retry ? "again " : "failed", out_ink(color, INK_PLAIN));
 	view_add_name(v, b, end->node);
 	buf_add_cstr(b, ": ");
-	add_message(b, end->err ? end->err->message : "failed", eol);
 	if (end->will_retry)
-		buf_addf(b, " (attempt %u; it is tried again)", end->attempt);
+		buf_addf(&which, " (attempt %u; it is tried again)", end->attempt);
 	else if (end->attempt > 1)
-		buf_addf(b, " (attempt %u, the last one)", end->attempt);
-	buf_addf(b, "%s\n", eol);
+		buf_addf(&which, " (attempt %u, the last one)", end->attempt);
+	text_add_message(
+		b, str_from(end->err ? end->err->message : "failed"), buf_str(&which), eol);
+	buf_free(&which);
 	if (is_task(v, end->node) && v->n_failures <= VIEW_FULL_ERRORS)
 		tail_add(b, v->facts.logs, view_node(v, end->node)->index, end->attempt, color, eol,
 			columns);
@@ -136,15 +125,19 @@ view_add_end(
 void
 view_add_interrupt(const struct view *v, struct buf *b, int count)
 {
-	if (count > 1)
-		buf_addf(b, "stopping %u running task%s", v->tasks_running,
-			v->tasks_running == 1 ? "" : "s");
+	const char *s = v->tasks_running == 1 ? "" : "s";
+	const char *them = v->tasks_running == 1 ? "it" : "them";
+
+	if (count > 2)
+		buf_addf(b, "killing %u running task%s", v->tasks_running, s);
+	else if (count == 2)
+		buf_addf(b, "stopping %u running task%s; press Ctrl-C again to kill %s at once",
+			v->tasks_running, s, them);
 	else if (v->tasks_running == 0)
 		buf_add_cstr(b, "interrupted: nothing more is started");
 	else
 		buf_addf(b, "finishing %u running task%s; press Ctrl-C again to stop %s",
-			v->tasks_running, v->tasks_running == 1 ? "" : "s",
-			v->tasks_running == 1 ? "it" : "them");
+			v->tasks_running, s, them);
 }
 
 void

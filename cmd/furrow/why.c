@@ -211,7 +211,7 @@ write_text(struct buf *b, const struct why *w, bool color)
 	}
 	if (w->failed_run.p) {
 		buf_addf(b, "  failed in    run %.*s: ", STR_ARG(w->failed_run));
-		text_add_safe(b, w->failed_error, 160);
+		text_add_safe(b, text_first_line(w->failed_error), 160);
 		buf_add_char(b, '\n');
 	}
 	if (!w->in_place && w->has_last) {

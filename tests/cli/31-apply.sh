@@ -32,6 +32,7 @@ err_like '^done +task\[0\] a' 'a few tasks: each has a line'
 err_like '^3 tasks done, in ' 'the summary counts'
 err_like '^where the time went' 'and says where the time went'
 err_like '^  together .* 100 %' 'and adds it up'
+err_like '^  queue .* +-$' 'waiting for slots is not added up over tasks'
 err_like '^critical path' 'and names the critical path'
 err_like '^results +results$' 'and where the results are'
 [ ! -s "$OUT" ]; report $? 'words are not data'
@@ -102,6 +103,19 @@ entrypoint: [ls, /proc/self/fd]
 E
 exec 7>"$T/held" 12>"$T/held"; run furrow apply -y; exec 7>&- 12>&-; is_status 0
 is 'a task has its three streams (and what ls opens), nothing of the caller' "$(xargs <results/descriptors/stdout)" '0 1 2 3'
+
+job setup <<'E'
+furrow: 1
+name: setup
+workdir: {path: .}
+environment: {setup: 'echo first words; echo last words; exit 3'}
+entrypoint: "true"
+E
+run furrow apply -y
+err_like '^failed environment\[0\]: environment.setup ended with status 3' 'a setup that failed is named'
+is 'its words are lines of their own, live and in the summary' "$(grep -c '^    | .*last words' "$ERR")" 2
+err_unlike '\?' 'without question marks'
+run furrow report; out_unlike '\?' 'nor in the report'
 
 job fast <<'E'
 furrow: 1

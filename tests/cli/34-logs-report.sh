@@ -63,7 +63,14 @@ run furrow report 0; is_status 64; err_like 'more than one' 'a prefix of several
 run furrow report ^7; is_status 64 'a run that is not there'
 run furrow report ^x; is_status 64 'no number'
 run furrow logs ^1 plain; out_like 'out of plain' 'logs of the run before'
-run furrow logs latest plain; is_status 64; err_like 'no task that ran' 'a task that was in place did not run'
+run furrow logs plain; is_status 0 'logs of a task that was in place'
+is 'are those of its result' "$(cat "$OUT")" $'out of plain, attempt 1\nerr of plain'
+err_like "did not run in $second: its result is of run $first" 'which is of an earlier run'
+run furrow logs latest 'task[1]' --stdout; is 'by number, one stream' "$(cat "$OUT")" 'out of flaky, attempt 2'
+run furrow logs plain --json; ok 'as JSON' jq -e --arg run "$first" '.run == $run and .tasks[0].stderr == "err of plain\n"' "$OUT"
+run furrow logs -f plain; is_status 0; out_like 'out of plain' '-f has nothing to wait for'
+run furrow logs flaky --attempt 1; is_status 64 'an attempt that is not its result'
+run furrow logs "$second" nobody; is_status 64; err_like 'no task that ran' 'what is no task is none'
 rm furrow.yaml
 run furrow runs; is_status 0 'runs outlive their manifest'
 run furrow logs ^1 plain; out_like 'out of plain' 'and their logs'
@@ -85,4 +92,20 @@ furrow logs -f 0 >"$T/followed" 2>&1 & follower=$!
 sleep 0.5; : >"$T/go"; wait $pid; wait $follower
 is 'logs -f prints to the end' "$(cat "$T/followed")" $'one\ntwo'
 run furrow logs -f 0; is 'logs -f of what ended' "$(cat "$OUT")" $'one\ntwo'
+# What is more than is kept.
+rm -rf "$T/job2" && mkdir "$T/job2" && cd "$T/job2" || exit 1
+cat >furrow.yaml <<'E'
+furrow: 1
+name: talkative
+workdir: {path: .}
+entrypoint: seq 9000000
+E
+run furrow apply -y; is_status 0; err_like 'kept +task\[0\] talkative: the first 64.0 MiB of its 67.[0-9] MiB of stdout' 'the summary tells what was dropped'
+furrow logs 0 >"$T/all" 2>"$ERR"; is 'logs print what was kept' "$(wc -c <"$T/all")" $((64 << 20))
+err_like 'task\[0\] talkative: only the first 64.0 MiB of its .* was kept' 'and say that there was more'
+rm "$T/all"; run furrow report; out_like 'kept the first 64.0 MiB' 'report tells'
+run furrow report --json
+ok 'report --json has the sizes' jq -e '.nodes[] | select(.kind == "task").attempts[0] | .stdout_kept == 67108864 and .stdout_bytes > .stdout_kept and .stderr_bytes == 0' "$OUT"
+furrow logs --json 0 2>/dev/null | jq -e '.tasks[0] | .stdout_bytes > .stdout_kept and (.stdout | length) == .stdout_kept' >/dev/null
+report $? 'logs --json as well'
 done_testing
