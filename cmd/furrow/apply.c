@@ -111,6 +111,7 @@ report(struct apply *a)
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
 		.out_of_time = a->run.out_of_time,
+		.lost = str_from(a->run.lost.code ? a->run.lost.message : NULL),
 		.color = out_color(STDERR_FILENO, a->options.config.color),
 	};
 	struct buf b = {0};
@@ -150,7 +151,8 @@ nothing_to_do(const struct apply *a)
 		return 0;
 	buf_addf(&b,
 		"{\"furrow_run\":1,\"run\":null,\"exit\":0,\"wall_s\":0,"
-		"\"tasks\":{\"total\":%u,\"in_place\":%u,\"done\":0,\"failed\":0,\"not_run\":0},"
+		"\"tasks\":{\"total\":%u,\"in_place\":%u,\"done\":0,\"failed\":0,\"stopped\":0,"
+		"\"not_run\":0},"
 		"\"results\":",
 		a->prepared.plan.job.n_tasks, c->n_tasks_in_place);
 	json_add_string(&b, a->prepared.results_dir);

@@ -160,7 +160,6 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	struct sigaction before[N_SIGNALS];
 	struct exec_result result = {0};
 	struct journal *journal = NULL;
-	struct error why = {0};
 	struct view *view;
 	struct pool *pool = pool_open(local_provider(p->local), clock, WORKERS);
 	int64_t wall0_ns = clock->wall_ns(clock->ctx);
@@ -173,11 +172,11 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	view = view_open(mode, &facts, view_stderr());
 	catch_signals(pool, before);
 	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), journal,
-		view_observer(view), &result, &why);
+		view_observer(view), &result, NULL);
 	view_close(view, result.wall_ns);
 	out->exit_status = exit_status_of(rc, &result);
 	out->out_of_time = result.out_of_time;
-	out->first_error = result.first_error.code == ERR_NONE ? why : result.first_error;
+	out->lost = result.lost;
 	rc = journal_close(journal, &result, out->exit_status, err);
 	release_signals(before);
 	pool_close(pool);

@@ -6,12 +6,12 @@
 #include "planner/execute/timings.h"
 
 struct run {
-	const char *id;		  /* ULID */
-	const char *path;	  /* its folder, .furrow/runs/ID */
-	int exit_status;	  /* what apply ends with */
-	struct error first_error; /* of the node that failed first; code ERR_NONE: none */
-	bool out_of_time;	  /* max_duration was over */
-	struct timings timings;	  /* its journal, read back */
+	const char *id;		/* ULID */
+	const char *path;	/* its folder, .furrow/runs/ID */
+	int exit_status;	/* what apply ends with */
+	struct error lost;	/* of a place, when tasks were left for that; code ERR_NONE: none */
+	bool out_of_time;	/* max_duration was over */
+	struct timings timings; /* its journal, read back */
 };
 
 /* Executes p->plan under the run id `id`: run folder, journal, workers, view, signals, and the

@@ -12,8 +12,19 @@
 enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5 };
 
 struct counts {
-	uint32_t done, failed, not_run;
+	uint32_t done, failed, stopped, not_run;
 };
+
+/* A process of it was there, but it came to no end of its own. */
+static bool
+was_stopped(const struct timing_node *n)
+{
+	for (uint32_t i = 0; n->state == NODE_CANCELLED && i < n->n_attempts; i++) {
+		if (n->attempts[i].outcome.ran)
+			return true;
+	}
+	return false;
+}
 
 static struct counts
 count_tasks(const struct summary *s)
@@ -25,8 +36,9 @@ count_tasks(const struct summary *s)
 
 		c.done += n->kind == KIND_TASK && n->state == NODE_OK;
 		c.failed += n->kind == KIND_TASK && n->state == NODE_FAILED;
+		c.stopped += n->kind == KIND_TASK && was_stopped(n);
 	}
-	c.not_run = s->plan->changes.n_tasks_run - c.done - c.failed;
+	c.not_run = s->plan->changes.n_tasks_run - c.done - c.failed - c.stopped;
 	return c;
 }
 
@@ -132,7 +144,7 @@ add_kept(struct buf *b, const struct summary *s)
 			all - SHOWN_KEPT, all - SHOWN_KEPT == 1 ? "" : "s");
 }
 
-/* "2 tasks done, 1 failed, 3 did not run, 10 were in place, in 34.2 s". */
+/* "2 tasks done, 1 failed, 2 stopped, 3 did not run, 10 were in place, in 34.2 s". */
 static void
 add_headline(struct buf *b, const struct summary *s)
 {
@@ -144,15 +156,19 @@ add_headline(struct buf *b, const struct summary *s)
 		b, "%s%u task%s done", out_ink(s->color, INK_BOLD), c.done, c.done == 1 ? "" : "s");
 	if (c.failed)
 		buf_addf(b, ", %u failed", c.failed);
+	if (c.stopped)
+		buf_addf(b, ", %u stopped", c.stopped);
 	if (c.not_run)
 		buf_addf(b, ", %u did not run", c.not_run);
 	if (in_place)
 		buf_addf(b, ", %u in place before", in_place);
 	buf_addf(b, ", in %s%s\n", text_duration(text, s->timings->wall_ns),
 		out_ink(s->color, INK_PLAIN));
+	if (s->lost.n)
+		buf_addf(b, "%.*s\napply again: what is finished is kept\n", STR_ARG(s->lost));
 	if (s->out_of_time)
 		buf_add_cstr(b, "max_duration is over: what still ran was stopped\n");
-	if ((s->timings->interrupted || s->out_of_time) && c.not_run)
+	if ((s->timings->interrupted || s->out_of_time) && c.stopped + c.not_run)
 		buf_add_cstr(b, "what is done is kept: the next apply goes on from here\n");
 }
 
@@ -350,8 +366,11 @@ summary_write_json(struct buf *b, const struct summary *s)
 	json_add_member_int(b, "in_place", changes->n_tasks_in_place);
 	json_add_member_int(b, "done", c.done);
 	json_add_member_int(b, "failed", c.failed);
+	json_add_member_int(b, "stopped", c.stopped);
 	json_add_member_int(b, "not_run", c.not_run);
 	buf_add_char(b, '}');
+	if (s->lost.n)
+		json_add_member_string(b, "lost", s->lost);
 	add_times_json(b, s);
 	add_failures_json(b, s);
 	json_add_name(b, "reused");

@@ -160,10 +160,40 @@ interrupted(void **state)
 
 	s->timings.interrupted = true;
 	s->nodes[3].state = NODE_CANCELLED;
+	s->attempts[3][0].outcome.ran = false;
 	summary_write(&s->text, &s->summary);
 	assert_non_null(strstr(
 		buf_cstr(&s->text), "1 task done, 1 failed, 1 did not run, 1 in place before"));
 	assert_non_null(strstr(buf_cstr(&s->text), "the next apply goes on from here\n"));
+}
+
+static void
+stopped_is_not_not_run(void **state)
+{
+	struct story *s = *state;
+
+	s->timings.interrupted = true;
+	s->nodes[1].state = s->nodes[3].state = NODE_CANCELLED;
+	s->attempts[3][0].outcome.ran = false;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(
+		buf_cstr(&s->text), "0 tasks done, 1 failed, 1 stopped, 1 did not run, 1 in place"));
+	buf_clear(&s->text);
+	summary_write_json(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text),
+		"\"done\":0,\"failed\":1,\"stopped\":1,\"not_run\":1}"));
+}
+
+static void
+a_lost_place_is_told_once(void **state)
+{
+	struct story *s = *state;
+
+	s->summary.lost = STR("environment[0] was lost: the runner ended");
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text),
+		"in 3.2 s\nenvironment[0] was lost: the runner ended\n"
+		"apply again: what is finished is kept\n"));
 }
 
 static void
@@ -291,6 +321,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(words, tell, forget),
 		cmocka_unit_test_setup_teardown(colours_do_not_change_words, tell, forget),
 		cmocka_unit_test_setup_teardown(interrupted, tell, forget),
+		cmocka_unit_test_setup_teardown(stopped_is_not_not_run, tell, forget),
+		cmocka_unit_test_setup_teardown(a_lost_place_is_told_once, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
 		cmocka_unit_test_setup_teardown(nothing_took_time, tell, forget),
 		cmocka_unit_test_setup_teardown(a_long_path_is_cut, tell, forget),
