@@ -6,6 +6,7 @@
 #include "cmd/furrow/show_plan.h"
 #include "cmd/furrow/summary.h"
 #include "planner/base/json.h"
+#include "providers/store/collect.h"
 #include "providers/store/lock.h"
 
 #include <unistd.h>
@@ -28,7 +29,8 @@ static const char help[] =
 	"  -y, --yes                don't ask\n"
 	"  -j, --jobs N             N tasks at a time\n"
 	"  -k, --keep-going         go on although a task failed (see map.fail_fast)\n"
-	"  -n, --dry-run            print what would be started, and start nothing\n"
+	"  -n, --dry-run            print what would be started, and start nothing; with\n"
+	"                           --json the plan\n"
 	"      --rev REV            manifest and sources as of a git revision\n"
 	"      --allow-dirty        take the working files as they are\n"
 	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
@@ -75,15 +77,32 @@ take_lock(struct apply *a, struct error *err)
 	return rc < 0 ? rc : lock_take(&a->lock, p->state.lock, a->id, err);
 }
 
+/* {"ev":"plan",…}: the first line for programs that watch. `furrow plan --json` tells all of it. */
+static void
+add_plan_event(struct buf *b, const struct plan *plan)
+{
+	buf_add_cstr(b, "{\"ev\":\"plan\"");
+	json_add_member_string(b, "job", plan->job.manifest->name);
+	json_add_member_int(b, "actions", (int64_t)plan->changes.n_todo);
+	json_add_member_int(b, "tasks", plan->job.n_tasks);
+	json_add_member_int(b, "run", plan->changes.n_tasks_run);
+	json_add_member_int(b, "in_place", plan->changes.n_tasks_in_place);
+	buf_add_cstr(b, "}\n");
+}
+
 static void
 show(const struct apply *a)
 {
+	enum progress progress = a->options.config.progress;
 	struct buf b = {0};
 
-	if (a->options.config.progress == PROGRESS_QUIET && a->options.yes)
+	if (progress == PROGRESS_QUIET && a->options.yes)
 		return;
-	show_plan(&b, &a->prepared.plan, out_color(STDERR_FILENO, a->options.config.color));
-	out_words(&b);
+	if (progress == PROGRESS_JSON)
+		add_plan_event(&b, &a->prepared.plan);
+	else
+		show_plan(&b, &a->prepared.plan, out_color(STDERR_FILENO, a->options.config.color));
+	out_lines(&b);
 	buf_free(&b);
 }
 
@@ -100,9 +119,20 @@ confirm(const struct apply *a, struct error *err)
 	return 0;
 }
 
+/* {"ev":"summary","summary":{…}}: the last line for programs that watch. */
+static void
+add_summary_event(struct buf *b, const struct summary *summary)
+{
+	buf_add_cstr(b, "{\"ev\":\"summary\",\"summary\":");
+	summary_write_json(b, summary);
+	b->n--; /* its newline */
+	buf_add_cstr(b, "}\n");
+}
+
 static int
 report(struct apply *a)
 {
+	enum progress progress = a->options.config.progress;
 	struct prepared *p = &a->prepared;
 	const struct summary summary = {
 		.plan = &p->plan,
@@ -117,9 +147,11 @@ report(struct apply *a)
 	struct buf b = {0};
 	int status = 0;
 
-	if (a->options.config.progress != PROGRESS_QUIET)
+	if (progress == PROGRESS_JSON)
+		add_summary_event(&b, &summary);
+	else if (progress != PROGRESS_QUIET)
 		summary_write(&b, &summary);
-	out_words(&b);
+	out_lines(&b);
 	if (a->options.json) {
 		summary_write_json(&b, &summary);
 		status = out_data(&b);
@@ -132,9 +164,15 @@ static int
 dry_run(struct apply *a, struct error *err)
 {
 	struct buf b = {0};
-	int rc = run_dry(&a->prepared, &b, err);
-	int status = rc < 0 ? out_fail(err) : out_data(&b);
+	int rc = 0, status;
 
+	if (a->options.json) {
+		plan_write_json(&b, &a->prepared.plan);
+		buf_add_cstr(&b, b.p[b.n - 1] == '\n' ? "" : "\n");
+	} else if (a->prepared.plan.changes.n_todo) {
+		rc = run_dry(&a->prepared, &b, err);
+	}
+	status = rc < 0 ? out_fail(err) : out_data(&b);
 	buf_free(&b);
 	return status;
 }
@@ -172,6 +210,8 @@ apply(struct apply *a, struct error *err)
 
 	if (rc == 0)
 		rc = prepare_manifest(p, &a->options, a->saved.there ? NULL : manifest, err);
+	if (rc == 0 && !a->options.dry_run)
+		rc = collect_check(p->results_dir.p, err);
 	if (rc == 0)
 		rc = take_lock(a, err);
 	if (rc == 0)
@@ -186,10 +226,10 @@ apply(struct apply *a, struct error *err)
 		return out_fail(err);
 
 	show(a);
-	if (p->plan.changes.n_todo == 0)
-		return nothing_to_do(a);
 	if (a->options.dry_run)
 		return dry_run(a, err);
+	if (p->plan.changes.n_todo == 0)
+		return nothing_to_do(a);
 
 	rc = confirm(a, err);
 	if (rc == 0)
@@ -213,6 +253,7 @@ run(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	out_say_as_json(a.options.config.progress == PROGRESS_JSON);
 	prepare_ulid(a.id);
 	status = apply(&a, &err);
 	lock_release(a.lock);

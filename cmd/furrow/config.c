@@ -5,8 +5,11 @@
 #include "cmd/furrow/file.h"
 #include "planner/suggest.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
 static const char *const names[] = {"progress", "color", "jobs", NULL};
@@ -161,6 +164,15 @@ load_environment(struct config *c, struct error *err)
 	return 0;
 }
 
+/* With sudo and the like, HOME may still be somebody else's. Their settings are not missed. */
+static bool
+is_somebody_elses(const char *path, const struct error *err)
+{
+	struct stat st;
+
+	return err->os_errno == EACCES && (stat(path, &st) != 0 || st.st_uid != geteuid());
+}
+
 int
 config_load(struct config *c, struct error *err)
 {
@@ -182,6 +194,11 @@ config_load(struct config *c, struct error *err)
 		rc = config_parse(c, bytes, path.p, err);
 	else if (rc == ERR_MISSING)
 		rc = 0;
+	if (rc != 0 && is_somebody_elses(path.p, err)) {
+		out_say("furrow: warning: %s; it is not yours, so its settings are left out",
+			err->message);
+		rc = 0;
+	}
 	arena_free(&a);
 	return rc;
 }

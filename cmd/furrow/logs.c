@@ -427,6 +427,7 @@ print(struct logs *l, const struct run_task *task)
 {
 	int status = 0;
 
+	run_dir_say_begun(&l->run);
 	if (!task && l->tasks.n == 1)
 		task = l->tasks.v;
 	if (l->options.follow && !task)

@@ -1,6 +1,8 @@
 /* out: writing, and what goes wrong with it. */
 #include "cmd/furrow/out.h"
 
+#include "planner/base/json.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -75,9 +77,44 @@ out_data(struct buf *b)
 }
 
 void
-out_words(struct buf *b)
+out_lines(struct buf *b)
 {
 	write_all(STDERR_FILENO, b->p, b->n);
+	buf_clear(b);
+}
+
+/* A property of standard error, hence of the process. */
+static bool says_json;
+
+void
+out_say_as_json(bool on)
+{
+	says_json = on;
+}
+
+/* exit < 0: nothing ends by it. */
+static void
+write_event(const char *ev, struct str text, int exit)
+{
+	struct buf b = {0};
+
+	buf_add_char(&b, '{');
+	json_add_member_string(&b, "ev", str_from(ev));
+	json_add_member_string(&b, "text", text);
+	if (exit >= 0)
+		json_add_member_int(&b, "exit", exit);
+	buf_add_cstr(&b, "}\n");
+	out_lines(&b);
+	buf_free(&b);
+}
+
+void
+out_words(struct buf *b)
+{
+	if (says_json && b->n)
+		write_event("words", str_trim(buf_str(b)), -1);
+	else
+		out_lines(b);
 	buf_clear(b);
 }
 
@@ -98,8 +135,13 @@ out_say(const char *fmt, ...)
 int
 out_fail(const struct error *err)
 {
-	out_say("furrow: %s", err->message);
-	return error_exit_code(err->code);
+	int status = error_exit_code(err->code);
+
+	if (says_json)
+		write_event("error", str_from(err->message), status);
+	else
+		out_say("furrow: %s", err->message);
+	return status;
 }
 
 int

@@ -24,8 +24,14 @@ int out_data(struct buf *b);
 
 /* One line of words on standard error, in one write. */
 void out_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* The buffer on standard error as it is, and empties it. */
+/* The buffer on standard error, and empties it. */
 void out_words(struct buf *b);
+/* The same for lines that are in the form that was asked for already. */
+void out_lines(struct buf *b);
+
+/* For a program that reads standard error: from now on, words come as lines of
+ * {"ev":"words","text":…}, what failed as {"ev":"error","text":…,"exit":…}. */
+void out_say_as_json(bool on);
 
 /* "furrow: MESSAGE" on standard error; returns the exit status that the error stands for. */
 int out_fail(const struct error *err);

@@ -5,7 +5,7 @@
 #include "cmd/furrow/out.h"
 #include "planner/base/ulid.h"
 #include "planner/execute/pool.h"
-#include "providers/store/collect.h"
+#include "planner/path.h"
 
 #include <sys/random.h>
 
@@ -47,6 +47,16 @@ check_infra(const struct manifest *m, struct error *err)
 		STR_ARG(m->instances.infra.text));
 }
 
+static bool
+in_git_folder(struct str folder)
+{
+	while (folder.p) {
+		if (str_is(str_cut(&folder, '/'), ".git"))
+			return true;
+	}
+	return false;
+}
+
 /* A folder of the manifest as an absolute path; s3:// is for clouds. */
 static int
 resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char *key,
@@ -56,15 +66,29 @@ resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u:%u: %s: %.*s: infra local keeps its files in folders; name one",
 			STR_ARG(pos.file), pos.line, pos.col, key, STR_ARG(folder));
-	while (str_starts(folder, STR("./")))
-		folder = str_from_index(folder, 2);
-	if (folder.n && folder.p[0] == '/')
-		*out = arena_str(&p->arena, folder);
-	else if (folder.n == 0 || str_is(folder, "."))
-		*out = str_from(p->place.dir);
-	else
-		*out = arena_printf(&p->arena, "%s/%.*s", p->place.dir, STR_ARG(folder));
-	return 0;
+	*out = path_join(&p->arena, str_from(p->place.dir), folder);
+	if (!in_git_folder(folder))
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"%.*s:%u:%u: %s: %.*s: that is git's own folder; name another", STR_ARG(pos.file),
+		pos.line, pos.col, key, STR_ARG(folder));
+}
+
+/* Each keeps what it finds in its folder for its own. The store that nobody named lies in .furrow,
+ * where no results go. */
+static int
+check_apart(const struct prepared *p, struct error *err)
+{
+	const struct manifest *m = &p->manifest;
+	const struct pos *pos = &m->pos_store;
+
+	if (!m->store.p || (!path_within(p->results_dir, p->store_path) &&
+				   !path_within(p->store_path, p->results_dir)))
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"%.*s:%u:%u: store: %.*s: the store and `results` (%.*s) cannot lie within each "
+		"other; name another folder for one of them",
+		STR_ARG(pos->file), pos->line, pos->col, STR_ARG(m->store), STR_ARG(m->results));
 }
 
 static int
@@ -78,8 +102,9 @@ resolve_folders(struct prepared *p, struct error *err)
 	if (rc < 0)
 		return rc;
 	p->store_path = str_from(p->state.store);
-	return m->store.p ? resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err)
-			  : 0;
+	if (m->store.p)
+		rc = resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err);
+	return rc < 0 ? rc : check_apart(p, err);
 }
 
 /* What the manifest says of this job is stronger than what the config file says of all. */
@@ -185,8 +210,6 @@ prepare_observe(struct prepared *p, struct error *err)
 
 	if (rc == 0)
 		rc = check_machine(p, err);
-	if (rc == 0)
-		rc = collect_check(p->results_dir.p, err);
 	if (rc == 0)
 		rc = local_read_graph(p->local, &p->arena, &reads, err);
 	if (rc < 0)

@@ -60,9 +60,10 @@ run(int argc, char **argv)
 	run_tasks_read(&a, facts.run.path, &facts.tasks);
 	facts.color = out_color(STDOUT_FILENO, o.config.color);
 	facts.all = o.all;
+	run_dir_say_begun(&facts.run);
 	if (o.json)
 		report_write_json(&b, &facts);
-	else
+	else if (facts.run.begun)
 		report_write(&b, &facts);
 	status = out_data(&b);
 	buf_free(&b);

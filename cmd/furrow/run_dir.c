@@ -2,6 +2,7 @@
 #include "cmd/furrow/run_dir.h"
 
 #include "cmd/furrow/file.h"
+#include "cmd/furrow/out.h"
 #include "planner/base/ulid.h"
 #include "providers/store/lock.h"
 
@@ -11,25 +12,40 @@
 
 enum { ULID_CHARACTERS = ULID_BYTES - 1 };
 
+/* Without a whole line: the run was killed before it could write one, or is about to. */
+static bool
+has_line(struct str bytes)
+{
+	return bytes.n && memchr(bytes.p, '\n', bytes.n);
+}
+
 static void
 load(struct arena *a, const struct state_dir *state, const char *id, const char *running,
 	struct run_dir *out)
 {
+	bool runs = strcmp(id, running) == 0;
 	struct str bytes = {0};
 	struct error err;
 	const char *journal;
+	int rc;
 
 	*out = (struct run_dir){.id = id, .path = arena_printf(a, "%s/%s", state->runs, id).p};
 	journal = arena_printf(a, "%s/journal.jsonl", out->path).p;
-	if (file_map(journal, &bytes, &err) != 0 ||
-		timings_parse_head(a, &out->head, bytes, str_from(journal), &err) != 0) {
-		out->state = strcmp(id, running) == 0 ? RUN_RUNNING : RUN_UNREADABLE;
-		out->problem = arena_cstr(a, str_from(err.message));
+	rc = file_map(journal, &bytes, &err);
+	out->begun = rc == 0 && has_line(bytes);
+	if (out->begun)
+		rc = timings_parse_head(a, &out->head, bytes, str_from(journal), &err);
+	else if (rc == ERR_MISSING)
+		rc = 0;
+	if (!out->begun || rc != 0)
 		out->head = (struct timings){.run = str_from(id)};
+	if (rc != 0) {
+		out->state = runs ? RUN_RUNNING : RUN_UNREADABLE;
+		out->problem = arena_cstr(a, str_from(err.message));
 	} else if (out->head.done) {
 		out->state = RUN_ENDED;
 	} else {
-		out->state = strcmp(id, running) == 0 ? RUN_RUNNING : RUN_INTERRUPTED;
+		out->state = runs ? RUN_RUNNING : RUN_INTERRUPTED;
 	}
 	file_unmap(bytes);
 }
@@ -143,11 +159,25 @@ run_dir_timings(struct arena *a, const struct run_dir *run, struct timings *out,
 	struct str bytes;
 	int rc = file_map(journal, &bytes, err);
 
+	*out = (struct timings){.run = str_from(run->id)};
 	if (rc != 0)
-		return rc;
-	rc = timings_parse(a, out, bytes, str_from(journal), err);
+		return rc == ERR_MISSING ? 0 : rc;
+	if (has_line(bytes))
+		rc = timings_parse(a, out, bytes, str_from(journal), err);
 	file_unmap(bytes);
 	return rc;
+}
+
+void
+run_dir_say_begun(const struct run_dir *run)
+{
+	if (run->begun || run->state == RUN_UNREADABLE)
+		return;
+	if (run->state == RUN_RUNNING)
+		out_say("run %s has not begun anything yet", run->id);
+	else
+		out_say("run %s was ended from outside before it began: nothing of it was done",
+			run->id);
 }
 
 const char *

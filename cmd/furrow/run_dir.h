@@ -24,7 +24,8 @@ struct run_dir {
 	const char *id; /* ULID */
 	const char *path;
 	enum run_state state;
-	struct timings head; /* of timings_parse_head; zero when UNREADABLE */
+	struct timings head; /* of timings_parse_head; zero when UNREADABLE or not begun */
+	bool begun;	     /* its journal has a line; killed before that, it did nothing */
 	const char *problem;
 };
 
@@ -39,9 +40,12 @@ int run_dir_find(struct arena *a, const struct state_dir *state, const char *spe
 /* Whether a word can only mean a run. */
 bool run_dir_is_spec(const char *word);
 
-/* The whole journal. */
+/* The whole journal; of a run that is not begun: nothing but its id. */
 int run_dir_timings(
 	struct arena *a, const struct run_dir *run, struct timings *out, struct error *err);
+
+/* Says on standard error that a run is not begun, when it isn't. */
+void run_dir_say_begun(const struct run_dir *run);
 
 /* "done", "failed", "running", "interrupted", "unreadable". */
 const char *run_dir_result(const struct run_dir *run);

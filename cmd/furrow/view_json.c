@@ -6,6 +6,9 @@
  *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…} every
  * second
  *
+ * Before them stands {"ev":"plan",…}, behind them {"ev":"summary","summary":{…}} (apply.c); words come as
+ * {"ev":"words"|"error","text":…} (out.h).
+ *
  * t: seconds since the run began. label: of tasks. s: how long it ran. error, again, left_s: only
  * when there is one. */
 #include "cmd/furrow/view_model.h"

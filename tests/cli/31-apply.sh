@@ -52,8 +52,10 @@ run furrow apply -y; is_status 0; is 'results are collected again' "$(cat result
 fresh() { rm -rf .furrow results; }
 fresh; run furrow apply -y --progress quiet; is_status 0; [ ! -s "$ERR" ]; report $? '--progress quiet'
 fresh; run furrow apply -y --progress json --json; is_status 0
-grep '^{' "$ERR" >"$T/events"
-ok '--progress json: lines of JSON' jq -es 'length > 3' "$T/events"
+cp "$ERR" "$T/events"
+ok '--progress json: lines of JSON and nothing else' jq -es 'length > 3 and all(has("ev"))' "$T/events"
+ok '--progress json: the plan comes first' jq -es '.[0] | .ev == "plan" and .run == 3 and .in_place == 0' "$T/events"
+ok '--progress json: the summary last' jq -es '.[-1] | .ev == "summary" and .summary.tasks.done == 3' "$T/events"
 is '--progress json: tasks end' "$(jq -r 'select(.ev == "end" and .state == "ok") | .node' "$T/events" | grep -c task)" 3
 ok '--json: one document' jq -es 'length == 1 and .[0].furrow_run == 1 and .[0].exit == 0 and .[0].tasks.done == 3' "$OUT"
 ok '--json: critical phases sum to the wall' jq -e \
@@ -62,6 +64,15 @@ fresh; FURROW_PROGRESS=tty run furrow apply -y; is_status 0; err_like $'\033\\[\
 ok 'the cursor is shown at the end' sh -c "grep -o '\[?25[hl]' '$ERR' | tail -1 | grep -q h"
 fresh; run env TERM=xterm script -qec 'furrow apply -y' /dev/null; is_status 0; out_like $'\033\\[\\?2026h' 'a live view on a terminal'
 fresh; run env TERM=xterm CI=1 script -qec 'furrow apply -y' /dev/null; out_unlike $'\033\\[\\?2026h' 'none in CI'
+
+run furrow apply --progress json; is_status 0
+ok '--progress json: nothing to do' jq -es 'length == 1 and .[0].ev == "plan" and .[0].run == 0' "$ERR"
+run furrow apply -n --json; ok '-n --json with nothing to do: the plan' jq -es 'length == 1 and .[0].summary.tasks_in_place == 3' "$OUT"
+fresh; run furrow apply -n --json; is_status 0; ok '-n --json: the plan, one document' jq -es 'length == 1 and .[0].furrow_plan == 1 and .[0].summary.run == 3' "$OUT"
+run furrow apply --progress json; is_status 64
+ok '--progress json: what went wrong' jq -es '.[-1] | .ev == "error" and .exit == 64 and (.text | test("-y"))' "$ERR"
+echo 'nonsense: 1' >>furrow.yaml; run furrow apply -y --progress json; is_status 64; sed -i '$d' furrow.yaml
+ok '--progress json: what is wrong with the manifest' jq -es 'any(.ev == "words" and (.text | test("nonsense")))' "$ERR"
 
 # Asking.
 asked() { # ANSWER

@@ -96,6 +96,39 @@ fresh; manifest 'store: elsewhere'; mkdir elsewhere && echo x >elsewhere/thing
 refused 'a store that is no store' 'elsewhere'
 is 'the folder is as it was' "$(ls -A elsewhere)" thing
 
+fresh; manifest 'store: x' 'results: x/results'; refused 'results within the store' 'furrow.yaml:[0-9]+:[0-9]+: store: .*within each other'
+fresh; manifest 'store: out/st' 'results: ./out/../out'; refused 'the store within results' 'within each other'
+fresh; manifest 'store: same' 'results: same'; refused 'the store and results are one' 'within each other'
+fresh; manifest 'results: .git'; refused "results in git's folder" "furrow.yaml:[0-9]+:[0-9]+: results: .git: that is git's"
+fresh; manifest 'results: .git/x/${{ input }}' 'map: {inputs: [a]}'; refused "results below git's folder" "git's own"
+fresh; manifest 'store: sub/.git/store'; refused "the store in git's folder" "furrow.yaml:[0-9]+:[0-9]+: store: .*git's own"
+fresh; manifest 'store: stores' 'results: store'; run furrow plan; is_status 0 'names that only begin alike'
+
+# What only looks needs no leave to write; somebody else's settings are no reason to fail.
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	fresh; manifest; run furrow apply -y; is_status 0
+	for c in plan status 'apply -n' why; do
+		run unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" && furrow $1' sh "$c"
+		is_status 0 "$c in a folder that is read-only"
+	done
+	rm -rf results .furrow; run unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" && furrow plan && furrow status'
+	is_status 0 'before the first apply as well'
+	run unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" && furrow apply -y'
+	is_status 64 'apply in one'; err_like 'results.* not writable' 'apply in one: says why'
+	fresh; manifest; mkdir -p "$T/roots/.config/furrow"; echo 'jobs: 2' >"$T/roots/.config/furrow/config.yaml"; chmod 700 "$T/roots"
+	chmod 711 "$T"; chown -R nobody "$T/job"
+	run setpriv --reuid nobody --clear-groups env -u XDG_CONFIG_HOME HOME="$T/roots" furrow runs
+	is_status 0 'settings of somebody else'; err_like 'warning: .*config.yaml.*left out' 'settings of somebody else: a word'
+	chmod 755 "$T/roots"; chmod 600 "$T/roots/.config/furrow/config.yaml"
+	run setpriv --reuid nobody --clear-groups env -u XDG_CONFIG_HOME HOME="$T/roots" furrow runs
+	is_status 0 'settings that cannot be read'
+	chown nobody "$T/roots/.config/furrow/config.yaml"; chmod 0 "$T/roots/.config/furrow/config.yaml"
+	run setpriv --reuid nobody --clear-groups env -u XDG_CONFIG_HOME HOME="$T/roots" furrow runs
+	is_status 64 "one's own that cannot be read are an error"
+else
+	skip 'folders that are read-only, settings of others' 'needs root and mount namespaces'
+fi
+
 # A full disk.
 fresh
 if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
@@ -138,6 +171,15 @@ cp "$journal" "$T/journal"
 head -c -20 "$T/journal" >"$journal"; run furrow report latest; is_status 0 'a torn last line is cut'
 sed '3s/.*/{"ev":"nonsense/' "$T/journal" >"$journal"; run furrow report latest; is_status 64 'an edited journal'
 err_like 'journal.jsonl:3' 'an edited journal: says where'
-: >"$journal"; run furrow report latest; is_status 64 'an empty journal'
+: >"$journal"; run furrow report latest; is_status 0 'an empty journal: a run killed before it began'
+err_like 'before it began' 'an empty journal: says so'; [ ! -s "$OUT" ]; report $? 'an empty journal: there is no tree'
+run furrow report --json latest; ok 'an empty journal: as JSON' jq -e '.result == "interrupted" and .nodes == []' "$OUT"
+run furrow runs; out_like ' interrupted ' 'an empty journal: runs'; out_unlike 'unreadable' 'an empty journal: nothing is broken'
+run furrow logs; is_status 0; err_like 'before it began' 'an empty journal: logs'
+run furrow status; is_status 0; out_like 'latest run .* interrupted' 'an empty journal: status'
+head -c 30 "$T/journal" >"$journal"; run furrow report latest; is_status 0 'a journal that ends within its first line'
+rm "$journal"; run furrow runs; is_status 0; out_like ' interrupted ' 'no journal yet'
+echo nonsense >"$journal"; run furrow runs; out_like 'unreadable' 'a journal of something else'
+run furrow report latest; is_status 64 'a journal of something else: report'
 run furrow plan; is_status 0 'results do not depend on the journal'
 done_testing
