@@ -11,7 +11,9 @@ static const char help[] =
 	"\n"
 	"Checks a manifest (default: ./furrow.yaml) and shows everything that is wrong\n"
 	"with it at once: the line, the place, what was expected and what was probably\n"
-	"meant. For editors, hooks and CI.\n"
+	"meant. For editors, hooks and CI. Reads manifests only: whether the files, globs\n"
+	"and revisions that they name are there, and which folders tasks get, is seen by\n"
+	"`furrow plan`.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow validate                  ./furrow.yaml\n"
@@ -112,7 +114,7 @@ print_words(struct arena *a, const struct manifest_file *file, const struct mani
 	if (diags->n_warnings)
 		buf_addf(&b, "; %zu warning%s", diags->n_warnings,
 			diags->n_warnings == 1 ? "" : "s");
-	buf_add_cstr(&b, ")\n");
+	buf_add_cstr(&b, "); `furrow plan` looks at its files\n");
 	status = out_data(&b);
 	buf_free(&b);
 	return status;
