@@ -3,7 +3,8 @@
  *
  * From the end of an attempt the walk goes to where it held its slot or its worker from. Then, if
  * it had waited for a slot, to whatever freed that: the last process that ended at the same place,
- * or the environment that gave it. Else to the attempt before it, or, from the first, to the last
+ * or the environment that gave it; from an environment that was made again, to what its place was
+ * lost to. Else to the attempt before it, or, from the first, to the last
  * that ended of what the node comes after. What lies between the two is the later one's queue. No
  * attempt is visited twice, so the walk ends whatever a journal claims. */
 #include "planner/execute/critical.h"
@@ -233,17 +234,18 @@ step_back(struct walk *w)
 {
 	const struct timing_node *n = &w->t->nodes[w->node];
 	const struct timing_attempt *a = &n->attempts[w->attempt];
+	const struct release *r = NULL;
 	int64_t begun, ended;
 	uint32_t latest;
 
 	layout_process(a, end_of(w->t, a), &begun, &ended);
 	attribute(w, begun);
-	if (str_is(a->why, "slot")) {
-		const struct release *r = find_release(w, a->place, a->ready_ns);
-
-		if (r)
-			return go_to(w, r->node, r->attempt, r->t_ns);
-	}
+	if (str_is(a->why, "slot"))
+		r = find_release(w, a->place, a->ready_ns);
+	else if (w->attempt > 0 && n->attempts[w->attempt - 1].state == NODE_OK)
+		r = find_release(w, n->index, n->attempts[w->attempt - 1].end_ns);
+	if (r)
+		return go_to(w, r->node, r->attempt, r->t_ns);
 	if (w->attempt > 0)
 		return go_to(w, w->node, w->attempt - 1, n->attempts[w->attempt - 1].end_ns);
 	latest = latest_before(w, w->node);

@@ -1,6 +1,7 @@
 /* events: what the world tells the executor, and what follows. */
 #include "planner/execute/journal.h"
 #include "planner/execute/state.h"
+#include "planner/manifest.h"
 
 #include <stdio.h>
 
@@ -76,6 +77,31 @@ on_interrupt(struct run *r, const struct exec_event *ev)
 		"the run was interrupted");
 }
 
+/* Of the place's environment; n_nodes: none, in tests. */
+static uint32_t
+environment_of(const struct run *r, const struct place *p)
+{
+	const struct graph *g = r->graph;
+	uint32_t i = 0;
+
+	while (i < g->n_nodes && !(g->nodes[i].gives_slots && g->nodes[i].index == p->index))
+		i++;
+	return i;
+}
+
+/* Its tasks are told to wait for it, if it comes again. */
+static bool
+await_place(struct run *r, const struct place *p)
+{
+	const struct exec_options *o = r->options;
+	uint32_t environment = environment_of(r, p);
+
+	return o->remake_places && r->level == LEVEL_GO && environment < r->graph->n_nodes &&
+	       (o->retry.task_for_mask & RETRY_INTERRUPTION) &&
+	       r->nodes[environment].attempts < o->retry.task_attempts &&
+	       nodes_reopen(r, environment);
+}
+
 /* Whatever runs there besides the one that told is as good as gone; each still has to answer, and
  * that may need a push. */
 static void
@@ -87,6 +113,7 @@ lose_place(struct run *r, const struct flight *teller, const struct error *why)
 		error_set(&r->lost, ERR_HOST, "environment[%u] was lost: %s", teller->call.place,
 			why->message);
 	places_lose(&r->places, teller->place);
+	r->places.v[teller->place].awaited = await_place(r, &r->places.v[teller->place]);
 	for (struct flight *f = r->first; f; f = f->next) {
 		if (f != teller && f->place == teller->place && !f->stopped)
 			r->port->stop(r->port->ctx, &f->call, 0);
@@ -257,10 +284,23 @@ on_pending(struct run *r, struct flight *f, int64_t t_ns)
 		ready_push(&r->timers, -(until_ns > t_ns ? until_ns : t_ns), node);
 }
 
+/* A provider may forget the old place when nothing is in flight there, not before. */
+static void
+remake_place(struct run *r, uint32_t at)
+{
+	struct place *p = at == NO_PLACE ? NULL : &r->places.v[at];
+
+	if (!p || !p->awaited || p->in_flight > 0)
+		return;
+	p->awaited = false;
+	nodes_remake(r, environment_of(r, p));
+}
+
 static void
 on_answer(struct run *r, const struct exec_event *ev)
 {
 	struct flight *f = (struct flight *)ev->call;
+	uint32_t place = f->place;
 	int64_t t_ns = run_stamp(r, ev->t_ns);
 
 	if (f->place != NO_PLACE) {
@@ -274,6 +314,7 @@ on_answer(struct run *r, const struct exec_event *ev)
 		event_succeed(r, f, &ev->outcome, t_ns);
 	else
 		end_attempt_badly(r, f, ev, t_ns);
+	remake_place(r, place);
 	nodes_settle(r);
 }
 

@@ -96,6 +96,8 @@ struct exec_options {
 	 * have to queue there. Not while max_slots is what limits. */
 	uint32_t ahead;
 	struct retry_policy retry;
+	/* A place that is lost is made again: see executor_run. */
+	bool remake_places;
 	bool dry_run; /* -n: walks the same loop, starts nothing */
 };
 
@@ -119,6 +121,11 @@ struct exec_result {
  *
  * A task that a place took with it before its process was there did not run: that is no attempt in
  * the eyes of `retry`, it goes to another place, or is cancelled when there is none.
+ *
+ * With remake_places, an environment whose place was lost is begun again, its instance first when
+ * the graph has it, as long as retry names interruptions and the environment has attempts left.
+ * That comes when all tasks of the old place are answered, and nothing that comes after the two has
+ * begun.
  *
  * The first interrupt cancels all that has not begun, what waits for another attempt, what is
  * PENDING, and what queues at a place; what runs goes on to its end, unless it asks for an intent:

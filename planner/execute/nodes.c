@@ -2,6 +2,8 @@
 #include "planner/execute/journal.h"
 #include "planner/execute/state.h"
 
+#include <assert.h>
+
 bool
 node_has_ended(const struct run *r, uint32_t node)
 {
@@ -36,6 +38,11 @@ node_cancel(struct run *r, uint32_t node, const struct error *why)
 	struct progress *p = &r->nodes[node];
 
 	p->cause = node;
+	if (p->again) {
+		p->again = false;
+		node_end(r, node, NODE_OK);
+		return;
+	}
 	if (p->flight && r->journal)
 		run_wrote(r, journal_end(r->journal, &p->flight->call, "cancelled", NULL, why, -1,
 				     r->last_ns, &r->journal_error));
@@ -97,6 +104,79 @@ nodes_settle(struct run *r)
 				node_make_ready(r, next, r->last_ns);
 		}
 	}
+}
+
+static uint32_t
+instance_under(const struct run *r, uint32_t environment)
+{
+	const struct graph *g = r->graph;
+	const struct node *n = &g->nodes[environment];
+
+	for (uint32_t e = 0; e < n->n_after; e++) {
+		const struct node *before = &g->nodes[g->edges[n->after + e]];
+
+		if (before->kind == KIND_INSTANCE && before->index == n->index)
+			return g->edges[n->after + e];
+	}
+	return environment;
+}
+
+static bool
+may_reopen(const struct run *r, uint32_t node, uint32_t besides)
+{
+	const struct node *n = &r->graph->nodes[node];
+
+	for (uint32_t e = 0; e < n->n_before; e++) {
+		uint32_t next = r->graph->back_edges[n->before + e];
+
+		if (next != besides && r->states[next] != NODE_WAITING)
+			return false;
+	}
+	return r->states[node] == NODE_OK;
+}
+
+/* What node_end did, and telling those after it, the other way round. */
+static void
+reopen(struct run *r, uint32_t node)
+{
+	const struct node *n = &r->graph->nodes[node];
+	uint32_t at = r->n_ended;
+
+	while (r->ended[--at] != node)
+		;
+	assert(at < r->n_told);
+	r->n_ended--;
+	r->n_told--;
+	memmove(&r->ended[at], &r->ended[at + 1], (r->n_ended - at) * sizeof(*r->ended));
+	r->n_givers += n->gives_slots;
+	r->n_plain += !n->always;
+	r->result->n_ok--;
+	r->states[node] = NODE_WAITING;
+	r->nodes[node].again = true;
+	for (uint32_t e = 0; e < n->n_before; e++)
+		r->nodes[r->graph->back_edges[n->before + e]].waits++;
+}
+
+bool
+nodes_reopen(struct run *r, uint32_t environment)
+{
+	uint32_t instance = instance_under(r, environment);
+
+	if (!may_reopen(r, environment, environment) || !may_reopen(r, instance, environment))
+		return false;
+	reopen(r, environment);
+	if (instance != environment)
+		reopen(r, instance);
+	return true;
+}
+
+void
+nodes_remake(struct run *r, uint32_t environment)
+{
+	uint32_t first = instance_under(r, environment);
+
+	if (r->states[first] == NODE_WAITING && r->nodes[first].again)
+		node_make_ready(r, first, r->last_ns);
 }
 
 void

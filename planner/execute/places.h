@@ -13,6 +13,7 @@ struct place {
 	uint32_t in_flight;
 	uint32_t stopping; /* of these, how many were asked to end */
 	bool lost;
+	bool awaited; /* lost, and made again once nothing is in flight there */
 };
 
 struct places {

@@ -53,6 +53,7 @@ run_new_flight(struct run *r, uint32_t node, uint32_t place)
 	r->last = f;
 	r->n_flights++;
 	r->nodes[node].flight = f;
+	r->nodes[node].again = false;
 	return f;
 }
 

@@ -42,6 +42,7 @@ struct progress {
 	uint32_t attempts;
 	/* Of these, how many a place took with it before they had begun. */
 	uint32_t unbegun;
+	bool again; /* it was ok, and is to be made once more */
 	/* Of hand_out when it became ready: a later one began it, then it had to wait. */
 	uint32_t pass;
 	/* Of one that was cancelled: the node that it came from, maybe over others. */
@@ -117,10 +118,15 @@ bool node_has_ended(const struct run *r, uint32_t node);
 void node_make_ready(struct run *r, uint32_t node, int64_t t_ns);
 /* Counts it and has nodes_settle tell those after it. */
 void node_end(struct run *r, uint32_t node, enum node_state state);
-/* Of one that does not run at this moment. */
+/* Of one that does not run at this moment. One that was ok before stays that. */
 void node_cancel(struct run *r, uint32_t node, const struct error *why);
 /* Tells those that come after what has ended. */
 void nodes_settle(struct run *r);
+/* Of the environment of a place that was lost, and the instance under it: takes back that they
+ * ended, so that what needs a slot waits for it; false: something stands on them already. */
+bool nodes_reopen(struct run *r, uint32_t environment);
+/* Begins with what nodes_reopen took back, unless it was cancelled meanwhile. */
+void nodes_remake(struct run *r, uint32_t environment);
 /* Cancels all that has not begun and may be: only those that need a slot, or all but `always`
  * ones. */
 void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *why);

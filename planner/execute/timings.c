@@ -106,6 +106,11 @@ sum_node(const struct timings *t, struct timing_node *n)
 		const struct timing_attempt *a = &n->attempts[i];
 		int64_t end = a->end_ns < 0 ? t->wall_ns : a->end_ns;
 
+		/* A place that was made again was in use since the attempt before. */
+		if (i > 0 && a[-1].state == NODE_OK) {
+			n->phase_ns[PHASE_OTHER] += a->ready_ns - at;
+			at = a->ready_ns;
+		}
 		n->phase_ns[PHASE_QUEUE] += a->begin_ns - at;
 		layout_add(n->phase_ns, a, end, a->begin_ns, end);
 		at = end;

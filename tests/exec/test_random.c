@@ -175,6 +175,7 @@ make_options(struct round *r)
 		.max_slots = one_in(&r->dice, 3) ? 1 + roll(&r->dice, 6) : 0,
 		.ahead = roll(&r->dice, 3),
 		.fail_fast = one_in(&r->dice, 6),
+		.remake_places = one_in(&r->dice, 2),
 		.deadline_ns = one_in(&r->dice, 8) ? some_time(r) * 3 : -1,
 		.grace_ns = some_time(r),
 		.retry = {.task_attempts = 1 + roll(&r->dice, 4),

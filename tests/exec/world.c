@@ -321,7 +321,7 @@ answer(struct world *w, struct visit *v, struct exec_event *out)
 	if (s->fail || v->stopped || v->lost)
 		answer_badly(v, out);
 	else if (v->call->node->gives_slots)
-		w->places[v->call->node->index].slots = s->slots;
+		w->places[v->call->node->index] = (struct place){.slots = s->slots};
 	v->call->provider_data = NULL;
 	v->turn++; /* what was still to happen to it doesn't */
 	v->next = w->spare;

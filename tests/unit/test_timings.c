@@ -1,8 +1,6 @@
 /* timings: journals read back: what they say, and the critical path. */
 #include "tests/unit/journal_fixture.h"
 
-#include <stdio.h>
-
 static const struct timing_node *
 get(struct fixture *f, enum kind kind, uint32_t index)
 {
@@ -243,9 +241,9 @@ set_up_queue(struct fixture *f)
 	begin(f, 0, 1, "environment[3]", ",\"phase\":\"env\",\"ready\":0,\"why\":\"start\"");
 	end(f, 10, 1, ",\"st\":\"ok\",\"a\":{\"slots\":2}");
 	for (int i = 0; i < 5; i++) {
-		char id[16];
+		char id[KIND_ID_BYTES];
 
-		snprintf(id, sizeof(id), "task[%d]", i);
+		kind_id(id, KIND_TASK, (uint32_t)i);
 		begin(f, 10 + i, 2 + i, id,
 			",\"phase\":\"run\",\"ready\":0,\"why\":\"slot\",\"place\":3");
 	}
@@ -301,7 +299,9 @@ a_place_made_anew_has_its_slots(void **state)
 
 	set_up_queue(f);
 	for (int i = 0; i < 5; i++)
-		end(f, 20 + i, 2 + i, ",\"st\":\"abandoned\",\"retry\":30");
+		end(f, 20 + i, 2 + i,
+			i == 1 ? ",\"st\":\"abandoned\",\"retry\":30,\"a\":{\"ran\":[11,21]}"
+			       : ",\"st\":\"abandoned\",\"retry\":30");
 	begin(f, 25, 7, "environment[3]", ",\"phase\":\"env\",\"ready\":20,\"try\":2");
 	end(f, 30, 7, ",\"st\":\"ok\",\"a\":{\"slots\":1}");
 	begin(f, 30, 8, "task[4]", ",\"phase\":\"run\",\"ready\":30,\"place\":3,\"try\":2");
@@ -312,6 +312,11 @@ a_place_made_anew_has_its_slots(void **state)
 	assert_int_equal(get(f, KIND_TASK, 0)->attempts[0].state, NODE_CANCELLED);
 	assert_true(get(f, KIND_TASK, 0)->attempts[0].abandoned);
 	assert_int_equal(get(f, KIND_TASK, 1)->state, NODE_PENDING);
+	/* Until it was lost the place was in use. */
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 3)->phase_ns[PHASE_OTHER], 10);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 3)->phase_ns[PHASE_QUEUE], 5);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 3)->phase_ns[PHASE_ENV], 15);
+	assert_int_equal(get(f, KIND_TASK, 1)->critical_ns, 11);
 }
 
 /* What it left has its grace as well: that is no collecting, and the slot is not free before. */
