@@ -68,7 +68,8 @@ static const char body[] =
 	"#   env: {LANG: C.UTF-8}\n"
 	"#   secrets: [HF_TOKEN]          # from your environment, never stored or shown\n"
 	"\n"
-	"# Where it runs: local is this machine; most other keys here are for a cloud.\n"
+	"# Where it runs: local is this machine, and all that this version knows to use;\n"
+	"# most other keys here are for a cloud.\n"
 	"# instances:\n"
 	"#   infra: local                 # or aws/us-east-2\n"
 	"#   cpus: 4+                     # 4, 4+ or 4..8\n"
@@ -175,7 +176,7 @@ init(struct arena *a, const char *file, bool force)
 	if (write_manifest(&place, make_text(a, place.dir, git), force, &err))
 		return out_fail(&err);
 	out_say("wrote %s; %s`furrow plan` shows what it would do, `furrow apply` does it",
-		place.shown, git ? "commit it, then " : "");
+		place.shown, git ? "commit it (and add results/ to .gitignore), then " : "");
 	return 0;
 }
 

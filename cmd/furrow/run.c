@@ -75,6 +75,16 @@ make_trace(char trace[33])
 	trace[32] = '\0';
 }
 
+/* Short tasks come faster when the runner has more of them at hand; those cannot be taken back as quickly as
+ * fail_fast promises. */
+static uint32_t
+ahead_of(const struct prepared *p, const struct options *o)
+{
+	if (p->manifest.map.fail_fast && !o->keep_going)
+		return 0;
+	return p->plan.slots > AHEAD_LEAST ? p->plan.slots : AHEAD_LEAST;
+}
+
 static struct exec_options
 options_of(const struct prepared *p, const struct options *o)
 {
@@ -85,7 +95,7 @@ options_of(const struct prepared *p, const struct options *o)
 		.deadline_ns = m->max_duration_ns,
 		.task_timeout_ns = m->timeout_ns,
 		.grace_ns = grace_ns,
-		.ahead = p->plan.slots > AHEAD_LEAST ? p->plan.slots : AHEAD_LEAST,
+		.ahead = ahead_of(p, o),
 		.retry =
 			{
 				.task_attempts =
