@@ -103,7 +103,7 @@ run furrow validate
 is_status 0 "with something valid"
 git init -q . && run furrow init other.yaml
 is_status 0 "init takes a name"
-err_like 'commit it, then' "in git it says to commit"
+err_like 'commit it' "in git it says to commit"
 # Every commented key is right as well.
 sed -E '/^  # inputs:/d; /^#   # /d; s/^(#  |  #) ([a-z_]+:)/  \2/; s/^# ([a-z_]+:)/\1/; /^extends:/d' other.yaml >all.yaml
 run furrow validate --infra aws/us-east-2 all.yaml
