@@ -128,6 +128,31 @@ is 'its words are lines of their own, live and in the summary' "$(grep -c '^    
 err_unlike '\?' 'without question marks'
 run furrow report; out_unlike '\?' 'nor in the report'
 
+# What furrow.yaml(5) says of setup, folders and environment.
+job kept <<'E'
+furrow: 1
+name: kept
+workdir: {path: .}
+environment:
+  setup: mkdir bin; ls >seen; pwd >where; printf '#!/bin/sh\necho from the tool\n' >bin/tool; chmod +x bin/tool
+  setup_files: [needed]
+entrypoint: |
+  tool; cat "$FURROW_ENV/seen"; [ "$FURROW_ENV" = "$(cat "$FURROW_ENV/where")" ] && echo same folder
+  echo "$PATH" | sed "s,$FURROW_ENV,ENV,"; echo "$LANG ${CALLERS-unset}"; [ "$HOME" = "$TMPDIR" ] && echo one home
+  cat; { echo x >>needed; } 2>/dev/null || echo read-only
+E
+echo 1 >needed; echo 2 >other
+CALLERS=1 run furrow apply -y; is_status 0
+is 'setup, folders and environment are as the man page says' "$(cat results/kept/stdout)" 'from the tool
+bin
+needed
+seen
+same folder
+ENV/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+C.UTF-8 unset
+one home
+read-only'
+
 job fast <<'E'
 furrow: 1
 name: fast
