@@ -200,7 +200,7 @@ read_process(const struct flight *f, struct outcome *outcome, int64_t t_ns)
 }
 
 /* What the answer of a failed attempt really says: a task that was stopped because its place was
- * lost was not cancelled. */
+ * lost was not cancelled, and one that was stopped in the queue did not begin. */
 static struct error
 read_failure(const struct run *r, const struct flight *f, const struct error *said,
 	struct outcome *outcome)
@@ -209,7 +209,11 @@ read_failure(const struct run *r, const struct flight *f, const struct error *sa
 
 	if (!e.code)
 		error_set(&e, ERR_INTERNAL, "it failed without a reason (this is a bug)");
-	if (f->place == NO_PLACE || f->stopped || !r->places.v[f->place].lost)
+	if (f->place == NO_PLACE)
+		return e;
+	if (e.code == ERR_CANCELLED && f->stopped && !outcome->ran)
+		return r->why;
+	if (f->stopped || !r->places.v[f->place].lost)
 		return e;
 	if (e.code == ERR_CANCELLED) {
 		error_set(&e, ERR_HOST, "environment[%u], where it %s, was lost", f->call.place,
