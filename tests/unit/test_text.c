@@ -228,6 +228,22 @@ bad_spans(void **state)
 	arena_free(&a);
 }
 
+static void
+messages(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	text_add_message(&b, STR("one\n two\033\nthree\n\n"), STR(" (2 attempts)"), "");
+	text_add_message(&b, STR("alone"), (struct str){0}, "!");
+	text_add_message(&b, STR(""), STR("."), "");
+	assert_string_equal(
+		buf_cstr(&b), "one (2 attempts)\n    |  two?\n    | three\nalone!\n.\n");
+	buf_free(&b);
+	assert_true(str_is(text_first_line(STR("a\nb")), "a"));
+	assert_null(text_first_line((struct str){0}).p);
+}
+
 int
 main(void)
 {
@@ -241,6 +257,7 @@ main(void)
 		cmocka_unit_test(every_command_helps),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(bad_spans),
+		cmocka_unit_test(messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
