@@ -50,9 +50,10 @@ struct local_run {
 	pid_t runner_pid;	 /* 0: none on this host */
 	char container[80];	 /* empty: none */
 	pthread_mutex_t lock;
-	struct task_run **tasks; /* [n_tasks] what is in flight; under lock */
-	bool lost;		 /* the runner went away; under lock */
-	atomic_bool stop_steps;	 /* what can be made later is not to be waited for */
+	struct task_run *
+		*tasks; /* [n_tasks] what the session's thread has, see tasks.c; under lock */
+	bool lost;	/* the runner went away; under lock */
+	atomic_bool stop_steps; /* what can be made later is not to be waited for */
 };
 
 /* run.c */

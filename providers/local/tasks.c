@@ -1,9 +1,9 @@
 /* tasks: tasks on their way: from the executor to the session, and from what the session tells to a
  * result in the store.
  *
- * A task_run belongs to the coordinator until it is handed to the session; then the session's
- * thread alone writes to it, until its end; then the store's thread, which frees it. `tasks` is
- * only the way to find one by its id. */
+ * A task_run belongs to the coordinator until it stands in `tasks`; then to the session's thread,
+ * until that takes it out again, as it ended or was lost; then, when there is a result, to the
+ * store's thread. Who has it may free it, so nobody else may look at it. */
 #include "providers/local/internal.h"
 
 #include "planner/base/protocol.h"
@@ -21,7 +21,6 @@ static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
 
 struct stream {
 	struct buf head; /* the first RESULT_INLINE_BYTES + 1: what may go into result.json */
-	int fd;		 /* the live log; -1 until something was written */
 	int64_t bytes;	 /* taken in so far */
 };
 
@@ -64,6 +63,20 @@ find(struct local_run *r, uint64_t id)
 	return t;
 }
 
+/* Takes a task that ended, out of what the session's thread has. */
+static struct task_run *
+take(struct local_run *r, uint64_t id)
+{
+	struct task_run *t;
+
+	pthread_mutex_lock(&r->lock);
+	t = find_locked(r, id);
+	if (t)
+		r->tasks[t->index] = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return t;
+}
+
 static void
 log_path(struct buf *out, const struct task_run *t, int stream)
 {
@@ -71,23 +84,15 @@ log_path(struct buf *out, const struct task_run *t, int stream)
 	buf_addf(out, "%s/%u.%u.%s", t->r->logs, t->index, t->attempt, stream_names[stream]);
 }
 
-/* Answers the executor and forgets the task. Any thread; t is gone afterwards. */
+/* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
 static void
 finish(struct task_run *t, enum step step, const struct error *err)
 {
-	struct local_run *r = t->r;
 	struct call *call = t->call;
 	struct outcome outcome = t->outcome;
 
-	pthread_mutex_lock(&r->lock);
-	if (r->tasks[t->index] == t)
-		r->tasks[t->index] = NULL;
-	pthread_mutex_unlock(&r->lock);
-	for (int i = 0; i < STREAMS; i++) {
+	for (int i = 0; i < STREAMS; i++)
 		buf_free(&t->streams[i].head);
-		if (t->streams[i].fd >= 0)
-			close(t->streams[i].fd);
-	}
 	if (t->result)
 		store_result_abort(t->result);
 	free(t);
@@ -110,20 +115,25 @@ fail_once(struct task_run *t, const struct error *err)
 		t->failure = *err;
 }
 
-/* All of it, or -1 and errno. */
+/* All of it, or -1 and errno. Opened each time: more tasks may run than there are descriptors. */
 static int
-write_all(int fd, struct str bytes)
+append_file(const char *path, struct str bytes)
 {
-	while (bytes.n) {
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	int failed = fd < 0 ? errno : 0;
+
+	while (!failed && bytes.n) {
 		ssize_t n = write(fd, bytes.p, bytes.n);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		bytes = str_from_index(bytes, (size_t)n);
+		if (n >= 0)
+			bytes = str_from_index(bytes, (size_t)n);
+		else if (errno != EINTR)
+			failed = errno;
 	}
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	errno = failed;
+	return failed ? -1 : 0;
 }
 
 static void
@@ -150,9 +160,7 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 		buf_add(&s->head, bytes.p, bytes.n < room ? bytes.n : room);
 	}
 	log_path(&path, t, stream - 1);
-	if (s->fd < 0)
-		s->fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (s->fd < 0 || write_all(s->fd, bytes) != 0) {
+	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
 		fail_once(t, &err);
@@ -167,19 +175,15 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 	struct task_run *t = find(ctx, id);
 	struct buf path = {0};
 	struct error err;
-	int fd;
 
 	if (!t)
 		return;
 	buf_addf(&path, "%s/%u.%u.trace", t->r->logs, t->index, t->attempt);
-	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (fd < 0 || write_all(fd, bytes) != 0) {
+	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
 		fail_once(t, &err);
 	}
-	if (fd >= 0)
-		close(fd);
 	buf_free(&path);
 }
 
@@ -317,7 +321,7 @@ static void
 on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
 {
 	struct local_run *r = ctx;
-	struct task_run *t = find(r, id);
+	struct task_run *t = take(r, id);
 	struct error err = {0};
 
 	if (!t)
@@ -326,7 +330,7 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 	t->outcome.begun_ns -= t->run_start_ns;
 	t->outcome.ended_ns -= t->run_start_ns;
 	t->outcome.phase_ns[PHASE_RUN] = t->outcome.ended_ns - t->outcome.begun_ns;
-	if (why == ENDED_NOT_STARTED)
+	if (!outcome->begun_ns)
 		t->outcome.begun_ns = t->outcome.ended_ns = t->outcome.phase_ns[PHASE_RUN] = 0;
 	if (t->failure.code == ERR_NONE && why == ENDED_SELF && outcome->exit_status == 0 &&
 		outcome->signal == 0) {
@@ -373,8 +377,8 @@ on_lost(void *ctx, const struct error *err)
 		t = r->tasks[i];
 		r->tasks[i] = NULL;
 		pthread_mutex_unlock(&r->lock);
-		if (!t || t->outcome.ran)
-			continue; /* ended before: the store's thread has it */
+		if (!t)
+			continue;
 		t->outcome.place_lost = true;
 		lost.code = ERR_HOST;
 		lost.class = CLASS_INTERRUPTED;
@@ -438,12 +442,18 @@ local_submit(struct local_run *r, struct call *call)
 		.index = call->node->index,
 		.attempt = call->attempt,
 		.id = make_id(call->node->index, call->attempt)};
-	t->streams[STDOUT].fd = t->streams[STDERR].fd = -1;
 	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
+	task = (struct session_task){.id = t->id,
+		.attempt = t->attempt,
+		.timeout_ns = call->timeout_ns,
+		.grace_ns = 5 * NS_PER_S};
+	make_command(t, &scratch, &task.command);
+	if (job->tasks[t->index].input_entry != UINT32_MAX)
+		task.input = job->tasks[t->index].input;
 	pthread_mutex_lock(&r->lock);
 	lost = r->lost;
 	if (!lost)
-		r->tasks[t->index] = t;
+		r->tasks[t->index] = t; /* t is the session's from here on, which may lose it */
 	pthread_mutex_unlock(&r->lock);
 	if (lost) {
 		struct error err;
@@ -452,16 +462,9 @@ local_submit(struct local_run *r, struct call *call)
 		err.class = CLASS_INTERRUPTED;
 		t->outcome.place_lost = true;
 		finish(t, STEP_FAILED, &err);
-		return;
+	} else {
+		session_submit(r->session, &task);
 	}
-	task = (struct session_task){.id = t->id,
-		.attempt = t->attempt,
-		.timeout_ns = call->timeout_ns,
-		.grace_ns = 5 * NS_PER_S};
-	make_command(t, &scratch, &task.command);
-	if (job->tasks[t->index].input_entry != UINT32_MAX)
-		task.input = job->tasks[t->index].input;
-	session_submit(r->session, &task);
 	arena_free(&scratch);
 }
 
