@@ -130,6 +130,18 @@ close_one_by_one_on_exec(void)
 		closedir(d);
 }
 
+/* Who is started without stdin, stdout or stderr gets none: else the next files that are opened, a
+ * journal or a lock, would be taken for them. Opened the wrong way round, so that to use one is
+ * an error. */
+static void
+hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 /* Whatever else our caller left open, its pipes and locked files, is not for tasks, which may
  * outlast it. */
 static void
@@ -145,6 +157,7 @@ close_inherited_on_exec(void)
 int
 main(int argc, char **argv)
 {
+	hold_standard_descriptors();
 	close_inherited_on_exec();
 	/* A reader that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
