@@ -303,6 +303,8 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 	struct arena a = {0};
 	struct words w = {.arena = &a};
 	struct buf errs = {0};
+	/* To remove a container is part of stopping. */
+	const atomic_bool *heeded = spawn_heed(NULL);
 	int rc;
 
 	WORDS_ADD(&w, "rm", "--force");
@@ -321,6 +323,7 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 		else
 			rc = engine_failed(e, err, rc, &errs, "remove container %s", name);
 	}
+	spawn_heed(heeded);
 	buf_free(&errs);
 	arena_free(&a);
 	return rc;

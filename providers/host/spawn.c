@@ -104,10 +104,13 @@ enum { WAIT_MS = 10, AFTERWARDS_MS = 200 };
 
 static _Thread_local const atomic_bool *heeded;
 
-void
+const atomic_bool *
 spawn_heed(const atomic_bool *stop)
 {
+	const atomic_bool *before = heeded;
+
 	heeded = stop;
+	return before;
 }
 
 static bool

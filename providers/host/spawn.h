@@ -16,8 +16,8 @@ int spawn_run(const char *const *argv, const char *const *env, const char *dir, 
 	struct buf *errs, int64_t timeout_ns, struct error *err);
 
 /* From now on a spawn_run of this thread ends early, with its process group killed and
- * ERR_CANCELLED, once *stop is true. NULL: no longer. */
-void spawn_heed(const atomic_bool *stop);
+ * ERR_CANCELLED, once *stop is true. NULL: no longer. Returns what it heeded before. */
+const atomic_bool *spawn_heed(const atomic_bool *stop);
 
 /* Where furrow-runner is: FURROW_RUNNER, beside the furrow binary, ../libexec/furrow/. ERR_HOST
  * when nowhere. */

@@ -1,5 +1,6 @@
 /* Containers against a scripted engine: how they are started, what is heard of one that dies, setup, removing, listing. */
 #include "engine_fixture.h"
+#include "providers/host/spawn.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -284,6 +285,20 @@ removing(void **state)
 	assert_int_equal(engine_remove(f->engine, "x", &f->err), 0);
 }
 
+/* Who is told to stop still removes what it made. */
+static void
+removing_when_stopped(void **state)
+{
+	struct fixture *f = *state;
+	atomic_bool stop = true;
+
+	open_engine(f, "podman", "rm*) sleep 0.1; echo gone >$D/removed ;;\n");
+	assert_null(spawn_heed(&stop));
+	assert_int_equal(engine_remove(f->engine, "there", &f->err), 0);
+	assert_ptr_equal(spawn_heed(NULL), &stop);
+	assert_int_equal(access(below(f, "removed"), F_OK), 0);
+}
+
 static void
 listing(void **state)
 {
@@ -320,6 +335,7 @@ main(int argc, char **argv)
 		TEST(setup_is_kept),
 		TEST(setup_fails),
 		TEST(removing),
+		TEST(removing_when_stopped),
 		TEST(listing),
 	};
 
