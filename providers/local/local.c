@@ -183,7 +183,8 @@ local_end_run(struct local *l)
 		engine_remove(l->engine, r->container, NULL);
 	spawn_kill_children();
 	state_remove_tree(r->work, NULL);
-	rmdir(r->logs); /* only when it is empty */
+	rmdir(r->logs); /* only when it is empty, */
+	rmdir(r->dir);	/* as this is when the run failed before it began */
 	pthread_mutex_destroy(&r->lock);
 	arena_free(&r->arena);
 	free(r);

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* How much of a task's stdout, and of its stderr, is kept. */
@@ -69,8 +71,7 @@ make_source(struct local_run *r, struct arena *a, struct error *err)
 		rc = sync_folder(partial, err);
 	if (rc == 0 && rename(partial, dir) != 0 && errno != EEXIST && errno != ENOTEMPTY)
 		rc = error_set_errno(err, ERR_HOST, errno, "cannot rename %s", partial);
-	if (rc < 0)
-		state_remove_tree(partial, NULL);
+	state_remove_tree(partial, NULL); /* unless it is in place */
 	return rc;
 }
 
@@ -170,13 +171,16 @@ copy_file(const char *from, const char *to, struct error *err)
 	}
 	bytes = mem_alloc(1 << 16);
 	while (rc == 0 && (n = read(in, bytes, 1 << 16)) != 0) {
-		if (n < 0 || write(out, bytes, (size_t)n) != n)
-			rc = error_set_errno(
-				err, ERR_HOST, errno, "cannot copy %s to %s", from, to);
+		ssize_t wrote = n < 0 ? -1 : write(out, bytes, (size_t)n);
+
+		if (wrote != n || n < 0)
+			rc = error_set_errno(err, ERR_HOST, wrote < 0 ? errno : ENOSPC,
+				"cannot copy %s to %s", from, to);
 	}
 	free(bytes);
 	close(in);
-	close(out);
+	if (close(out) != 0 && rc == 0)
+		rc = error_set_errno(err, ERR_HOST, errno, "cannot write %s", to);
 	return rc;
 }
 
@@ -280,17 +284,34 @@ make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct er
 }
 
 static int
-open_session(struct local_run *r, struct arena *a, int fd, const struct session_base *base,
-	struct error *err)
+open_session(struct local_run *r, int fd, const struct session_base *base, struct error *err)
 {
 	const struct transport transport = {.read_fd = fd, .write_fd = fd};
 	struct session_events events;
 	struct session_host host;
 
-	(void)a;
 	local_session_events(r, &events);
 	return session_open(
 		&r->session, &transport, r->run, 0, base, &events, 20 * NS_PER_S, &host, err);
+}
+
+/* One that did not answer. It must not come to itself later, beside the runner of another attempt:
+ * on its way out it would end the tasks of that one. */
+static void
+end_runner(struct local_run *r)
+{
+	kill(r->runner_pid, SIGKILL);
+	while (waitpid(r->runner_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	r->runner_pid = 0;
+}
+
+/* Only one container of a run is known by name, so one that is of no use does not stay. */
+static void
+end_container(struct local_run *r)
+{
+	if (engine_remove(r->l->engine, r->container, NULL) == 0)
+		r->container[0] = '\0';
 }
 
 static int
@@ -321,7 +342,10 @@ start_on_host(struct local_run *r, struct arena *a, struct error *err)
 	close(log_fd);
 	if (rc < 0)
 		return rc;
-	return open_session(r, a, fd, &base, err);
+	rc = open_session(r, fd, &base, err);
+	if (rc < 0)
+		end_runner(r);
+	return rc;
 }
 
 static int
@@ -368,7 +392,10 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 	rc = engine_start(l->engine, &wish, r->container, &fd, err);
 	if (rc < 0)
 		return rc;
-	return open_session(r, a, fd, &base, err);
+	rc = open_session(r, fd, &base, err);
+	if (rc < 0)
+		end_container(r);
+	return rc;
 }
 
 static int
