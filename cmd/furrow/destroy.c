@@ -9,6 +9,7 @@
 #include "planner/base/ulid.h"
 #include "providers/store/lock.h"
 
+#include <ctype.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -51,6 +52,30 @@ struct destroy {
 	struct lock *lock;
 };
 
+/* The run that a container's name tells of is one of this folder's. The job's name alone doesn't
+ * say that: another clone of the repository has the same, and may be at work. */
+static bool
+is_ours(const struct destroy *d, struct arena *a, struct str container)
+{
+	static const char start[] = "furrow-";
+	const char *const roots[] = {d->state.runs, d->state.work};
+	char run[ULID_BYTES];
+
+	if (!str_starts(container, str_from(start)) ||
+		container.n < sizeof(start) - 1 + ULID_BYTES - 1)
+		return false;
+	for (size_t i = 0; i < ULID_BYTES - 1; i++)
+		run[i] = (char)toupper((unsigned char)container.p[sizeof(start) - 1 + i]);
+	run[ULID_BYTES - 1] = '\0';
+	if (!ulid_is(str_from(run)))
+		return false;
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		if (access(arena_printf(a, "%s/%s", roots[i], run).p, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 add_containers(struct destroy *d)
 {
@@ -74,9 +99,11 @@ add_containers(struct destroy *d)
 	}
 	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, m.name), &names, NULL) != 0)
 		return;
-	for (size_t i = 0; i < names.n; i++)
-		leftovers_add(&d->arena, &d->left, LEFT_CONTAINER, "container",
-			arena_cstr(&d->arena, names.v[i]), NULL);
+	for (size_t i = 0; i < names.n; i++) {
+		if (is_ours(d, &d->arena, names.v[i]))
+			leftovers_add(&d->arena, &d->left, LEFT_CONTAINER, "container",
+				arena_cstr(&d->arena, names.v[i]), NULL);
+	}
 }
 
 static void

@@ -53,7 +53,7 @@ leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, con
 		if (is_in(names.v[i], except) || lstat(path, &st) != 0)
 			continue;
 		if ((int64_t)st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec <= before_ns)
-			leftovers_add(a, l, LEFT_FOLDER, what, names.v[i], path);
+			leftovers_add(a, l, LEFT_CACHED, what, names.v[i], path);
 	}
 }
 
@@ -109,6 +109,8 @@ remove_one(const struct leftover *l, struct engine_handle *engine, struct error 
 		return engine_remove(engine, l->name, err);
 	case LEFT_FOLDER:
 		return state_remove_tree(l->path, err);
+	case LEFT_CACHED:
+		return state_remove_whole(l->path, err);
 	}
 	return 0;
 }

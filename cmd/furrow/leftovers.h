@@ -11,14 +11,15 @@
 enum leftover_kind {
 	LEFT_RUN,	/* processes and the work folder of a run that died; name: the run */
 	LEFT_CONTAINER, /* name: of the container */
-	LEFT_FOLDER	/* or file */
+	LEFT_FOLDER,	/* or file */
+	LEFT_CACHED	/* a folder or file that is used as soon as it is there */
 };
 
 struct leftover {
 	enum leftover_kind kind;
 	const char *what; /* for people: "kept setup" */
 	const char *name;
-	const char *path; /* RUN, FOLDER */
+	const char *path; /* all but CONTAINER */
 	int64_t bytes;	  /* < 0: not known */
 };
 
@@ -31,7 +32,7 @@ struct leftovers {
 void leftovers_add(struct arena *a, struct leftovers *l, enum leftover_kind kind, const char *what,
 	const char *name, const char *path);
 
-/* Everything in a folder that was last changed before before_ns (since 1970; INT64_MAX:
+/* As cached: everything in a folder that was last changed before before_ns (since 1970; INT64_MAX:
  * everything). Names in `except` (NULL-terminated; may be NULL) are left out. */
 void leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, const char *dir,
 	const char *const *except, int64_t before_ns);

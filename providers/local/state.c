@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,4 +118,19 @@ int
 state_remove_tree(const char *path, struct error *err)
 {
 	return remove_entry(AT_FDCWD, path, path, err);
+}
+
+int
+state_remove_whole(const char *path, struct error *err)
+{
+	struct arena scratch = {0};
+	const char *partial = arena_printf(&scratch, "%s.partial", path).p;
+	int rc = state_remove_tree(partial, err);
+
+	if (rc == 0 && rename(path, partial) != 0 && errno != ENOENT)
+		rc = error_set_errno(err, ERR_HOST, errno, "cannot rename %s", path);
+	if (rc == 0)
+		rc = state_remove_tree(partial, err);
+	arena_free(&scratch);
+	return rc;
 }

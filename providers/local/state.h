@@ -11,4 +11,8 @@ int state_make_dir(const char *path, struct error *err);
  * Folders without write permission are given it. */
 int state_remove_tree(const char *path, struct error *err);
 
+/* The same for a folder that is taken for whole when it is there: it loses its name first, so half
+ * of it is never found under that. What is left when this is interrupted is NAME.partial. */
+int state_remove_whole(const char *path, struct error *err);
+
 #endif

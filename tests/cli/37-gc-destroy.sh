@@ -51,4 +51,21 @@ is 'what counts is kept' "$(results)" 2
 run furrow apply -y; is_status 0; err_like 'Nothing to do' 'there is nothing to do'
 run furrow gc --older-than 0 --json; ok 'a second time there is nothing' jq -e '.results == 0 and .removed == []' "$OUT"
 run furrow gc --older-than soon; is_status 64 'no age'
+
+# Containers are told apart by their run: another clone of the repository has a job of the same name.
+ours=01JD00000000000000000000AB theirs=01JD00000000000000000000CD
+mkdir -p ../clone/.furrow/runs/$ours && cd ../clone || exit 1
+printf 'furrow: 1\nname: left\nenvironment: {image: some/image}\nentrypoint: "true"\n' >furrow.yaml
+cat >"$T/engine" <<E
+#!/bin/sh
+echo "\$*" >>$T/engine.log
+case "\$*" in
+--version) echo podman version 4.3.1 ;;
+ps*) for run in $ours $theirs; do echo furrow-\$run-1-0; done | tr A-Z a-z ;;
+esac
+E
+chmod +x "$T/engine"
+run env FURROW_ENGINE="$T/engine" furrow destroy -y; is_status 0 'destroy with containers'
+ok 'ours is removed' grep -q "^rm .*01jd00000000000000000000ab" "$T/engine.log"
+ok 'that of the other clone is not' bash -c "! grep -q '^rm .*cd-' '$T/engine.log'"
 done_testing
