@@ -31,6 +31,7 @@ struct source {
 	struct str patch_sha256; /* DIRTY: 64 hex, over what differs from the commit */
 	size_t n_untracked;   /* COMMIT: files neither tracked nor ignored, hence not part of it */
 	struct str untracked; /* the first few of their names, comma-separated */
+	struct str changed;   /* "modified a, new b": what is taken uncommitted; absent: nothing */
 	struct str manifest_path; /* of the manifest within the workdir; absent when outside */
 };
 

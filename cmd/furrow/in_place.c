@@ -21,7 +21,7 @@ in_place_find(struct arena *a, const struct options *o, const char *word, struct
 {
 	const struct options wish = {.manifest = o->manifest, .allow_dirty = true};
 	const struct run_task *found = NULL;
-	struct prepared p = {0};
+	struct prepared p = {.prefer_commit = true};
 	struct run_tasks tasks;
 	struct error err;
 

@@ -176,6 +176,7 @@ open_local(struct prepared *p, struct error *err)
 				.workdir = p->manifest.workdir,
 				.rev = p->plan.rev,
 				.allow_dirty = p->plan.allow_dirty,
+				.prefer_commit = p->prefer_commit,
 				.results = within(p, p->results_dir),
 				.store = within(p, p->store_path),
 				.cache_dir = p->state.cache,

@@ -14,6 +14,7 @@ struct prepared {
 	struct state_dir state;
 	struct str store_path, results_dir; /* absolute */
 	uint32_t max_slots;		    /* -j; 0: as the manifest says */
+	bool prefer_commit; /* with allow_dirty: only when a plan needs it; set before */
 	struct manifest manifest;
 	struct local *local;
 	struct plan plan;

@@ -15,8 +15,9 @@ static const char help[] =
 	"usage: furrow status [MANIFEST] [options]\n"
 	"\n"
 	"Says what of a job is there now: whether it runs, how many of its tasks have a\n"
-	"result, what is kept for the next apply, and how much disk it takes. Working\n"
-	"files are taken as they are, so this works in the middle of changes.\n"
+	"result, what is kept for the next apply, and how much disk it takes. It looks at\n"
+	"what plan would; where plan refuses uncommitted changes, the working files are\n"
+	"taken as they are, so this works in the middle of changes.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow status                    of ./furrow.yaml\n"
@@ -133,6 +134,16 @@ add_kept(struct buf *b, const struct status *s, bool color)
 }
 
 static void
+add_changes(struct buf *b, const struct source *source, bool color)
+{
+	if (!source->changed.n)
+		return;
+	add_row(b, "uncommitted", color);
+	text_add_safe(b, source->changed, 0);
+	buf_add_cstr(b, "; plan and apply want a commit, or --allow-dirty\n");
+}
+
+static void
 write_text(struct buf *b, const struct status *s, bool color)
 {
 	const struct plan *plan = &s->p->plan;
@@ -145,6 +156,7 @@ write_text(struct buf *b, const struct status *s, bool color)
 		buf_addf(b, "  %.*s%s", STR_ARG(source->describe),
 			source->kind == SOURCE_DIRTY ? " with uncommitted changes" : "");
 	buf_add_char(b, '\n');
+	add_changes(b, source, color);
 	add_running(b, s, color);
 	add_row(b, "results", color);
 	buf_addf(b, "%u of %u tasks have one\n", plan->changes.n_tasks_in_place, plan->job.n_tasks);
@@ -180,6 +192,8 @@ write_json(struct buf *b, const struct status *s)
 	json_add_member_string(b, "job", m->name);
 	json_add_member_string(b, "commit", plan->job.source->commit);
 	json_add_member_bool(b, "dirty", plan->job.source->kind == SOURCE_DIRTY);
+	if (plan->job.source->changed.n)
+		json_add_member_string(b, "uncommitted", plan->job.source->changed);
 	json_add_member_string(b, "running", s->holder ? str_from(s->running) : (struct str){0});
 	if (s->holder)
 		json_add_member_int(b, "pid", s->holder);
@@ -209,7 +223,7 @@ write_json(struct buf *b, const struct status *s)
 static int
 run(int argc, char **argv)
 {
-	struct prepared p = {0};
+	struct prepared p = {.prefer_commit = true};
 	struct status s = {0};
 	struct options o;
 	struct buf b = {0};

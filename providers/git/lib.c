@@ -62,6 +62,8 @@ libgit2_fail(
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return error_set(err, code, "%s: %s", text,
-		last && last->message ? last->message : "libgit2 gives no reason");
+	/* It has no reason for what is simply not there. */
+	if (!last || !last->message)
+		return error_set(err, code, "%s", text);
+	return error_set(err, code, "%s: %s", text, last->message);
 }

@@ -44,6 +44,7 @@ struct source_reader {
 	size_t n_changes;
 	size_t n_untracked;
 	struct str untracked;
+	struct str changed;	/* allow_dirty: what would be refused without */
 	struct source *listing; /* source_read's own */
 	struct blob_hasher *hasher;
 };
@@ -97,7 +98,7 @@ int repository_resolve(const struct libgit2 *git, struct arena *a, git_repositor
 	struct str root, struct str rev, struct str *commit, struct str *describe, git_tree **tree,
 	struct error *err);
 /* status.c: refuses uncommitted changes, or keeps them in r->changes. */
-int status_check(struct source_reader *r, bool allow_dirty, struct error *err);
+int status_check(struct source_reader *r, const struct source_where *where, struct error *err);
 /* status.c: applies r->changes to the commit's entries; changed: whether anything differs, with its
  * digest. */
 int status_apply(struct source_reader *r, struct entries *e, bool *changed, struct digest *patch,

@@ -155,22 +155,30 @@ read_status(struct source_reader *r, git_status_list *list, bool keep, struct na
 }
 
 int
-status_check(struct source_reader *r, bool allow_dirty, struct error *err)
+status_check(struct source_reader *r, const struct source_where *where, struct error *err)
 {
 	struct name_list changed = {0};
 	git_status_list *list = NULL;
 	int rc = 0;
 
-	if (!allow_dirty)
+	if (!where->allow_dirty)
 		rc = check_manifest(r, err);
 	if (rc == 0)
 		rc = list_status(r, &list, err);
 	if (rc < 0)
 		return rc;
-	read_status(r, list, allow_dirty, &changed);
+	read_status(r, list, where->allow_dirty, &changed);
 	r->git->git_status_list_free(list);
-	if (changed.n && !allow_dirty)
+	if (changed.n && !where->allow_dirty)
 		return refuse_changes(r, &changed, err);
+	if (where->allow_dirty && !r->tree)
+		name_list_add(&changed, "new", r->prefix);
+	if (where->allow_dirty && check_manifest(r, NULL) < 0)
+		name_list_add(&changed, "new", r->manifest);
+	if (changed.n)
+		r->changed = arena_str(&r->arena, str_from(name_list_text(&changed)));
+	else if (where->prefer_commit)
+		r->n_changes = 0; /* untracked files are no part of a commit */
 	return 0;
 }
 

@@ -157,7 +157,7 @@ open_tree(struct source_reader *r, const struct source_where *where, struct erro
 	set_places(r, where, inside, r->prefix);
 	rc = find_tree(r, where->allow_dirty, err);
 	if (rc == 0 && working)
-		rc = status_check(r, where->allow_dirty, err);
+		rc = status_check(r, where, err);
 	return rc;
 }
 
@@ -247,6 +247,7 @@ source_list(struct source_reader *r, struct arena *a, struct source *out, struct
 		.commit = arena_str(a, r->commit),
 		.describe = arena_str(a, r->describe),
 		.manifest_path = arena_str(a, r->manifest_path),
+		.changed = arena_str(a, r->changed),
 	};
 	rc = list_entries(r, a, &e, out, err);
 	if (rc < 0) {

@@ -15,9 +15,12 @@ struct source_where {
 	struct workdir workdir;	   /* as in the manifest */
 	struct str rev;		   /* absent: HEAD */
 	bool allow_dirty;
+	/* With allow_dirty: the commit nevertheless when that could be had without: manifest
+	 * committed, no tracked file changed. */
+	bool prefer_commit;
 	struct str results;    /* a local results folder relative to manifest_dir (or absent): never
 				  part of the source */
-	struct str store; /* likewise a store in a folder */
+	struct str store;      /* likewise a store in a folder */
 	const char *cache_dir; /* for WORKDIR_URL: bare clones are kept here */
 };
 

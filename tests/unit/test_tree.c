@@ -216,6 +216,36 @@ untracked_are_counted(void **state)
 	assert_string_equal(paths(f), "a|furrow.yaml");
 	assert_int_equal(f->source.n_untracked, 8);
 	assert_true(str_is(f->source.untracked, "w/n/n, w/u1, w/u2, w/u3, w/u4 and 3 more"));
+	assert_null(f->source.changed.p);
+}
+
+static void
+the_commit_may_be_preferred(void **state)
+{
+	struct fixture *f = *state;
+
+	f->where.allow_dirty = f->where.prefer_commit = true;
+	sh(f, REPO "echo a > a;" COMMIT "echo > u");
+	open_and_list(f, "r");
+	assert_int_equal(f->source.kind, SOURCE_COMMIT);
+	assert_string_equal(paths(f), "a|furrow.yaml");
+	assert_int_equal(f->source.n_untracked, 1);
+	assert_null(f->source.changed.p);
+	sh(f, "cd r; echo b > a");
+	open_and_list(f, "r");
+	assert_int_equal(f->source.kind, SOURCE_DIRTY);
+	assert_string_equal(paths(f), "a|furrow.yaml|u");
+	assert_true(str_is(f->source.changed, "modified a"));
+	sh(f, "cd r; git checkout -q a; git rm -q --cached furrow.yaml; git commit -qm y");
+	open_and_list(f, "r");
+	assert_int_equal(f->source.kind, SOURCE_DIRTY);
+	assert_true(str_is(f->source.changed, "new furrow.yaml"));
+	f->where.workdir.path = STR("d");
+	sh(f, "cd r; git add furrow.yaml; git commit -qm z; mkdir d; echo > d/d");
+	open_and_list(f, "r");
+	assert_int_equal(f->source.kind, SOURCE_DIRTY);
+	assert_string_equal(paths(f), "d");
+	assert_true(str_is(f->source.changed, "new d"));
 }
 
 static void
@@ -432,6 +462,7 @@ main(int argc, char **argv)
 		TEST(changes_are_refused),
 		TEST(conflicts_are_refused),
 		TEST(untracked_are_counted),
+		TEST(the_commit_may_be_preferred),
 		TEST(results_and_state_never_part),
 		TEST(dirty_takes_working_files),
 		TEST(dirty_types_change),

@@ -34,6 +34,7 @@ bad_revisions(void **state)
 	sh(f, REPO COMMIT);
 	f->where.rev = STR("nope");
 	assert_refused(f, try_open(f, "r"), "revision 'nope' is not in");
+	assert_null(strstr(f->err.message, "libgit2"));
 	f->where.rev = STR("HEAD~7");
 	assert_refused(f, try_open(f, "r"), "revision 'HEAD~7'");
 	f->where.rev = STR("HEAD^{tree}");
