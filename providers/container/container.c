@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <time.h>
@@ -175,20 +176,20 @@ runner_words(struct words *w, struct engine_handle *e, const struct container_wi
 		rc = container_add_mount(w, wish->root, "/.furrow/root", true, err);
 	container_add_user(w, e, false);
 	WORDS_ADD(w, "--workdir", "/", "--entrypoint", "/.furrow/runner", wish->image_id, "serve",
-		"--listen", "/.furrow/root/sock");
+		"--listen", "/.furrow/root/door/sock");
 	return rc;
 }
 
-/* Connects to the socket in the folder root_fd; -1 and errno. Through /proc, as a socket's path may have 107 bytes only. */
+/* Connects to the socket in the folder door_fd; -1 and errno. Through /proc, as a socket's path may have 107 bytes only. */
 static int
-try_connect(int root_fd)
+try_connect(int door_fd)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
 	if (fd < 0)
 		return -1;
-	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/sock", root_fd);
+	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/sock", door_fd);
 	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
 		return fd;
 	saved = errno;
@@ -231,20 +232,20 @@ post_mortem(struct engine_handle *e, struct arena *a, const struct container_wis
 /* Waits for the runner to listen. */
 static int
 connect_runner(struct engine_handle *e, struct arena *a, const struct container_wish *wish,
-	const char *name, int root_fd, int *fd, struct error *err)
+	const char *name, int door_fd, int *fd, struct error *err)
 {
 	int64_t began = now_ns(), look = began + LOOK_AFTER_MS * NS_PER_MS;
 
-	while ((*fd = try_connect(root_fd)) < 0) {
+	while ((*fd = try_connect(door_fd)) < 0) {
 		int64_t now = now_ns();
 
 		if (errno != ENOENT && errno != ECONNREFUSED)
 			return error_set_errno(err, ERR_HOST, errno,
-				"connect to the runner in container %s through %s/sock", name,
+				"connect to the runner in container %s through %s/door/sock", name,
 				wish->root);
 		if (now - began > START_S * NS_PER_S)
 			return error_set(err, ERR_HOST,
-				"the runner in container %s does not listen on %s/sock after %d s; "
+				"the runner in container %s does not listen on %s/door/sock after %d s; "
 				"does "
 				"the engine run in a virtual machine or on another host?",
 				name, wish->root, START_S);
@@ -258,17 +259,32 @@ connect_runner(struct engine_handle *e, struct arena *a, const struct container_
 	return 0;
 }
 
+/* The folder of the socket, which only its owner may enter: who says the first word to a runner may
+ * have it run programs. -1 and errno. */
+static int
+open_door(const char *root)
+{
+	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), door_fd = -1;
+
+	if (root_fd < 0)
+		return -1;
+	if (mkdirat(root_fd, "door", 0700) == 0 || errno == EEXIST)
+		door_fd = openat(root_fd, "door", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	close(root_fd);
+	return door_fd;
+}
+
 static int
 start_and_connect(struct engine_handle *e, struct arena *a, const struct container_wish *wish,
 	const char *name, int *fd, struct error *err)
 {
 	struct words w = {.arena = a};
 	struct buf errs = {0};
-	int root_fd = open(wish->root, O_PATH | O_DIRECTORY | O_CLOEXEC), rc;
+	int door_fd = open_door(wish->root), rc;
 
-	if (root_fd < 0)
-		return error_set_errno(err, ERR_HOST, errno, "open %s", wish->root);
-	unlinkat(root_fd, "sock", 0); /* of a runner that is gone */
+	if (door_fd < 0)
+		return error_set_errno(err, ERR_HOST, errno, "make a folder in %s", wish->root);
+	unlinkat(door_fd, "sock", 0); /* of a runner that is gone */
 	rc = runner_words(&w, e, wish, name, true, err);
 	if (rc == 0)
 		rc = engine_call(e, &w, NULL, &errs, -1, err);
@@ -276,9 +292,9 @@ start_and_connect(struct engine_handle *e, struct arena *a, const struct contain
 		rc = engine_failed(
 			e, err, rc, &errs, "start a container of image %s", wish->image_id);
 	if (rc == 0)
-		rc = connect_runner(e, a, wish, name, root_fd, fd, err);
+		rc = connect_runner(e, a, wish, name, door_fd, fd, err);
 	buf_free(&errs);
-	close(root_fd);
+	close(door_fd);
 	return rc;
 }
 

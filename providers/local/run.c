@@ -123,9 +123,10 @@ add_pair(struct arena *a, struct pairs *pairs, const char *name, struct str valu
 }
 
 /* What every process of the job is given: a clean environment on this host, the image's own in a
- * container, and the secrets. The manifest's `env` comes with each task. */
+ * container, and, but for setup, whose result is kept, the secrets. The manifest's `env` comes with
+ * each task. */
 static struct pairs
-base_environment(struct local_run *r, struct arena *a, const char *setup_dir)
+base_environment(struct local_run *r, struct arena *a, const char *setup_dir, bool secrets)
 {
 	const struct environment *e = &r->l->config.manifest->environment;
 	struct pairs env = {0};
@@ -139,7 +140,7 @@ base_environment(struct local_run *r, struct arena *a, const char *setup_dir)
 			add_pair(a, &env, "FURROW_ENV", str_from(setup_dir));
 	}
 	add_pair(a, &env, "FURROW_RUN", str_from(r->run));
-	for (size_t i = 0; i < e->secrets.n; i++) {
+	for (size_t i = 0; secrets && i < e->secrets.n; i++) {
 		const char *name = arena_cstr(a, e->secrets.v[i]);
 		const char *value = getenv(name);
 
@@ -246,7 +247,7 @@ make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct er
 {
 	const struct environment *e = &r->l->config.manifest->environment;
 	const char *argv[] = {"/bin/sh", "-c", arena_cstr(a, e->setup), NULL};
-	struct pairs env = base_environment(r, a, dir);
+	struct pairs env = base_environment(r, a, dir, false);
 	struct pairs own;
 	struct buf log = {0};
 	int rc, fd;
@@ -334,7 +335,7 @@ start_on_host(struct local_run *r, struct arena *a, struct error *err)
 			(rc = make_host_setup(r, a, setup_dir, err)) < 0)
 			return rc;
 	}
-	base.env = base_environment(r, a, setup_dir);
+	base.env = base_environment(r, a, setup_dir, true);
 	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (log_fd < 0)
 		return error_set_errno(err, ERR_HOST, errno, "cannot write %s", log);
@@ -388,7 +389,7 @@ start_in_container(struct local_run *r, struct arena *a, struct error *err)
 			return rc;
 		wish.image_id = arena_cstr(a, image);
 	}
-	base.env = base_environment(r, a, NULL);
+	base.env = base_environment(r, a, NULL, true);
 	rc = engine_start(l->engine, &wish, r->container, &fd, err);
 	if (rc < 0)
 		return rc;

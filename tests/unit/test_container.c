@@ -7,11 +7,11 @@
 
 static char self[512];
 
-/* The runner of a scripted container: this program, listening on a socket in the current folder. */
+/* The runner of a scripted container: this program, listening on a socket in the folder `door` below the current one. */
 static int
 listen_here(void)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "sock"};
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "door/sock"};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
 
 	alarm(20);
@@ -67,7 +67,7 @@ starts_and_connects(void **state)
 	listen_after(f, "podman", "0.1");
 	wish = a_wish(f);
 	wish.memory_bytes = 1 << 30;
-	sh(f, "echo stale > root/sock");
+	sh(f, "mkdir -p root/door; echo stale > root/door/sock");
 	if (engine_start(f->engine, &wish, name, &fd, &f->err) < 0)
 		fail_msg("%s", f->err.message);
 	assert_hello(fd);
@@ -83,7 +83,7 @@ starts_and_connects(void **state)
 	assert_has(calls(f), "/root,target=/.furrow/root ");
 	assert_has(calls(f), " --user 0:0 ");
 	assert_has(calls(f), " --entrypoint /.furrow/runner sha256:" HEX_A
-			     " serve --listen /.furrow/root/sock \n");
+			     " serve --listen /.furrow/root/door/sock \n");
 	wish.source = NULL;
 	wish.memory_bytes = -1;
 	unlink(below(f, "log"));
