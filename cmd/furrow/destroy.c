@@ -1,6 +1,7 @@
 /* destroy: removes what is left of a job on this machine. Results stay: they are in the store and
  * in `results`. */
 #include "cmd/furrow/file.h"
+#include "cmd/furrow/images.h"
 #include "cmd/furrow/leftovers.h"
 #include "cmd/furrow/manifest_file.h"
 #include "cmd/furrow/out.h"
@@ -17,7 +18,8 @@ static const char help[] =
 	"\n"
 	"Removes what is left of a job on this machine: containers, processes and work\n"
 	"folders of runs that died, kept results of setup; with --all also exported\n"
-	"sources. Says what, and asks. Results and the list of runs stay: the next\n"
+	"sources, and images that were built or loaded. Says what, and asks. Results and the list "
+	"of runs stay: the next\n"
 	"apply makes again only what it needs.\n"
 	"\n"
 	"Examples:\n"
@@ -26,7 +28,7 @@ static const char help[] =
 	"  furrow destroy --all -y          everything but results, unasked\n"
 	"\n"
 	"Options:\n"
-	"  -a, --all                exported sources, too\n"
+	"  -a, --all                exported sources and images, too\n"
 	"  -n, --dry-run            only say what would be removed\n"
 	"  -y, --yes                don't ask\n"
 	"      --json               print what is removed as one JSON document\n"
@@ -77,7 +79,7 @@ is_ours(const struct destroy *d, struct arena *a, struct str container)
 }
 
 static void
-add_containers(struct destroy *d)
+add_of_engine(struct destroy *d)
 {
 	struct diagnostics diags = {.arena = &d->arena};
 	struct strings names = {0};
@@ -90,11 +92,11 @@ add_containers(struct destroy *d)
 	if (manifest_file_read(&file, &d->arena, &d->place, (struct str){0}, NULL) != 0 ||
 		manifest_file_parse(&file, &d->arena, &m, &diags, (struct str){0}, NULL) != 0)
 		return;
-	if (!m.environment.image.p && !m.environment.build.context.p)
+	if (!images_may_be(&m))
 		return;
 	if (engine_open(&d->engine, &d->arena, &info, &err) != 0) {
 		d->engine = NULL;
-		out_say("furrow: containers were not looked for: %s", err.message);
+		out_say("furrow: containers and images were not looked for: %s", err.message);
 		return;
 	}
 	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, m.name), &names, NULL) != 0)
@@ -104,6 +106,8 @@ add_containers(struct destroy *d)
 			leftovers_add(&d->arena, &d->left, LEFT_CONTAINER, "container",
 				arena_cstr(&d->arena, names.v[i]), NULL);
 	}
+	images_add(&d->arena, &d->left, d->engine, &m, d->place.dir,
+		d->options.all ? IMAGES_ALL : IMAGES_SETUPS, INT64_MAX);
 }
 
 static void
@@ -117,7 +121,7 @@ gather(struct destroy *d)
 			leftovers_add(&d->arena, &d->left, LEFT_RUN, "run that died", work.v[i],
 				arena_printf(&d->arena, "%s/%s", d->state.work, work.v[i]).p);
 	}
-	add_containers(d);
+	add_of_engine(d);
 	leftovers_add_folder(&d->arena, &d->left, "kept setup",
 		arena_printf(&d->arena, "%s/env", d->state.cache).p, NULL, INT64_MAX);
 	if (!d->options.all)
@@ -181,7 +185,8 @@ destroy(struct destroy *d, struct error *err)
 		return status;
 	if (confirm(d, err) < 0 || leftovers_remove(&d->left, d->engine, err) < 0)
 		return out_fail(err);
-	out_say("%zu removed, %s freed", d->left.n, text_bytes(size, leftovers_bytes(&d->left)));
+	out_say("%zu removed, %s freed", leftovers_count(&d->left),
+		text_bytes(size, leftovers_bytes(&d->left)));
 	return 0;
 }
 

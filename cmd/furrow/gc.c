@@ -1,7 +1,9 @@
 /* gc: removes what is old and can be made again, or that nobody will ask for. */
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/find_store.h"
+#include "cmd/furrow/images.h"
 #include "cmd/furrow/leftovers.h"
+#include "cmd/furrow/manifest_file.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
@@ -22,7 +24,9 @@ static const char help[] =
 	"Frees disk space: removes, when it is older than 30 days, the folders of runs\n"
 	"(but the latest), exported sources, kept results of setup, and results in the\n"
 	"store that are neither the newest of their task nor lie in the results folder.\n"
-	"What is removed is made again when it is needed.\n"
+	"What is removed is made again when it is needed. Of the images that furrow made\n"
+	"in the container engine, the newest setup and build of the job stay, and what\n"
+	"the manifest names.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow gc -n                     what would be removed\n"
@@ -37,7 +41,7 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  nothing of its own\n"
+	"  FURROW_ENGINE\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    done\n"
@@ -53,9 +57,30 @@ struct gc {
 	struct leftovers left;
 	struct store *store; /* NULL: none */
 	struct store_gc results;
-	int64_t before_ns; /* since 1970 */
+	struct engine_handle *engine; /* NULL: none there, or no need of one */
+	int64_t before_ns;	      /* since 1970 */
 	struct lock *lock;
 };
+
+/* The container engine's share, when the manifest has to do with one. No engine, no share. */
+static void
+add_images(struct gc *g)
+{
+	struct diagnostics diags = {.arena = &g->arena};
+	struct manifest_file file;
+	struct engine info;
+	struct manifest m;
+
+	if (manifest_file_read(&file, &g->arena, &g->place, (struct str){0}, NULL) != 0 ||
+		manifest_file_parse(&file, &g->arena, &m, &diags, (struct str){0}, NULL) != 0 ||
+		!images_may_be(&m))
+		return;
+	if (engine_open(&g->engine, &g->arena, &info, NULL) != 0) {
+		g->engine = NULL;
+		return;
+	}
+	images_add(&g->arena, &g->left, g->engine, &m, g->place.dir, IMAGES_OLD, g->before_ns);
+}
 
 static void
 add_runs(struct gc *g)
@@ -87,6 +112,7 @@ gather(struct gc *g)
 	leftovers_add_folder(a, &g->left, "cached repository", g->state.cache, apart, g->before_ns);
 	leftovers_add_folder(a, &g->left, "mark of an applied plan",
 		arena_printf(a, "%s/applied", g->state.root).p, NULL, g->before_ns);
+	add_images(g);
 }
 
 struct keys {
@@ -193,9 +219,9 @@ report(const struct gc *g)
 		status = out_data(&b);
 	}
 	buf_free(&b);
-	out_say("%zu thing%s and %llu result%s %s, %s %s", g->left.n, g->left.n == 1 ? "" : "s",
-		(unsigned long long)g->results.n_results, g->results.n_results == 1 ? "" : "s",
-		dry ? "would be removed" : "removed",
+	out_say("%zu thing%s and %llu result%s %s, %s %s", leftovers_count(&g->left),
+		leftovers_count(&g->left) == 1 ? "" : "s", (unsigned long long)g->results.n_results,
+		g->results.n_results == 1 ? "" : "s", dry ? "would be removed" : "removed",
 		text_bytes(size, leftovers_bytes(&g->left) + g->results.bytes),
 		dry ? "in all" : "freed");
 	return status;
@@ -215,7 +241,7 @@ collect_garbage(struct gc *g, struct error *err)
 	g->store = find_store(&g->arena, &g->place, &g->state);
 	gather(g);
 	if (clean_store(g, err) < 0 ||
-		(!g->options.dry_run && leftovers_remove(&g->left, NULL, err) < 0))
+		(!g->options.dry_run && leftovers_remove(&g->left, g->engine, err) < 0))
 		return out_fail(err);
 	return report(g);
 }
@@ -233,6 +259,8 @@ run(int argc, char **argv)
 	status = collect_garbage(&g, &err);
 	if (g.store)
 		store_close(g.store);
+	if (g.engine)
+		engine_close(g.engine);
 	lock_release(g.lock);
 	arena_free(&g.arena);
 	return status;

@@ -2,6 +2,7 @@
 #include "cmd/furrow/leftovers.h"
 
 #include "cmd/furrow/file.h"
+#include "cmd/furrow/out.h"
 #include "cmd/furrow/text.h"
 #include "planner/base/clock.h"
 #include "planner/base/json.h"
@@ -58,11 +59,27 @@ leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, con
 }
 
 void
+leftovers_add_image(struct arena *a, struct leftovers *l, const struct kept_image *image)
+{
+	static const char *const what[] = {[KEPT_SETUP] = "kept setup",
+		[KEPT_BUILD] = "built image",
+		[KEPT_IMAGE] = "loaded image"};
+	struct leftover *added;
+
+	leftovers_add(a, l, LEFT_IMAGE, what[image->kind], arena_cstr(a, image->names.v[0]), NULL);
+	added = &l->v[l->n - 1];
+	added->image = image;
+	added->bytes = image->bytes;
+}
+
+void
 leftovers_write(struct buf *b, const struct leftovers *l)
 {
 	char size[TEXT_BYTES];
 
 	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].stays)
+			continue;
 		buf_addf(b, "- %-22s ", l->v[i].what);
 		text_add_safe(b, str_from(l->v[i].name), 48);
 		if (l->v[i].bytes >= 0)
@@ -74,9 +91,13 @@ leftovers_write(struct buf *b, const struct leftovers *l)
 void
 leftovers_write_json(struct buf *b, const struct leftovers *l)
 {
+	size_t n = 0;
+
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < l->n; i++) {
-		buf_add_cstr(b, i ? ",{" : "{");
+		if (l->v[i].stays)
+			continue;
+		buf_add_cstr(b, n++ ? ",{" : "{");
 		json_add_member_string(b, "what", str_from(l->v[i].what));
 		json_add_member_string(b, "name", str_from(l->v[i].name));
 		if (l->v[i].path)
@@ -88,19 +109,31 @@ leftovers_write_json(struct buf *b, const struct leftovers *l)
 	buf_add_char(b, ']');
 }
 
+size_t
+leftovers_count(const struct leftovers *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += !l->v[i].stays;
+	return n;
+}
+
 int64_t
 leftovers_bytes(const struct leftovers *l)
 {
 	int64_t bytes = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		bytes += l->v[i].bytes > 0 ? l->v[i].bytes : 0;
+		bytes += l->v[i].kind != LEFT_IMAGE && l->v[i].bytes > 0 ? l->v[i].bytes : 0;
 	return bytes;
 }
 
 static int
-remove_one(const struct leftover *l, struct engine_handle *engine, struct error *err)
+remove_one(struct leftover *l, struct engine_handle *engine, struct error *err)
 {
+	int rc;
+
 	switch (l->kind) {
 	case LEFT_RUN:
 		spawn_sweep(l->name);
@@ -111,12 +144,17 @@ remove_one(const struct leftover *l, struct engine_handle *engine, struct error 
 		return state_remove_tree(l->path, err);
 	case LEFT_CACHED:
 		return state_remove_whole(l->path, err);
+	case LEFT_IMAGE:
+		rc = engine_remove_image(engine, l->image, &l->stays, err);
+		if (rc == 0 && l->stays)
+			out_say("furrow: image %s stays: a container uses it", l->name);
+		return rc;
 	}
 	return 0;
 }
 
 int
-leftovers_remove(const struct leftovers *l, struct engine_handle *engine, struct error *err)
+leftovers_remove(struct leftovers *l, struct engine_handle *engine, struct error *err)
 {
 	struct error later;
 	int rc = 0;

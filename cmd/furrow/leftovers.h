@@ -12,15 +12,18 @@ enum leftover_kind {
 	LEFT_RUN,	/* processes and the work folder of a run that died; name: the run */
 	LEFT_CONTAINER, /* name: of the container */
 	LEFT_FOLDER,	/* or file */
-	LEFT_CACHED	/* a folder or file that is used as soon as it is there */
+	LEFT_CACHED,	/* a folder or file that is used as soon as it is there */
+	LEFT_IMAGE	/* in the container engine */
 };
 
 struct leftover {
 	enum leftover_kind kind;
 	const char *what; /* for people: "kept setup" */
 	const char *name;
-	const char *path; /* all but CONTAINER */
-	int64_t bytes;	  /* < 0: not known */
+	const char *path;		/* all but CONTAINER, IMAGE */
+	const struct kept_image *image; /* IMAGE */
+	int64_t bytes;			/* < 0: not known */
+	bool stays;			/* IMAGE: a container was found to use it */
 };
 
 /* Zero-initialised is empty; lives in the arena that things are added from. */
@@ -37,14 +40,21 @@ void leftovers_add(struct arena *a, struct leftovers *l, enum leftover_kind kind
 void leftovers_add_folder(struct arena *a, struct leftovers *l, const char *what, const char *dir,
 	const char *const *except, int64_t before_ns);
 
+/* image lives as long as the list. */
+void leftovers_add_image(struct arena *a, struct leftovers *l, const struct kept_image *image);
+
 /* One line each. */
 void leftovers_write(struct buf *out, const struct leftovers *l);
-/* [{"what","name","path"?,"bytes"?},…] */
+/* [{"what","name","path"?,"bytes"?},…], without what stays. */
 void leftovers_write_json(struct buf *out, const struct leftovers *l);
+/* How many do not stay. */
+size_t leftovers_count(const struct leftovers *l);
+/* Of what is freed for sure: images share their layers with others, and are not counted. */
 int64_t leftovers_bytes(const struct leftovers *l);
 
-/* Removes them all; goes on over what cannot be removed and returns the first error. engine: for
- * containers, else NULL. */
-int leftovers_remove(const struct leftovers *l, struct engine_handle *engine, struct error *err);
+/* Removes them all; goes on over what cannot be removed and returns the first error. An image that
+ * a container uses is told of on standard error, and stays. engine: for containers and images, else
+ * NULL. */
+int leftovers_remove(struct leftovers *l, struct engine_handle *engine, struct error *err);
 
 #endif

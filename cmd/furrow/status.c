@@ -1,5 +1,6 @@
 /* status: what of a job is there now. Reads, changes nothing. */
 #include "cmd/furrow/file.h"
+#include "cmd/furrow/images.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/prepare.h"
 #include "cmd/furrow/run_dir.h"
@@ -47,14 +48,9 @@ struct status {
 	bool has_last;
 	struct run_dir last;
 	struct strings containers;
+	struct leftovers images;
 	int64_t store_bytes, cache_bytes, runs_bytes;
 };
-
-static bool
-has_image(const struct manifest *m)
-{
-	return m->environment.image.p || m->environment.build.context.p;
-}
 
 static void
 gather(struct status *s, struct prepared *p)
@@ -68,11 +64,13 @@ gather(struct status *s, struct prepared *p)
 	s->store_bytes = file_disk_bytes(p->store_path.p);
 	s->cache_bytes = file_disk_bytes(p->state.cache);
 	s->runs_bytes = file_disk_bytes(p->state.runs);
-	if (!has_image(&p->manifest) || engine_open(&engine, &p->arena, &info, NULL) != 0)
+	if (!images_may_be(&p->manifest) || engine_open(&engine, &p->arena, &info, NULL) != 0)
 		return;
 	if (engine_list(engine, &p->arena, arena_cstr(&p->arena, p->manifest.name), &s->containers,
 		    NULL) != 0)
 		s->containers = (struct strings){0};
+	images_add(
+		&p->arena, &s->images, engine, &p->manifest, p->place.dir, IMAGES_ALL, INT64_MAX);
 	engine_close(engine);
 }
 
@@ -111,6 +109,21 @@ add_running(struct buf *b, const struct status *s, bool color)
 		text_ago(text, now - ulid_wall_ns(str_from(s->last.id))));
 }
 
+/* Their sizes count shared layers each time: the largest is what is surely there. */
+static void
+add_images(struct buf *b, const struct leftovers *images)
+{
+	char size[TEXT_BYTES];
+	int64_t largest = 0;
+
+	for (size_t i = 0; i < images->n; i++)
+		largest = images->v[i].bytes > largest ? images->v[i].bytes : largest;
+	buf_addf(b, "%zu image%s", images->n, images->n == 1 ? "" : "s");
+	if (images->n)
+		buf_addf(b, " of up to %s", text_bytes(size, largest));
+	buf_add_char(b, '\n');
+}
+
 static void
 add_kept(struct buf *b, const struct status *s, bool color)
 {
@@ -119,13 +132,15 @@ add_kept(struct buf *b, const struct status *s, bool color)
 
 	add_row(b, "source", color);
 	buf_add_cstr(b, obs->source_ready ? "exported\n" : "not exported yet\n");
-	if (has_image(m)) {
+	if (images_may_be(m)) {
 		add_row(b, "image", color);
 		buf_add_cstr(b, obs->image_ready ? "there\n" : "not there yet\n");
 		add_row(b, "containers", color);
 		for (size_t i = 0; i < s->containers.n; i++)
 			buf_addf(b, "%s%.*s", i ? ", " : "", STR_ARG(s->containers.v[i]));
 		buf_add_cstr(b, s->containers.n ? "\n" : "none\n");
+		add_row(b, "in engine", color);
+		add_images(b, &s->images);
 	}
 	if (m->environment.setup.p) {
 		add_row(b, "setup", color);
@@ -203,7 +218,7 @@ write_json(struct buf *b, const struct status *s)
 	json_add_member_int(b, "results", plan->changes.n_tasks_in_place);
 	json_add_member_int(b, "collected", collected(&plan->changes));
 	json_add_member_bool(b, "source_ready", plan->observed.source_ready);
-	if (has_image(m))
+	if (images_may_be(m))
 		json_add_member_bool(b, "image_ready", plan->observed.image_ready);
 	if (m->environment.setup.p)
 		json_add_member_bool(b, "setup_ready", plan->observed.setup_ready);
@@ -214,6 +229,8 @@ write_json(struct buf *b, const struct status *s)
 		json_add_string(b, s->containers.v[i]);
 	}
 	buf_add_char(b, ']');
+	json_add_name(b, "images");
+	leftovers_write_json(b, &s->images);
 	json_add_member_int(b, "store_bytes", s->store_bytes);
 	json_add_member_int(b, "cache_bytes", s->cache_bytes);
 	json_add_member_int(b, "runs_bytes", s->runs_bytes);

@@ -35,6 +35,17 @@ archive_parse(struct arena *a, struct image_archive *out, struct str text)
 	return true;
 }
 
+struct str
+archive_absolute(struct arena *a, const char *dir, struct str image)
+{
+	struct str path = image, scheme = str_cut(&path, ':');
+
+	if (!(str_is(scheme, "oci-archive") || str_is(scheme, "docker-archive")) || !path.n ||
+		path.p[0] == '/')
+		return image;
+	return arena_printf(a, "%.*s:%s/%.*s", STR_ARG(scheme), dir, STR_ARG(path));
+}
+
 static int
 unreadable(const struct image_archive *x, const char *why, struct error *err)
 {

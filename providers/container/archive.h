@@ -14,6 +14,9 @@ struct image_archive {
 /* Whether text begins with one of the two words; then fills *out. A path may hold ':' when that file is there. */
 bool archive_parse(struct arena *a, struct image_archive *out, struct str text);
 
+/* "oci-archive:PATH" or "docker-archive:PATH" with PATH made absolute from dir; anything else as it is. */
+struct str archive_absolute(struct arena *a, const char *dir, struct str image);
+
 /* The image's id, "sha256:" and the hex digest of its configuration: what engines call it once it is loaded.
  * Compressed archives are read too. ERR_INPUT: no such file, no such archive, more than one image in it, damaged. */
 int archive_image_id(

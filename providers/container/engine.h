@@ -22,6 +22,7 @@ struct image_wish {
 	struct build build;	       /* context absolute here */
 	const char *source_dir;	       /* build: an exported source to take the context from */
 	struct digest source_identity; /* build: names the built image */
+	const char *job;	       /* build: for a label; NULL: none */
 };
 
 /* Resolves to "sha256:…" without changing anything: for an archive by what lies in it, for a reference by the image that the
@@ -41,12 +42,44 @@ int engine_ensure(struct engine_handle *e, struct arena *a, const struct image_w
 /* Setup's kept result: an image named furrow-env:IDENTITY. */
 bool engine_has_setup(struct engine_handle *e, const struct digest *identity);
 
+enum kept_kind {
+	KEPT_SETUP, /* furrow-env:… */
+	KEPT_BUILD, /* furrow-build:… */
+	KEPT_IMAGE  /* furrow-image:…: fetched or loaded, for any job */
+};
+
+/* An image that none but furrow has a name for. */
+struct kept_image {
+	enum kept_kind kind;
+	struct str id;	      /* hex */
+	struct strings names; /* at least one */
+	struct str job;	      /* SETUP, BUILD: that it was made for; absent: not known */
+	int64_t bytes;	      /* with the layers that it shares with other images */
+	int64_t made_ns; /* since 1970; of a fetched or loaded one by its maker; 0: not known */
+};
+
+struct kept_images {
+	struct kept_image *v;
+	size_t n;
+};
+
+/* Those of a job (NULL: of all jobs), and every KEPT_IMAGE. Two calls. */
+int engine_list_images(struct engine_handle *e, struct arena *a, const char *job,
+	struct kept_images *out, struct error *err);
+/* Takes furrow's names from an image: it goes when nothing else needs it. in_use: a container does, and it stays. Not there
+ * any more: 0. */
+int engine_remove_image(
+	struct engine_handle *e, const struct kept_image *image, bool *in_use, struct error *err);
+/* The id, in hex, that a manifest's `image` (paths absolute) has on this machine; absent: not here. No registry is asked. */
+int engine_image_id(struct engine_handle *e, struct arena *a, struct str image, struct str *id,
+	struct error *err);
+
 struct container_wish {
 	const char *run, *job; /* labels furrow.run, furrow.job */
 	const char *image_id;
 	const char *runner; /* the static binary, mounted at /.furrow/runner */
 	const char *
-		root; /* host folder mounted read-write at /.furrow/root; the runner listens on /.furrow/root/sock */
+		root; /* host folder mounted read-write at /.furrow/root; the runner listens on /.furrow/root/door/sock */
 	const char *source;   /* host folder mounted read-only at /.furrow/source; NULL: none */
 	int64_t memory_bytes; /* < 0: no limit */
 };

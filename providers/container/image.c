@@ -50,8 +50,8 @@ read_list(struct arena *a, struct str json, struct strings *out)
 	return list != NULL; /* null, for none, is fine */
 }
 
-static bool
-means_absent(struct str said)
+bool
+engine_says_absent(struct str said)
 {
 	static const char *const words[] = {"image not known", "No such image", "no such image",
 		"No such object", "no such object"};
@@ -78,7 +78,7 @@ engine_find_image(struct engine_handle *e, struct arena *a, const char *name,
 	rest = str_trim(buf_str(&text));
 	id = str_cut(&rest, '\n');
 	digests = str_cut(&rest, '\n');
-	if (rc > 0 && means_absent(buf_str(&errs)))
+	if (rc > 0 && engine_says_absent(buf_str(&errs)))
 		rc = 0;
 	else if (rc > 0)
 		rc = engine_failed(e, err, rc, &errs, "image inspect %s", name);
@@ -216,6 +216,31 @@ engine_resolve(struct engine_handle *e, struct arena *a, const struct image_wish
 	return resolve_reference(e, a, wish->image, digest, present, err);
 }
 
+int
+engine_image_id(struct engine_handle *e, struct arena *a, struct str image, struct str *id,
+	struct error *err)
+{
+	struct image_archive archive;
+	struct held_image held;
+	int found;
+
+	*id = (struct str){0};
+	if (!image.p)
+		return 0;
+	if (archive_parse(a, &archive, image)) {
+		struct str digest;
+		int rc = archive_image_id(a, &archive, &digest, err);
+
+		if (rc == 0)
+			*id = str_from_index(digest, 7);
+		return rc;
+	}
+	found = engine_find_image(e, a, arena_cstr(a, image), &held, err);
+	if (found > 0)
+		*id = arena_str(a, str_from(held.id + 7));
+	return found < 0 ? found : 0;
+}
+
 /* Finds an image that has to be there now. */
 static int
 expect_image(struct engine_handle *e, struct arena *a, const char *name, struct str *id,
@@ -333,7 +358,12 @@ ensure_build(struct engine_handle *e, struct arena *a, const struct image_wish *
 	struct words w = {.arena = a};
 	int rc;
 
-	WORDS_ADD(&w, "build", "--tag", name, "--file");
+	WORDS_ADD(&w, "build", "--tag", name);
+	if (wish->job) {
+		words_add(&w, "--label");
+		words_addf(&w, BUILT_FOR_LABEL "=%s", wish->job);
+	}
+	words_add(&w, "--file");
 	words_addf(&w, "%s/%.*s", context,
 		STR_ARG(b->dockerfile.p ? b->dockerfile : STR("Dockerfile")));
 	words_add(&w, context);

@@ -68,8 +68,14 @@ struct held_image {
 /* 1 and *out, 0 when it isn't there, or < 0. */
 int engine_find_image(struct engine_handle *e, struct arena *a, const char *name,
 	struct held_image *out, struct error *err);
+/* Whether it said that there is no such image. */
+bool engine_says_absent(struct str said);
 int engine_tag(struct engine_handle *e, struct arena *a, const char *id, const char *name,
 	struct error *err);
+
+/* The job that an image was built for. Not "furrow.job": containers have the labels of their image, and those of furrow's are
+ * known by that one. */
+#define BUILT_FOR_LABEL "furrow.built-for"
 
 /* reference.c: [REGISTRY/]REPOSITORY[:TAG][@DIGEST], with docker.io's rules for what is left out. */
 struct reference {

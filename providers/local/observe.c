@@ -2,6 +2,7 @@
  * side by side. Changes nothing. */
 #include "providers/local/internal.h"
 
+#include "providers/container/archive.h"
 #include "providers/store/collect.h"
 
 #include <fcntl.h>
@@ -96,19 +97,6 @@ read_list(struct local *l, struct arena *a, struct error *err)
 	return rc;
 }
 
-/* "oci-archive:PATH" with PATH made absolute; any other reference as it is. */
-static struct str
-absolute_archive(struct local *l, struct arena *a, struct str image)
-{
-	struct str path = image, scheme = str_cut(&path, ':');
-
-	if (!(str_is(scheme, "oci-archive") || str_is(scheme, "docker-archive")) || !path.n ||
-		path.p[0] == '/')
-		return image;
-	return arena_printf(
-		a, "%.*s:%s/%.*s", STR_ARG(scheme), l->config.manifest_dir, STR_ARG(path));
-}
-
 static int
 read_image(struct local *l, struct arena *a, struct error *err)
 {
@@ -120,8 +108,9 @@ read_image(struct local *l, struct arena *a, struct error *err)
 	rc = engine_open(&l->engine, a, &l->seen.observed.engine, err);
 	if (rc < 0)
 		return rc;
-	l->image.image = absolute_archive(l, a, e->image);
+	l->image.image = archive_absolute(a, l->config.manifest_dir, e->image);
 	l->image.build = e->build;
+	l->image.job = arena_cstr(a, l->config.manifest->name);
 	if (e->build.context.p)
 		l->image.source_identity = job_build_identity(l->config.manifest, &l->seen.source);
 	rc = engine_resolve(

@@ -80,6 +80,41 @@ out_unlike 'run setup' 'example: another input needs no setup'
 run furrow apply -y
 is 'example: another input runs in the kept environment' "$(tail -n 1 results/15/stdout)" '15: 3 5'
 
+# What of it lies in the engine. Two setups were made.
+images() { engine images --format '{{.Repository}}' | sort | uniq -c | awk '{printf "%s%s %s", s, $1, $2; s = ", "}'; }
+is 'example: what furrow made' "$(images)" '2 localhost/furrow-env, 1 localhost/furrow-image'
+run furrow status
+out_like 'in engine +3 images' 'example: status tells of it'
+run furrow gc
+err_like '^0 things' 'example: gc leaves what is new'
+run furrow gc --older-than 0 -n --json
+is 'example: gc -n tells the older setup' "$(jq -r '[.removed[] | select(.what == "kept setup").name[:21]] | join(" ")' "$OUT")" localhost/furrow-env:
+is 'example: and removes nothing' "$(images)" '2 localhost/furrow-env, 1 localhost/furrow-image'
+run furrow gc --older-than 0
+is_status 0 'example: gc'
+is 'example: gc keeps the newest setup, and the image of the manifest' "$(images)" '1 localhost/furrow-env, 1 localhost/furrow-image'
+run furrow destroy -n
+out_like '^- kept setup +localhost/furrow-env:' 'example: destroy -n tells the setup'
+out_unlike 'loaded image' 'example: but not the image, without --all'
+engine create --pull=never --name user $limits "$(engine images -q localhost/furrow-env)" true >/dev/null 2>&1 ||
+	engine --runtime runc create --pull=never --name user $limits "$(engine images -q localhost/furrow-env)" true >/dev/null
+run furrow destroy -y
+is_status 0 'example: destroy, while a container uses the setup'
+err_like 'furrow-env:.* stays: a container uses it' 'example: says that it stays'
+err_like '^0 removed' 'example: and does not count it'
+is 'example: it is still there' "$(images)" '1 localhost/furrow-env, 1 localhost/furrow-image'
+engine rm user >/dev/null
+engine tag "$base" localhost/mine:1
+run furrow destroy --all -y
+is_status 0 'example: destroy --all'
+is 'example: an image with another name stays' "$(images)" '1 localhost/furrow-image, 1 localhost/mine'
+engine rmi localhost/mine:1 >/dev/null
+run furrow destroy --all -y
+err_like 'loaded image +localhost/furrow-image:' 'example: then it is to go'
+is 'example: nothing is left' "$(images)" ''
+run furrow plan --detailed-exitcode
+is_status 0 'example: results count without it'
+
 # job NAME: a folder with a manifest from stdin, which begins with `environment:`.
 job() {
 	mkdir -p "$T/$1" && cd "$T/$1" && { printf 'furrow: 1\nname: %s\n' "$1"; cat; } >furrow.yaml

@@ -273,13 +273,15 @@ builds(void **state)
 		"printf '%s\\nnull\\nnull\\n' " HEX_A
 		" ;;\nbuild*) echo STEP; echo words >&2; touch $D/built ;;\n");
 	wish.build.dockerfile = STR("sub/Containerfile");
+	wish.job = "a job";
 	struct buf log = {0};
 	assert_int_equal(engine_ensure(f->engine, &f->arena, &wish, digest, &id, &log, &f->err), 0);
 	assert_true(str_is(id, "sha256:" HEX_A));
-	assert_has(calls(f),
-		arena_printf(&f->arena,
-			"build --tag %s --file /some/where/sub/Containerfile /some/where \n", name)
-			.p);
+	assert_has(calls(f), arena_printf(&f->arena,
+				     "build --tag %s --label furrow.built-for=a job --file "
+				     "/some/where/sub/Containerfile /some/where \n",
+				     name)
+				     .p);
 	assert_string_equal(buf_cstr(&log), "STEP\nwords\n");
 	buf_free(&log);
 	assert_int_equal(
@@ -325,6 +327,127 @@ another_runtime(void **state)
 	assert_lacks(calls(f), "\nbuild"); /* it is known by now */
 }
 
+/* One image as `image inspect` tells of it. */
+#define INSPECTED(id, made, names, labels) \
+	"echo '\"" id "\",1000,\"" made "\",[" names "]," labels "'; "
+#define LISTED "images*) printf '%s\\n' sha256:" HEX_A " sha256:" HEX_B " sha256:" HEX_A " ;;\n"
+
+static void
+lists_its_images(void **state)
+{
+	struct fixture *f = *state;
+	struct kept_images all;
+
+	open_engine(f, "podman",
+		LISTED "'image inspect'*) " INSPECTED(HEX_A, "1970-01-01T00:00:02.5Z",
+			"\"localhost/furrow-env:x\",\"localhost/furrow-env:y\"",
+			"{\"furrow.job\":\"mine\"}") INSPECTED(HEX_B, "1970-01-01T01:00:03+01:00",
+			"\"localhost/furrow-env:z\"", "{\"furrow.job\":\"another\"}")
+		/* A setup's label is not a build's, and the other way round. */
+		INSPECTED("sha256:" HEX_C, "what", "\"localhost/furrow-build:b\"",
+			"{\"furrow.built-for\":\"mine\",\"furrow.job\":\"another\"}") " ;;\n");
+	assert_int_equal(engine_list_images(f->engine, &f->arena, NULL, &all, &f->err), 0);
+	assert_has(calls(f), "images --quiet --no-trunc --filter reference=localhost/furrow-* \n");
+	assert_has(calls(f), "} sha256:" HEX_A " sha256:" HEX_B " \n"); /* each once */
+	assert_int_equal(all.n, 2); /* never more than were listed */
+	assert_int_equal(all.v[0].kind, KEPT_SETUP);
+	assert_true(str_is(all.v[0].id, HEX_A));
+	assert_true(str_is(all.v[0].job, "mine"));
+	assert_int_equal(all.v[0].names.n, 2);
+	assert_int_equal(all.v[0].bytes, 1000);
+	assert_int_equal(all.v[0].made_ns, 2500000000);
+	assert_int_equal(all.v[1].made_ns, 3000000000);
+	assert_int_equal(engine_list_images(f->engine, &f->arena, "mine", &all, &f->err), 0);
+	assert_int_equal(all.n, 2);
+	assert_true(str_is(all.v[0].id, HEX_A));
+	assert_int_equal(all.v[1].kind, KEPT_BUILD);
+	assert_true(str_is(all.v[1].id, HEX_C));
+	assert_int_equal(all.v[1].made_ns, 0);
+}
+
+static void
+lists_no_others(void **state)
+{
+	struct fixture *f = *state;
+	struct kept_images all;
+
+	open_engine(f, "podman",
+		LISTED "'image inspect'*) " INSPECTED(
+			HEX_A, "", "\"localhost/furrow-image:x\",\"docker.io/library/x:1\"", "null")
+			INSPECTED(HEX_B, "", "\"localhost/furrow-image:y\"", "null")
+				INSPECTED(HEX_C, "", "\"localhost/furrow-other:y\"", "null")
+		/* One went meanwhile. */
+		"echo what; echo 'image not known' >&2; exit 125 ;;\n");
+	assert_int_equal(engine_list_images(f->engine, &f->arena, "mine", &all, &f->err), 0);
+	assert_int_equal(all.n, 1);
+	assert_int_equal(all.v[0].kind, KEPT_IMAGE);
+	assert_true(str_is(all.v[0].id, HEX_B));
+	answers(f, "podman", "images*) ;;\n"); /* then nothing is inspected */
+	assert_int_equal(engine_list_images(f->engine, &f->arena, NULL, &all, &f->err), 0);
+	assert_int_equal(all.n, 0);
+	answers(f, "podman", "images*) echo 'database is locked' >&2; exit 125 ;;\n");
+	assert_int_equal(engine_list_images(f->engine, &f->arena, NULL, &all, &f->err), ERR_HOST);
+	assert_has(f->err.message, "database is locked");
+	answers(f, "podman", LISTED "'image inspect'*) echo 'database is locked' >&2; exit 1 ;;\n");
+	assert_int_equal(engine_list_images(f->engine, &f->arena, NULL, &all, &f->err), ERR_HOST);
+}
+
+static void
+removes_images(void **state)
+{
+	struct fixture *f = *state;
+	struct str names[] = {STR("localhost/furrow-env:x"), STR("localhost/furrow-env:y")};
+	const struct kept_image image = {.names = {.v = names, .n = 2}};
+	bool in_use;
+
+	open_engine(f, "podman", "'rmi '*x) echo 'x: image not known' >&2; exit 1 ;;\nrmi*) ;;\n");
+	assert_int_equal(engine_remove_image(f->engine, &image, &in_use, &f->err), 0);
+	assert_false(in_use);
+	assert_string_equal(calls(f), "rmi localhost/furrow-env:x \nrmi localhost/furrow-env:y \n");
+	answers(f, "podman",
+		"rmi*) echo 'Error: image used by 2d: image is in use by a container: consider' "
+		">&2; "
+		"exit 2 ;;\n");
+	assert_int_equal(engine_remove_image(f->engine, &image, &in_use, &f->err), 0);
+	assert_true(in_use);
+	answers(f, "podman",
+		"rmi*) echo 'conflict: unable to remove repository reference (must force) - "
+		"container "
+		"1 is using its referenced image 2' >&2; exit 1 ;;\n");
+	assert_int_equal(engine_remove_image(f->engine, &image, &in_use, &f->err), 0);
+	assert_true(in_use);
+	answers(f, "podman", "rmi*) echo 'read-only file system' >&2; exit 125 ;;\n");
+	assert_int_equal(engine_remove_image(f->engine, &image, &in_use, &f->err), ERR_HOST);
+	assert_false(in_use);
+	assert_has(f->err.message, "localhost/furrow-env:x: read-only");
+}
+
+static void
+ids_of_images(void **state)
+{
+	struct fixture *f = *state;
+	struct str id;
+
+	sh(f, MAKE_ARCHIVE);
+	open_engine(f, "podman",
+		"'image inspect'*here) printf '%s\\nnull\\nnull\\n' " HEX_A " ;;\n" ABSENT);
+	assert_int_equal(engine_image_id(f->engine, &f->arena, STR("here"), &id, &f->err), 0);
+	assert_true(str_is(id, HEX_A));
+	assert_int_equal(engine_image_id(f->engine, &f->arena, STR("gone"), &id, &f->err), 0);
+	assert_null(id.p);
+	assert_int_equal(engine_image_id(f->engine, &f->arena, (struct str){0}, &id, &f->err), 0);
+	assert_null(id.p);
+	assert_int_equal(
+		engine_image_id(f->engine, &f->arena,
+			arena_printf(&f->arena, "docker-archive:%s/i.tar", f->dir), &id, &f->err),
+		0);
+	assert_true(str_is(id, EMPTY_CONFIG));
+	assert_int_equal(
+		engine_image_id(f->engine, &f->arena, STR("oci-archive:/none"), &id, &f->err),
+		ERR_INPUT);
+	assert_null(id.p);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -342,6 +465,10 @@ main(int argc, char **argv)
 		TEST(archives_with_docker),
 		TEST(builds),
 		TEST(another_runtime),
+		TEST(lists_its_images),
+		TEST(lists_no_others),
+		TEST(removes_images),
+		TEST(ids_of_images),
 	};
 
 	if (argc > 1)
