@@ -245,7 +245,8 @@ connect_runner(struct engine_handle *e, struct arena *a, const struct container_
 				wish->root);
 		if (now - began > START_S * NS_PER_S)
 			return error_set(err, ERR_HOST,
-				"the runner in container %s does not listen on %s/door/sock after %d s; "
+				"the runner in container %s does not listen on %s/door/sock after "
+				"%d s; "
 				"does "
 				"the engine run in a virtual machine or on another host?",
 				name, wish->root, START_S);

@@ -176,12 +176,12 @@ stopped_is_not_not_run(void **state)
 	s->nodes[1].state = s->nodes[3].state = NODE_CANCELLED;
 	s->attempts[3][0].outcome.ran = false;
 	summary_write(&s->text, &s->summary);
-	assert_non_null(strstr(
-		buf_cstr(&s->text), "0 tasks done, 1 failed, 1 stopped, 1 did not run, 1 in place"));
+	assert_non_null(strstr(buf_cstr(&s->text),
+		"0 tasks done, 1 failed, 1 stopped, 1 did not run, 1 in place"));
 	buf_clear(&s->text);
 	summary_write_json(&s->text, &s->summary);
-	assert_non_null(strstr(buf_cstr(&s->text),
-		"\"done\":0,\"failed\":1,\"stopped\":1,\"not_run\":1}"));
+	assert_non_null(
+		strstr(buf_cstr(&s->text), "\"done\":0,\"failed\":1,\"stopped\":1,\"not_run\":1}"));
 }
 
 static void
@@ -191,9 +191,9 @@ a_lost_place_is_told_once(void **state)
 
 	s->summary.lost = STR("environment[0] was lost: the runner ended");
 	summary_write(&s->text, &s->summary);
-	assert_non_null(strstr(buf_cstr(&s->text),
-		"in 3.2 s\nenvironment[0] was lost: the runner ended\n"
-		"apply again: what is finished is kept\n"));
+	assert_non_null(
+		strstr(buf_cstr(&s->text), "in 3.2 s\nenvironment[0] was lost: the runner ended\n"
+					   "apply again: what is finished is kept\n"));
 }
 
 static void

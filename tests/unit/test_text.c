@@ -173,7 +173,7 @@ every_command_helps(void **state)
 		for (const char *line = (*c)->help; *line;) {
 			size_t n = strcspn(line, "\n");
 
-			if (n > 110)
+			if (n > 82)
 				fail_msg("%s: a line of %zu: %.*s", (*c)->name, n, (int)n, line);
 			line += n + (line[n] == '\n');
 		}

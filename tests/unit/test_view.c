@@ -255,7 +255,8 @@ plain_lines(void **state)
 	assert_string_equal(
 		taken(&s), "finishing 2 running tasks; press Ctrl-C again to stop them\n");
 	s.observer->interrupt(s.observer->ctx, 2);
-	assert_string_equal(taken(&s), "stopping 2 running tasks; press Ctrl-C again to kill them at once\n");
+	assert_string_equal(
+		taken(&s), "stopping 2 running tasks; press Ctrl-C again to kill them at once\n");
 	close_screen(&s, 0);
 	buf_free(&s.bytes);
 }
