@@ -277,7 +277,7 @@ on_a_full_disk(struct fixture *f)
 	if (mount("none", path, "tmpfs", 0, "size=1m") < 0)
 		return 77;
 	store_close(f->s);
-	strcat(path, "/store");
+	snprintf(path, sizeof(path), "%s/small/store", f->root);
 	CHECK(store_open_dir(&f->s, path, true, &f->err) == 0);
 	snprintf(f->path, sizeof(f->path), "%s", path);
 	put(f->s, 1, STR("text"), 0, 0);
