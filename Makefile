@@ -56,7 +56,9 @@ RUNNER_OBJ := $(RUNNER:%=cmd/runner/%.o) planner/base/protocol.o planner/base/st
 
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c)) tests/plan/plan_test \
 	$(patsubst %.c,%,$(wildcard tests/exec/test_*.c))
-CLI := $(wildcard tests/cli/[0-9]*.sh)
+# The longest first, so that the others run beside it.
+SLOW := tests/cli/40-kill.sh tests/cli/60-container.sh
+CLI := $(SLOW) $(filter-out $(SLOW),$(wildcard tests/cli/[0-9]*.sh))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 
@@ -123,7 +125,8 @@ bench-deps: deps
 tests: all $(UNIT:%=$(B)/%)
 test: test-deps ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@B=$(B) KILLS=$(KILLS) tests/run -j $(JOBS) -t 1200 tests/check/headers.sh tests/check/floors.sh $(UNIT:%=$(B)/%) $(CLI)
+	@B=$(B) KILLS=$(KILLS) tests/run -j $(JOBS) -t 1200 $(CLI) tests/check/headers.sh tests/check/floors.sh \
+		$(UNIT:%=$(B)/%)
 
 # The whole suite under a sanitizer, in a build folder of its own. Warnings belong to the plain build: instrumented
 # code gets false ones.
