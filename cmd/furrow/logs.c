@@ -11,6 +11,7 @@
 #include "providers/store/lock.h"
 #include "providers/store/result.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -199,9 +200,11 @@ take_stream(struct logs *l, const struct run_task *t, uint32_t attempt, int stre
 static int
 print_task(struct logs *l, const struct run_task *t, bool heading)
 {
-	uint32_t attempt = attempt_of(l, t);
+	uint32_t attempt;
 	int status = 0;
 
+	assert(t);
+	attempt = attempt_of(l, t);
 	if (heading) {
 		buf_addf(&l->out, "==> task[%u] %.*s%s <==\n", t->index, STR_ARG(t->label),
 			attempt ? "" : " (did not run)");
@@ -218,10 +221,13 @@ print_task(struct logs *l, const struct run_task *t, bool heading)
 static void
 add_task_json(struct logs *l, struct buf *doc, const struct run_task *t)
 {
-	uint32_t attempt = attempt_of(l, t);
-	const struct outcome *outcome = outcome_of(l, t, attempt);
+	const struct outcome *outcome;
 	char id[KIND_ID_BYTES];
+	uint32_t attempt;
 
+	assert(t);
+	attempt = attempt_of(l, t);
+	outcome = outcome_of(l, t, attempt);
 	kind_id(id, KIND_TASK, t->index);
 	buf_add_char(doc, '{');
 	json_add_member_string(doc, "id", str_from(id));

@@ -8,6 +8,7 @@
 #include "cmd/furrow/trace.h"
 #include "planner/base/clock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -119,9 +120,11 @@ add_spans(struct buf *b, const struct report_facts *f, const struct timing_node 
 static void
 add_attempt(struct buf *b, const struct report_facts *f, const struct timing_attempt *at)
 {
-	int64_t end = at->end_ns < 0 ? f->timings.wall_ns : at->end_ns;
 	char name[48];
+	int64_t end;
 
+	assert(at);
+	end = at->end_ns < 0 ? f->timings.wall_ns : at->end_ns;
 	snprintf(name, sizeof(name), "attempt %u", at->attempt);
 	add_line(b, 2, str_from(name), end - at->begin_ns, false, f);
 	buf_add_cstr(b, report_state_name(at->state));

@@ -30,7 +30,8 @@ text_duration(char out[TEXT_BYTES], int64_t ns)
 	else if (ns < NS_PER_S)
 		snprintf(out, TEXT_BYTES, "%d ms", (int)(ns / NS_PER_MS));
 	else if (ns < 100 * NS_PER_S)
-		snprintf(out, TEXT_BYTES, "%.1f s", (double)(ns / (100 * NS_PER_MS)) / 10);
+		snprintf(out, TEXT_BYTES, "%d.%d s", (int)(ns / NS_PER_S),
+			(int)(ns / (100 * NS_PER_MS) % 10));
 	else
 		return minutes_and_more(out, ns / NS_PER_S);
 	return out;

@@ -293,7 +293,7 @@ run(int argc, char **argv)
 	struct why w = {0};
 	struct options o;
 	struct error err;
-	uint32_t index;
+	uint32_t index = 0;
 	int status = options_parse(
 		&o, &command_why, "rev allow-dirty infra json manifest color", 1, argc, argv);
 
