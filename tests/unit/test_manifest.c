@@ -523,7 +523,7 @@ places(void **state)
 	refuses(f, "store: https://x\n", 4, 8, "expected a folder, or s3://");
 	refuses(f, "store: s3://\n", 4, 8, "expected a folder, or s3://");
 	refuses(f, "store: ~/x\n", 4, 8, "'~' is not expanded");
-	parses(f, MINIMAL "results: /data/r\nstore: ../shared\n");
+	parses(f, MINIMAL "results: /data/r\nstore: ../common\n");
 	assert_true(str_is(f->m.results, "/data/r"));
 }
 
