@@ -42,7 +42,8 @@ PROVIDERS := dynlib archive/lib container/archive container/call container/conta
 	container/credentials container/engine container/http container/image container/reference container/registry \
 	container/setup curl/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
-	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run local/state local/tasks \
+	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run local/state \
+	place/tasks \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
 	store/index store/io store/lock store/object store/record store/result store/unpack store/writer
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \

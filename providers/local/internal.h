@@ -4,10 +4,9 @@
 
 #include "planner/base/buf.h"
 #include "providers/container/engine.h"
-#include "providers/host/session.h"
 #include "providers/local/local.h"
+#include "providers/place/tasks.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -45,24 +44,16 @@ struct local_run {
 	char *dir, *logs, *work; /* runs/RUN, runs/RUN/logs, work/RUN */
 	char *runner;		 /* the binary */
 	struct str image_id;	 /* what containers are made of */
-	struct arena arena; /* lives as long as the run; steps use it one at a time, under `lock` */
-	struct session *session; /* set before the first task is submitted */
+	struct arena arena; /* lives as long as the run */
+	struct tasks *tasks;
+	struct place place;
 	pid_t runner_pid;	 /* 0: none on this host */
 	char container[80];	 /* empty: none */
-	pthread_mutex_t lock;
-	struct task_run *
-		*tasks; /* [n_tasks] what the session's thread has, see tasks.c; under lock */
-	bool lost;	/* the runner went away; under lock */
 	atomic_bool stop_steps; /* what can be made later is not to be waited for */
 };
 
 /* run.c */
 enum step local_step(
 	struct local_run *r, struct call *call, struct outcome *outcome, struct error *err);
-
-/* tasks.c */
-void local_submit(struct local_run *r, struct call *call);
-void local_stop(struct local_run *r, struct call *call, int64_t grace_ns);
-void local_session_events(struct local_run *r, struct session_events *events);
 
 #endif

@@ -25,7 +25,7 @@ provider_submit(void *ctx, struct call *call)
 {
 	struct local *l = ctx;
 
-	local_submit(l->run, call);
+	place_submit(&l->run->place, call);
 }
 
 static void
@@ -33,7 +33,10 @@ provider_stop(void *ctx, struct call *call, int64_t grace_ns)
 {
 	struct local *l = ctx;
 
-	local_stop(l->run, call, grace_ns);
+	if (call->node->kind == KIND_TASK)
+		place_stop(&l->run->place, call, grace_ns);
+	else
+		atomic_store(&l->run->stop_steps, true);
 }
 
 int
@@ -136,6 +139,20 @@ check_secrets(const struct manifest *m, struct error *err)
 	return rc;
 }
 
+static void
+begin_tasks(struct local_run *r)
+{
+	const struct tasks_config config = {.plan = r->plan,
+		.store = r->l->store,
+		.clock = r->l->config.clock,
+		.run = r->run,
+		.dir = r->dir,
+		.logs = r->logs};
+
+	tasks_open(&r->tasks, &config);
+	r->place = (struct place){.tasks = r->tasks, .name = "runner", .shown = "this machine"};
+}
+
 int
 local_begin_run(struct local *l, const struct plan *plan, const char *run, const char *trace,
 	struct error *err)
@@ -153,14 +170,13 @@ local_begin_run(struct local *l, const struct plan *plan, const char *run, const
 		return rc;
 	r = mem_alloc(sizeof(*r));
 	*r = (struct local_run){.l = l, .plan = plan};
-	pthread_mutex_init(&r->lock, NULL);
 	l->run = r;
 	memcpy(r->run, run, strnlen(run, sizeof(r->run) - 1));
 	memcpy(r->trace, trace, strnlen(trace, sizeof(r->trace) - 1));
 	r->dir = (char *)arena_printf(&r->arena, "%s/%s", l->config.state->runs, run).p;
 	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
 	r->work = (char *)arena_printf(&r->arena, "%s/%s", l->config.state->work, run).p;
-	r->tasks = ARENA_ARRAY(&r->arena, struct task_run *, plan->job.n_tasks);
+	begin_tasks(r);
 	if ((rc = state_make_dir(r->dir, err)) < 0 || (rc = state_make_dir(r->logs, err)) < 0 ||
 		(rc = state_make_dir(r->work, err)) < 0 ||
 		(rc = spawn_find_runner(path, sizeof(path), err)) < 0)
@@ -177,15 +193,15 @@ local_end_run(struct local *l)
 
 	if (!r)
 		return;
-	if (r->session)
-		session_close(r->session, 0, NULL);
+	if (r->place.session)
+		session_close(r->place.session, 0, NULL);
 	if (r->container[0])
 		engine_remove(l->engine, r->container, NULL);
 	spawn_kill_children();
 	state_remove_tree(r->work, NULL);
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
-	pthread_mutex_destroy(&r->lock);
+	tasks_close(r->tasks);
 	arena_free(&r->arena);
 	free(r);
 	l->run = NULL;

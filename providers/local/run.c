@@ -291,9 +291,9 @@ open_session(struct local_run *r, int fd, const struct session_base *base, struc
 	struct session_events events;
 	struct session_host host;
 
-	local_session_events(r, &events);
+	place_events(&r->place, &events);
 	return session_open(
-		&r->session, &transport, r->run, 0, base, &events, 20 * NS_PER_S, &host, err);
+		&r->place.session, &transport, r->run, 0, base, &events, 20 * NS_PER_S, &host, err);
 }
 
 /* One that did not answer. It must not come to itself later, beside the runner of another attempt:
@@ -440,9 +440,9 @@ release(struct local_run *r, struct error *err)
 {
 	int rc = 0;
 
-	if (r->session)
-		rc = session_close(r->session, 10 * NS_PER_S, err);
-	r->session = NULL;
+	if (r->place.session)
+		rc = session_close(r->place.session, 10 * NS_PER_S, err);
+	r->place.session = NULL;
 	if (r->container[0]) {
 		int removed = engine_remove(r->l->engine, r->container, rc < 0 ? NULL : err);
 

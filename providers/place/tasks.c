@@ -4,13 +4,16 @@
  * A task_run belongs to the coordinator until it stands in `tasks`; then to the session's thread,
  * until that takes it out again, as it ended or was lost; then, when there is a result, to the
  * store's thread. Who has it may free it, so nobody else may look at it. */
-#include "providers/local/internal.h"
+#include "providers/place/tasks.h"
 
+#include "planner/base/buf.h"
 #include "planner/base/protocol.h"
 #include "providers/store/result.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,7 +28,8 @@ struct stream {
 };
 
 struct task_run {
-	struct local_run *r;
+	struct tasks *all;
+	struct place *place;
 	struct call *call;
 	uint32_t index, attempt;
 	uint64_t id;
@@ -37,6 +41,43 @@ struct task_run {
 	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
 };
 
+struct tasks {
+	struct tasks_config config;
+	const struct job *job;
+	pthread_mutex_t lock;
+	struct task_run **v; /* [job->n_tasks] what sessions' threads have; under lock */
+	atomic_uint n_left;  /* to run and not ended well */
+};
+
+void
+tasks_open(struct tasks **out, const struct tasks_config *config)
+{
+	struct tasks *all = mem_alloc(sizeof(*all));
+
+	*all = (struct tasks){.config = *config, .job = &config->plan->job};
+	pthread_mutex_init(&all->lock, NULL);
+	all->v = mem_alloc(all->job->n_tasks * sizeof(struct task_run *));
+	memset(all->v, 0, all->job->n_tasks * sizeof(struct task_run *));
+	atomic_init(&all->n_left, config->plan->changes.n_tasks_run);
+	*out = all;
+}
+
+void
+tasks_close(struct tasks *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_destroy(&all->lock);
+	free(all->v);
+	free(all);
+}
+
+uint32_t
+tasks_left(struct tasks *all)
+{
+	return atomic_load(&all->n_left);
+}
+
 static uint64_t
 make_id(uint32_t index, uint32_t attempt)
 {
@@ -44,36 +85,36 @@ make_id(uint32_t index, uint32_t attempt)
 }
 
 static struct task_run *
-find_locked(struct local_run *r, uint64_t id)
+find_locked(struct place *p, uint64_t id)
 {
 	uint64_t index = (id & UINT32_MAX) - 1;
-	struct task_run *t = index < r->plan->job.n_tasks ? r->tasks[index] : NULL;
+	struct task_run *t = index < p->tasks->job->n_tasks ? p->tasks->v[index] : NULL;
 
-	return t && t->id == id ? t : NULL;
+	return t && t->id == id && t->place == p ? t : NULL;
 }
 
 static struct task_run *
-find(struct local_run *r, uint64_t id)
+find(struct place *p, uint64_t id)
 {
 	struct task_run *t;
 
-	pthread_mutex_lock(&r->lock);
-	t = find_locked(r, id);
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_lock(&p->tasks->lock);
+	t = find_locked(p, id);
+	pthread_mutex_unlock(&p->tasks->lock);
 	return t;
 }
 
 /* Takes a task that ended, out of what the session's thread has. */
 static struct task_run *
-take(struct local_run *r, uint64_t id)
+take(struct place *p, uint64_t id)
 {
 	struct task_run *t;
 
-	pthread_mutex_lock(&r->lock);
-	t = find_locked(r, id);
+	pthread_mutex_lock(&p->tasks->lock);
+	t = find_locked(p, id);
 	if (t)
-		r->tasks[t->index] = NULL;
-	pthread_mutex_unlock(&r->lock);
+		p->tasks->v[t->index] = NULL;
+	pthread_mutex_unlock(&p->tasks->lock);
 	return t;
 }
 
@@ -81,7 +122,7 @@ static void
 log_path(struct buf *out, const struct task_run *t, int stream)
 {
 	buf_clear(out);
-	buf_addf(out, "%s/%u.%u.%s", t->r->logs, t->index, t->attempt, stream_names[stream]);
+	buf_addf(out, "%s/%u.%u.%s", t->all->config.logs, t->index, t->attempt, stream_names[stream]);
 }
 
 /* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
@@ -178,7 +219,7 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 
 	if (!t)
 		return;
-	buf_addf(&path, "%s/%u.%u.trace", t->r->logs, t->index, t->attempt);
+	buf_addf(&path, "%s/%u.%u.trace", t->all->config.logs, t->index, t->attempt);
 	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
@@ -191,13 +232,12 @@ static void
 on_output(void *ctx, uint64_t id, struct str tar_bytes)
 {
 	struct task_run *t = find(ctx, id);
-	struct local_run *r = ctx;
 	struct error err;
 
 	if (!t || t->failure.code != ERR_NONE)
 		return;
 	t->has_tar = true;
-	if (!t->result && store_result_begin(r->l->store, &r->plan->job.tasks[t->index].key,
+	if (!t->result && store_result_begin(t->all->config.store, &t->all->job->tasks[t->index].key,
 				  &t->result, &err) < 0) {
 		t->result = NULL;
 		fail_once(t, &err);
@@ -211,9 +251,9 @@ static void
 on_stored(void *ctx, const struct error *err)
 {
 	struct task_run *t = ctx;
-	struct local_run *r = t->r;
+	const struct clock *clock = t->all->config.clock;
 	struct buf path = {0};
-	int64_t now = r->l->config.clock->now_ns(r->l->config.clock->ctx) - t->run_start_ns;
+	int64_t now = clock->now_ns(clock->ctx) - t->run_start_ns;
 
 	t->outcome.phase_ns[PHASE_COLLECT] = now - t->outcome.ended_ns;
 	for (int i = 0; !err && i < STREAMS; i++) {
@@ -223,7 +263,9 @@ on_stored(void *ctx, const struct error *err)
 		unlink(buf_cstr(&path)); /* taken over by the store, or inline in the result */
 	}
 	buf_free(&path);
-	session_ack(r->session, t->id);
+	session_ack(t->place->session, t->id);
+	if (!err)
+		atomic_fetch_sub(&t->all->n_left, 1);
 	finish(t, err ? STEP_FAILED : STEP_DONE, err);
 }
 
@@ -243,9 +285,8 @@ inline_text(const struct stream *s, int64_t kept)
 static int
 store_task(struct task_run *t, struct error *err)
 {
-	struct local_run *r = t->r;
-	const struct job *job = &r->plan->job;
-	const struct clock *clock = r->l->config.clock;
+	const struct job *job = t->all->job;
+	const struct clock *clock = t->all->config.clock;
 	char begun[CLOCK_RFC3339_BYTES];
 	struct arena scratch = {0};
 	struct buf json = {0}, path = {0};
@@ -253,7 +294,7 @@ store_task(struct task_run *t, struct error *err)
 	struct result result = {.key = job->tasks[t->index].key,
 		.job = job->manifest->name,
 		.label = job->tasks[t->index].label,
-		.run = str_from(r->run),
+		.run = str_from(t->all->config.run),
 		.commit = job->source->commit,
 		.patch_sha256 = job->source->patch_sha256,
 		.index = t->index,
@@ -268,7 +309,7 @@ store_task(struct task_run *t, struct error *err)
 	result.begun = str_from(begun);
 	job_task_record(job, t->index, &scratch, &result.record);
 	if (!t->result)
-		rc = store_result_begin(r->l->store, &result.key, &t->result, err);
+		rc = store_result_begin(t->all->config.store, &result.key, &t->result, err);
 	for (int i = 0; rc == 0 && i < STREAMS; i++) {
 		if ((i == STDOUT ? result.stdout_text : result.stderr_text).p)
 			continue;
@@ -320,8 +361,8 @@ describe_end(struct task_run *t, int why, struct str message, struct error *err)
 static void
 on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
 {
-	struct local_run *r = ctx;
-	struct task_run *t = take(r, id);
+	struct place *p = ctx;
+	struct task_run *t = take(p, id);
 	struct error err = {0};
 
 	if (!t)
@@ -341,18 +382,18 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 	} else {
 		describe_end(t, why, message, &err);
 	}
-	session_ack(r->session, id);
+	session_ack(p->session, id);
 	finish(t, STEP_FAILED, &err);
 }
 
 static void
 on_note(void *ctx, struct str text)
 {
-	struct local_run *r = ctx;
+	const struct place *p = ctx;
 	struct buf path = {0};
 	int fd;
 
-	buf_addf(&path, "%s/runner.log", r->dir);
+	buf_addf(&path, "%s/%s.log", p->tasks->config.dir, p->name);
 	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd >= 0) {
 		dprintf(fd, "%.*s\n", STR_ARG(text));
@@ -364,19 +405,23 @@ on_note(void *ctx, struct str text)
 static void
 on_lost(void *ctx, const struct error *err)
 {
-	struct local_run *r = ctx;
+	struct place *p = ctx;
+	struct tasks *all = p->tasks;
 
-	pthread_mutex_lock(&r->lock);
-	r->lost = true;
-	pthread_mutex_unlock(&r->lock);
-	for (uint32_t i = 0; i < r->plan->job.n_tasks; i++) {
+	pthread_mutex_lock(&all->lock);
+	p->lost = true;
+	pthread_mutex_unlock(&all->lock);
+	for (uint32_t i = 0; i < all->job->n_tasks; i++) {
 		struct error lost = *err;
 		struct task_run *t;
 
-		pthread_mutex_lock(&r->lock);
-		t = r->tasks[i];
-		r->tasks[i] = NULL;
-		pthread_mutex_unlock(&r->lock);
+		pthread_mutex_lock(&all->lock);
+		t = all->v[i];
+		if (t && t->place == p)
+			all->v[i] = NULL;
+		else
+			t = NULL;
+		pthread_mutex_unlock(&all->lock);
 		if (!t)
 			continue;
 		t->outcome.place_lost = true;
@@ -384,13 +429,15 @@ on_lost(void *ctx, const struct error *err)
 		lost.class = CLASS_INTERRUPTED;
 		finish(t, STEP_FAILED, &lost);
 	}
+	if (p->lost_fn)
+		p->lost_fn(p->ctx, err);
 }
 
 void
-local_session_events(struct local_run *r, struct session_events *events)
+place_events(struct place *p, struct session_events *events)
 {
 	*events = (struct session_events){
-		.ctx = r,
+		.ctx = p,
 		.begun = on_begun,
 		.stream = on_stream,
 		.trace = on_trace,
@@ -417,7 +464,7 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 	struct task_command command;
 	size_t room;
 
-	job_task_command(&t->r->plan->job, t->index, a, &command);
+	job_task_command(t->all->job, t->index, a, &command);
 	room = command.env.n + 2;
 	out->argv = command.argv;
 	out->env = (struct pairs){.v = ARENA_ARRAY(a, struct pair, room), .n = command.env.n};
@@ -428,16 +475,17 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 }
 
 void
-local_submit(struct local_run *r, struct call *call)
+place_submit(struct place *p, struct call *call)
 {
-	const struct clock *clock = r->l->config.clock;
-	const struct job *job = &r->plan->job;
+	struct tasks *all = p->tasks;
+	const struct clock *clock = all->config.clock;
 	struct task_run *t = mem_alloc(sizeof(*t));
 	struct session_task task;
 	struct arena scratch = {0};
 	bool lost;
 
-	*t = (struct task_run){.r = r,
+	*t = (struct task_run){.all = all,
+		.place = p,
 		.call = call,
 		.index = call->node->index,
 		.attempt = call->attempt,
@@ -448,31 +496,49 @@ local_submit(struct local_run *r, struct call *call)
 		.timeout_ns = call->timeout_ns,
 		.grace_ns = 5 * NS_PER_S};
 	make_command(t, &scratch, &task.command);
-	if (job->tasks[t->index].input_entry != UINT32_MAX)
-		task.input = job->tasks[t->index].input;
-	pthread_mutex_lock(&r->lock);
-	lost = r->lost;
+	if (all->job->tasks[t->index].input_entry != UINT32_MAX)
+		task.input = all->job->tasks[t->index].input;
+	pthread_mutex_lock(&all->lock);
+	lost = p->lost;
 	if (!lost)
-		r->tasks[t->index] = t; /* t is the session's from here on, which may lose it */
-	pthread_mutex_unlock(&r->lock);
+		all->v[t->index] = t; /* t is the session's from here on, which may lose it */
+	pthread_mutex_unlock(&all->lock);
 	if (lost) {
 		struct error err;
 
-		error_set(&err, ERR_HOST, "the runner of this machine is gone");
+		error_set(&err, ERR_HOST, "the runner of %s is gone", p->shown);
 		err.class = CLASS_INTERRUPTED;
 		t->outcome.place_lost = true;
 		finish(t, STEP_FAILED, &err);
 	} else {
-		session_submit(r->session, &task);
+		session_submit(p->session, &task);
 	}
 	arena_free(&scratch);
 }
 
 void
-local_stop(struct local_run *r, struct call *call, int64_t grace_ns)
+place_stop(struct place *p, const struct call *call, int64_t grace_ns)
 {
-	if (call->node->kind != KIND_TASK)
-		atomic_store(&r->stop_steps, true);
-	else if (r->session)
-		session_stop_task(r->session, make_id(call->node->index, call->attempt), grace_ns);
+	if (p->session)
+		session_stop_task(
+			p->session, make_id(call->node->index, call->attempt), grace_ns);
+}
+
+void
+place_renew(struct place *p)
+{
+	pthread_mutex_lock(&p->tasks->lock);
+	p->lost = false;
+	pthread_mutex_unlock(&p->tasks->lock);
+}
+
+bool
+place_is_lost(struct place *p)
+{
+	bool lost;
+
+	pthread_mutex_lock(&p->tasks->lock);
+	lost = p->lost;
+	pthread_mutex_unlock(&p->tasks->lock);
+	return lost;
 }
