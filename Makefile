@@ -24,23 +24,23 @@ CC_FLAGS = -std=c17 $(OPT) $(SAN) $(WARN) -pthread $(CFLAGS)
 LIBS = -lyaml -ljansson -lcrypto -ldl -lm
 
 PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-dev libgit2-dev \
-	libarchive-dev libcurl4-openssl-dev
+	libarchive-dev libcurl4-openssl-dev libexpat1-dev
 TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
-	uidmap man-db zsh fish
+	uidmap man-db zsh fish cloud-init
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
 BENCH_PACKAGES := ninja-build time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := diag diff estimate expand folder glob graph history job job_record job_task key key_index kind \
+PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
-PROVIDERS := dynlib archive/lib container/archive container/call container/container container/kept \
+PROVIDERS := dynlib archive/lib aws/ini aws/shared_config aws/user_data container/archive container/call container/container container/kept \
 	container/credentials container/engine container/http container/image container/reference container/registry \
-	container/setup curl/lib git/blob git/bytes git/certs git/entries git/export \
+	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run local/state \
 	place/tasks \

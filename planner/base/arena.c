@@ -155,3 +155,11 @@ arena_free(struct arena *a)
 	free(a->head);
 	*a = (struct arena){0};
 }
+
+void
+arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->head; b; b = b->next)
+		explicit_bzero(b->data, b->size);
+	arena_free(a);
+}

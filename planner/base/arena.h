@@ -34,6 +34,8 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 /* Forgets everything but keeps one block for the next use. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
+/* arena_free, for secrets: what was in it is overwritten. */
+void arena_wipe(struct arena *a);
 
 /* malloc and realloc that end the program, with a message, when there is no memory. */
 void *mem_alloc(size_t n);
