@@ -44,7 +44,7 @@ PROVIDERS := dynlib state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xm
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
-	store/index store/io store/lock store/object store/record store/result store/unpack store/writer tasks/tasks
+	store/index store/io store/lock store/object store/record store/result store/unpack store/writer tasks/tasks fleet/fleet
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why

@@ -1,0 +1,268 @@
+/* user_data: a #cloud-config document. All that prepares the host is one shell script in `bootcmd`,
+ * the first of cloud-init's modules that runs at every boot: it leaves its work to the background
+ * and never holds up the boot. The script reads no clock but /proc/uptime.
+ *
+ * On the host, below $FURROW_ROOT (which only tests set):
+ *   /run/furrow/until     uptime in seconds at which it powers itself off; replaced by rename
+ *   /run/furrow/boot      "NAME UPTIME" a line: start, runner, source, as each is there
+ *   /run/furrow/boot.err  "NAME: what failed" a line; what is transient is tried again
+ *   /var/lib/furrow/runner/SHA256, /var/lib/furrow/source/ID/   whole or not there */
+#include "providers/aws/user_data.h"
+
+#include <inttypes.h>
+
+/* POSIX sh, and what Amazon Linux 2023, Ubuntu and Debian have at boot. python3 is what cloud-init
+ * itself runs on. */
+static const char script[] =
+	"PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}\n"
+	"umask 022\n"
+	"run=${FURROW_ROOT-}/run/furrow lib=${FURROW_ROOT-}/var/lib/furrow\n"
+	"now() { read -r up _ </proc/uptime; echo \"${up%%.*}\"; }\n"
+	"mark() { read -r up _ </proc/uptime; echo \"$1 $up\" >>\"$run/boot\"; }\n"
+	"# Sets $until to what the file says, or keeps it when that is no number.\n"
+	"look() {\n"
+	"	read -r u <\"$run/until\" || return 0\n"
+	"	u=${u%%.*}\n"
+	"	case $u in '' | *[!0-9]* | ????????????*) ;; *) until=$u ;; esac\n"
+	"}\n"
+	"lease() {\n"
+	"	echo -1000 >/proc/self/oom_score_adj\n"
+	"	while look; [ \"$(now)\" -lt \"$until\" ]; do sleep 2; done\n"
+	"	while :; do\n"
+	"		poweroff || shutdown -P now\n"
+	"		sleep 60\n"
+	"		poweroff -f\n"
+	"	done\n"
+	"}\n"
+	"get() { # URL FILE\n"
+	"	if command -v curl >/dev/null; then\n"
+	"		curl -gfsS --connect-timeout 5 --speed-limit 1000 --speed-time 20 -o "
+	"\"$2\" \"$1\"\n"
+	"	else\n"
+	"		python3 -c 'import shutil, sys, urllib.request as r\n"
+	"try:\n"
+	"	shutil.copyfileobj(r.urlopen(sys.argv[1], timeout=20), open(sys.argv[2], \"wb\"))\n"
+	"except Exception as e:\n"
+	"	sys.exit(str(e))' \"$1\" \"$2\"\n"
+	"	fi\n"
+	"}\n"
+	"is_whole() { # SHA256 FILE\n"
+	"	s=$(sha256sum <\"$2\") || return 1\n"
+	"	[ \"${s%% *}\" = \"$1\" ] || { echo \"its sha256 is ${s%% *}, expected $1\"; "
+	"return 1; }\n"
+	"}\n"
+	"# Says why not; runs in a subshell.\n"
+	"try() { # URL SHA256 FILE FINISH\n"
+	"	get \"$1\" \"$3\" && is_whole \"$2\" \"$3\" && \"$4\"\n"
+	"}\n"
+	"fetch() { # NAME URL SHA256 FILE FINISH\n"
+	"	pause=1 last=\n"
+	"	until why=$(try \"$2\" \"$3\" \"$4\" \"$5\" 2>&1); do\n"
+	"		why=$(printf %s \"$why\" | tr -s '\\n\\r\\t' ' ')\n"
+	"		[ \"$why\" = \"$last\" ] || echo \"$1: $why\" >>\"$run/boot.err\"\n"
+	"		last=$why\n"
+	"		look\n"
+	"		[ \"$(now)\" -lt \"$until\" ] || return 1\n"
+	"		sleep $pause\n"
+	"		[ $pause -ge 15 ] || pause=$((pause * 2))\n"
+	"	done\n"
+	"	mark \"$1\"\n"
+	"}\n"
+	"runner=$lib/runner/$runner_sha256 source=$lib/source/$source_id\n"
+	"finish_runner() {\n"
+	"	chmod 555 \"$runner.partial\" && mv -f \"$runner.partial\" \"$runner\"\n"
+	"}\n"
+	"finish_source() {\n"
+	"	rm -rf \"$source.partial\" && mkdir \"$source.partial\" &&\n"
+	"		tar -xzf \"$source.tar.gz\" --no-same-owner -C \"$source.partial\" &&\n"
+	"		find \"$source.partial\" -type f -exec chmod a-w '{}' + &&\n"
+	"		chown -Rh 4711:4711 \"$source.partial\" &&\n"
+	"		{ sync -f \"$source.partial\" || sync; } &&\n"
+	"		mv \"$source.partial\" \"$source\" && rm -f \"$source.tar.gz\"\n"
+	"}\n"
+	"get_runner() {\n"
+	"	if [ -x \"$runner\" ] && is_whole \"$runner_sha256\" \"$runner\"; then\n"
+	"		mark runner\n"
+	"	else\n"
+	"		fetch runner \"$runner_url\" \"$runner_sha256\" \"$runner.partial\" "
+	"finish_runner\n"
+	"	fi\n"
+	"}\n"
+	"get_source() {\n"
+	"	if [ -d \"$source\" ]; then\n"
+	"		mark source\n"
+	"	else\n"
+	"		fetch source \"$source_url\" \"$source_sha256\" \"$source.tar.gz\" "
+	"finish_source\n"
+	"	fi\n"
+	"}\n"
+	"is_running() { read -r pid <\"$run/$1.pid\" && kill -0 \"$pid\"; }\n"
+	"start() { # FUNCTION, unless it runs from an earlier pass in this boot\n"
+	"	is_running \"$1\" && return\n"
+	"	(trap '' HUP; \"$1\") >/dev/null &\n"
+	"	echo $! >\"$run/$1.pid\"\n"
+	"}\n"
+	"(\n"
+	"	exec </dev/null >/dev/null 2>&1\n"
+	"	mkdir -p \"$run\"\n"
+	"	mark start\n"
+	"	until=$(($(now) + boot_lease))\n"
+	"	[ -s \"$run/until\" ] ||\n"
+	"		{ echo \"$until\" >\"$run/until.new\" && mv -f \"$run/until.new\" "
+	"\"$run/until\"; }\n"
+	"	start lease\n"
+	"	mkdir -p \"$lib/runner\" \"$lib/source\" \"$lib/env\" \"$lib/run\"\n"
+	"	chown 4711:4711 \"$run\" \"$lib\" \"$lib\"/*\n"
+	"	start get_runner\n"
+	"	[ -z \"$source_url\" ] || start get_source\n"
+	")\n";
+
+/* Behind a block scalar's header: each line at its depth; an empty one stays empty. */
+static void
+add_block(struct buf *out, const char *indent, struct str text)
+{
+	while (text.p && text.n) {
+		struct str line = str_cut(&text, '\n');
+
+		if (line.n)
+			buf_add_cstr(out, indent);
+		buf_add_str(out, line);
+		buf_add_char(out, '\n');
+	}
+}
+
+/* A variable of the script. What is in no single-quoted string of sh is the quote alone. */
+static void
+add_variable(struct buf *out, const char *name, struct str value)
+{
+	buf_addf(out, "    %s='", name);
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '\'')
+			buf_add_cstr(out, "'\\''");
+		else
+			buf_add_char(out, value.p[i]);
+	}
+	buf_add_cstr(out, "'\n");
+}
+
+/* One line of printable ASCII: anything else could end the line or the document that it is put in. */
+static bool
+is_line(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < ' ' || s.p[i] > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_key_line(struct str s)
+{
+	return is_line(s) && str_starts(s, STR("ssh-ed25519 ")) && !memchr(s.p, '\'', s.n);
+}
+
+static bool
+is_private_key(struct str s)
+{
+	if (!str_starts(s, STR("-----BEGIN ")))
+		return false;
+	while (s.p) {
+		if (!is_line(str_cut(&s, '\n')))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_id(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* What of it cannot be written, NULL: nothing. */
+static const char *
+unfit(const struct user_data *u)
+{
+	if (!is_private_key(u->host_key_private))
+		return "the host key is no private key file";
+	if (!is_key_line(u->host_key_public))
+		return "the host's public key is no ssh-ed25519 line";
+	if (!is_key_line(u->authorized_key))
+		return "the key to authorize is no ssh-ed25519 line";
+	if (!u->runner.url.n || !is_line(u->runner.url))
+		return "the runner's URL is none";
+	if (u->source.url.p && (!is_line(u->source.url) || !is_id(u->source_id)))
+		return "the source's URL or id is none";
+	if (u->boot_lease_s <= 0)
+		return "the lease is over before it begins";
+	return NULL;
+}
+
+static void
+add_who(struct buf *out, const struct user_data *u)
+{
+	buf_add_cstr(out, "#cloud-config\n"
+			  "ssh_deletekeys: true\n"
+			  "ssh_keys:\n"
+			  "  ed25519_private: |\n");
+	add_block(out, "    ", u->host_key_private);
+	buf_addf(out, "  ed25519_public: '%.*s'\n", STR_ARG(str_trim(u->host_key_public)));
+	buf_addf(out,
+		"users:\n"
+		"- name: furrow\n"
+		"  uid: 4711\n"
+		"  homedir: /var/lib/furrow\n"
+		"  shell: /bin/sh\n"
+		"  lock_passwd: true\n"
+		"  sudo: 'ALL=(ALL) NOPASSWD:ALL'\n"
+		"  ssh_authorized_keys:\n"
+		"  - '%.*s'\n"
+		"disable_root: true\n"
+		"ssh_pwauth: false\n"
+		"package_update: false\n"
+		"package_upgrade: false\n",
+		STR_ARG(str_trim(u->authorized_key)));
+}
+
+static void
+add_script(struct buf *out, const struct user_data *u)
+{
+	char hex[DIGEST_HEX_BYTES];
+
+	buf_add_cstr(out, "bootcmd:\n- |\n");
+	buf_addf(out, "    boot_lease=%" PRId64 "\n", u->boot_lease_s);
+	add_variable(out, "runner_url", u->runner.url);
+	digest_hex(hex, &u->runner.sha256);
+	add_variable(out, "runner_sha256", str_from(hex));
+	add_variable(out, "source_url", u->source.url);
+	digest_hex(hex, &u->source.sha256);
+	add_variable(out, "source_sha256", str_from(hex));
+	add_variable(out, "source_id", u->source_id);
+	add_block(out, "    ", (struct str){script, sizeof(script) - 1});
+}
+
+int
+user_data_write(struct buf *out, const struct user_data *u, struct error *err)
+{
+	const char *problem = unfit(u);
+	size_t before = out->n;
+
+	if (problem)
+		return error_set(err, ERR_INTERNAL, "write user data: %s", problem);
+	add_who(out, u);
+	add_script(out, u);
+	if (out->n - before > USER_DATA_MAX_BYTES) {
+		size_t n = out->n - before;
+
+		out->n = before;
+		return error_set(err, ERR_INTERNAL,
+			"user data of %zu bytes: EC2 takes %d (the URLs in it have %zu and %zu)", n,
+			USER_DATA_MAX_BYTES, u->runner.url.n, u->source.url.n);
+	}
+	return 0;
+}
