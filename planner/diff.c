@@ -1,12 +1,11 @@
 /* diff: job against observed. Everything that exists is looked up, never gone through for each
  * task, and tasks in place leave nothing behind but a byte each. Says why in words; does and
  * prints nothing. */
-#include "planner/diff.h"
-
+#include "planner/diff_build.h"
 #include "planner/key_index.h"
 #include "planner/source.h"
 
-enum { SHORT_HEX = 7, SHORT_DIGEST = 12 + sizeof("sha256:") - 1 };
+enum { SHORT_DIGEST = 12 + sizeof("sha256:") - 1 };
 
 static const char *const cause_names[CAUSE_COUNT] = {
 	[CAUSE_HAS_RESULT] = "has-result",
@@ -21,13 +20,9 @@ static const char *const cause_names[CAUSE_COUNT] = {
 	[CAUSE_TO_COLLECT] = "to-collect",
 	[CAUSE_TO_REPLACE] = "to-replace",
 	[CAUSE_OVER] = "over",
-};
-
-struct builder {
-	struct arena *arena;
-	struct changes *out;
-	const struct job *job;
-	const struct observed *obs;
+	[CAUSE_WARM] = "warm",
+	[CAUSE_UNUSED] = "unused",
+	[CAUSE_KEEP] = "keep",
 };
 
 const char *
@@ -48,24 +43,29 @@ cause_parse(struct str s, enum cause *out)
 	return false;
 }
 
-static void
-add(struct change *list, size_t *n, enum kind kind, enum verb verb, enum cause cause,
-	struct str reason)
+static struct change *
+add(struct change *list, size_t *n, const struct change *change)
 {
-	list[(*n)++] =
-		(struct change){.kind = kind, .verb = verb, .cause = cause, .reason = reason};
+	list[*n] = *change;
+	return &list[(*n)++];
 }
 
-static void
-add_todo(struct builder *b, enum kind kind, enum verb verb, enum cause cause, struct str reason)
+struct change *
+diff_add_todo(
+	struct builder *b, enum kind kind, enum verb verb, enum cause cause, struct str reason)
 {
-	add(b->out->todo, &b->out->n_todo, kind, verb, cause, reason);
+	const struct change c = {.kind = kind, .verb = verb, .cause = cause, .reason = reason};
+
+	return add(b->out->todo, &b->out->n_todo, &c);
 }
 
-static void
-add_in_place(struct builder *b, enum kind kind, enum cause cause, struct str reason)
+struct change *
+diff_add_in_place(struct builder *b, enum kind kind, enum cause cause, struct str reason)
 {
-	add(b->out->in_place, &b->out->n_in_place, kind, VERB_IN_PLACE, cause, reason);
+	const struct change c = {
+		.kind = kind, .verb = VERB_IN_PLACE, .cause = cause, .reason = reason};
+
+	return add(b->out->in_place, &b->out->n_in_place, &c);
 }
 
 static bool
@@ -193,8 +193,8 @@ folder_name(struct builder *b, struct str path)
 	return str_ends(path, STR("/")) ? path : arena_printf(b->arena, "%.*s/", STR_ARG(path));
 }
 
-static struct str
-files_of(struct builder *b)
+struct str
+diff_files_of(struct builder *b)
 {
 	const struct source *s = b->job->source;
 	const char *files = s->n_entries == 1 ? "file" : "files";
@@ -215,11 +215,11 @@ look_at_source(struct builder *b, bool needed)
 
 	digest_hex(hex, &b->job->export_identity);
 	if (b->obs->source_ready) {
-		reason = arena_printf(b->arena, "exported before (%.*s)", SHORT_HEX, hex);
-		add_in_place(b, KIND_SOURCE, CAUSE_THERE, reason);
+		reason = arena_printf(b->arena, "exported before (%.*s)", DIFF_SHORT_HEX, hex);
+		diff_add_in_place(b, KIND_SOURCE, CAUSE_THERE, reason);
 	} else if (needed) {
-		reason = arena_printf(b->arena, "export %.*s", STR_ARG(files_of(b)));
-		add_todo(b, KIND_SOURCE, VERB_CREATE, CAUSE_MISSING, reason);
+		reason = arena_printf(b->arena, "export %.*s", STR_ARG(diff_files_of(b)));
+		diff_add_todo(b, KIND_SOURCE, VERB_CREATE, CAUSE_MISSING, reason);
 	}
 }
 
@@ -276,14 +276,14 @@ look_at_image(struct builder *b, bool needed)
 	if (b->obs->image_ready) {
 		reason = arena_printf(b->arena, "%.*s is here (%.*s)", STR_ARG(image_name(b)),
 			STR_ARG(short_digest(b->job->image_digest)));
-		add_in_place(b, KIND_IMAGE, CAUSE_THERE, reason);
+		diff_add_in_place(b, KIND_IMAGE, CAUSE_THERE, reason);
 	} else if (needed) {
-		add_todo(b, KIND_IMAGE, VERB_CREATE, CAUSE_MISSING, how_to_get_image(b));
+		diff_add_todo(b, KIND_IMAGE, VERB_CREATE, CAUSE_MISSING, how_to_get_image(b));
 	}
 }
 
-static struct str
-memory_text(struct arena *a, int64_t bytes)
+struct str
+diff_memory(struct arena *a, int64_t bytes)
 {
 	double gib = (double)bytes / (1024.0 * 1024 * 1024);
 
@@ -294,10 +294,10 @@ static void
 look_at_instance(struct builder *b)
 {
 	const struct machine *m = &b->obs->machine;
-	struct str memory = memory_text(b->arena, m->memory_bytes);
+	struct str memory = diff_memory(b->arena, m->memory_bytes);
 	const char *arch = m->arch == ARCH_ARM64 ? "arm64" : "x86_64";
 
-	add_in_place(b, KIND_INSTANCE, CAUSE_THERE,
+	diff_add_in_place(b, KIND_INSTANCE, CAUSE_THERE,
 		arena_printf(b->arena, "this machine: %.*s, %lld cpu%s, %.*s, %s", STR_ARG(m->name),
 			(long long)m->cpus, m->cpus == 1 ? "" : "s", STR_ARG(memory), arch));
 }
@@ -316,7 +316,7 @@ look_at_environment(struct builder *b)
 	}
 	if (has_image(m))
 		where = arena_printf(b->arena, "in a container of %.*s", STR_ARG(image_name(b)));
-	add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
+	diff_add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
 		arena_printf(b->arena, "start a runner %.*s%s", STR_ARG(where), setup));
 }
 
@@ -324,14 +324,12 @@ static void
 add_tasks(struct builder *b)
 {
 	for (uint32_t i = 0; i < b->job->n_tasks; i++) {
-		struct change *c = &b->out->todo[b->out->n_todo];
 		enum cause cause;
 
 		if (!b->out->task_runs[i])
 			continue;
 		cause = cause_to_run(b->obs, &b->job->tasks[i]);
-		add_todo(b, KIND_TASK, VERB_RUN, cause, task_reason(cause));
-		c->index = i;
+		diff_add_todo(b, KIND_TASK, VERB_RUN, cause, task_reason(cause))->index = i;
 	}
 }
 
@@ -352,7 +350,7 @@ look_at_collect(struct builder *b)
 	if (n == 0) {
 		results = count_text(b->arena, c->n_tasks_in_place, "result is", "results are");
 		reason = arena_printf(b->arena, "%.*s in %.*s", STR_ARG(results), STR_ARG(root));
-		add_in_place(b, KIND_COLLECT, CAUSE_COLLECTED, reason);
+		diff_add_in_place(b, KIND_COLLECT, CAUSE_COLLECTED, reason);
 		return;
 	}
 	if (c->n_tasks_run) {
@@ -367,38 +365,52 @@ look_at_collect(struct builder *b)
 	if (replaces)
 		reason = arena_printf(b->arena, "%.*s, replacing %u older %s", STR_ARG(reason),
 			c->n_to_replace, c->n_to_replace == 1 ? "one" : "ones");
-	add_todo(b, KIND_COLLECT, replaces ? VERB_CHANGE : VERB_CREATE,
+	diff_add_todo(b, KIND_COLLECT, replaces ? VERB_CHANGE : VERB_CREATE,
 		replaces ? CAUSE_TO_REPLACE : CAUSE_TO_COLLECT, reason);
 }
 
 static void
 look_at_release(struct builder *b)
 {
-	add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_OVER,
+	diff_add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_OVER,
 		has_image(b->job->manifest) ? STR("end the runner and remove its container")
 					    : STR("end the runner"));
+}
+
+static void
+look_at_this_machine(struct builder *b, bool needed)
+{
+	look_at_source(b, needed);
+	look_at_image(b, needed);
+	look_at_instance(b);
+	if (needed)
+		look_at_environment(b);
 }
 
 void
 diff(struct arena *a, struct changes *out, const struct job *job, const struct observed *obs)
 {
 	struct builder b = {.arena = a, .out = out, .job = job, .obs = obs};
+	size_t hosts;
 	bool needed;
 
 	*out = (struct changes){0};
 	look_at_tasks(&b);
 	needed = out->n_tasks_run > 0;
-	out->todo = ARENA_ARRAY(a, struct change, (size_t)KIND_COUNT + out->n_tasks_run);
-	out->in_place = ARENA_ARRAY(a, struct change, KIND_COUNT);
+	hosts = obs->fleet.there ? obs->fleet.n_warm + obs->fleet.max : 0;
+	out->todo =
+		ARENA_ARRAY(a, struct change, (size_t)KIND_COUNT + out->n_tasks_run + 3 * hosts);
+	out->in_place = ARENA_ARRAY(a, struct change, (size_t)KIND_COUNT + hosts);
 
-	look_at_source(&b, needed);
-	look_at_image(&b, needed);
-	look_at_instance(&b);
-	if (needed)
-		look_at_environment(&b);
+	if (obs->fleet.there)
+		diff_fleet_means(&b);
+	else
+		look_at_this_machine(&b, needed);
 	add_tasks(&b);
 	look_at_collect(&b);
-	if (needed)
+	if (needed && obs->fleet.there)
+		diff_fleet_release(&b);
+	else if (needed)
 		look_at_release(&b);
 }
 

@@ -20,6 +20,9 @@ enum cause {
 	CAUSE_TO_COLLECT,  /* collect: new folders only */
 	CAUSE_TO_REPLACE,  /* collect: a folder holds an older result, which is replaced */
 	CAUSE_OVER,	   /* release: the run is over */
+	CAUSE_WARM,	   /* instance: found running, and used */
+	CAUSE_UNUSED,	   /* instance: found running, but not used */
+	CAUSE_KEEP,	   /* release: the instance waits for the next apply */
 	CAUSE_COUNT
 };
 
@@ -44,6 +47,7 @@ struct changes {
 	uint32_t n_tasks_in_place;
 	uint32_t n_to_collect; /* results that lie in the store but not (or not this one) in
 				  `results` */
+	uint32_t n_instances; /* that the run uses; 0 on this machine */
 	uint32_t n_to_replace; /* folders in `results` that hold an older result of a task to run or
 				  to collect */
 };

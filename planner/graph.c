@@ -320,9 +320,11 @@ add_edge_to_index(struct graph *g, uint32_t node, struct span to, uint32_t index
 	}
 }
 
-/* What a change comes after, by its kind. */
+/* What a change comes after, by its kind. Launching needs the security group, uploading the bucket:
+ * `access` makes what is missing of both. */
 static void
-connect(struct graph *g, uint32_t at, const struct span *kinds, bool builds_image)
+connect(struct graph *g, uint32_t at, const struct span *kinds, const struct fleet *fleet,
+	bool builds_image)
 {
 	struct node *n = &g->nodes[at];
 
@@ -331,8 +333,13 @@ connect(struct graph *g, uint32_t at, const struct span *kinds, bool builds_imag
 		if (builds_image)
 			add_edges(g, at, kinds[KIND_SOURCE]);
 		break;
+	case KIND_ACCESS:
+		if (fleet->there && !fleet->bucket_ready && kinds[KIND_SOURCE].n)
+			graph_add_edge(g, kinds[KIND_SOURCE].first, at);
+		break;
 	case KIND_INSTANCE:
-		add_edges(g, at, kinds[KIND_ACCESS]);
+		if (!fleet->group_ready)
+			add_edges(g, at, kinds[KIND_ACCESS]);
 		break;
 	case KIND_ENVIRONMENT:
 		add_edges(g, at, kinds[KIND_SOURCE]);
@@ -348,7 +355,7 @@ connect(struct graph *g, uint32_t at, const struct span *kinds, bool builds_imag
 		add_edge_to_index(g, at, kinds[KIND_ENVIRONMENT], n->index);
 		add_edges(g, at, kinds[KIND_TASK]);
 		break;
-	default: /* source, access: nothing; a task needs a slot, not a certain environment */
+	default: /* source: nothing; a task needs a slot, not a certain environment */
 		break;
 	}
 }
@@ -363,7 +370,7 @@ graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 
 	graph_init(out, a);
 	graph_reserve(out, (uint32_t)changes->n_todo,
-		2 * changes->n_tasks_run + 4 * (uint32_t)KIND_COUNT);
+		(2 + changes->n_instances) * changes->n_tasks_run + 4 * (uint32_t)KIND_COUNT);
 	estimator_init(&estimator, job, &obs->history);
 	for (size_t i = 0; i < changes->n_todo; i++) {
 		const struct change *c = &changes->todo[i];
@@ -380,7 +387,7 @@ graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 		at = graph_add(out, &n, NULL, 0);
 		if (kinds[c->kind].n++ == 0)
 			kinds[c->kind].first = at;
-		connect(out, at, kinds, builds_image);
+		connect(out, at, kinds, &obs->fleet, builds_image);
 	}
 	return graph_freeze(out, err);
 }

@@ -219,4 +219,8 @@ int manifest_parse(struct arena *a, struct manifest *out, struct diagnostics *di
 void manifest_check_local(const struct manifest *m, int64_t cpus, int64_t memory_bytes,
 	enum arch machine_arch, struct diagnostics *diags);
 
+/* The same for the infra `aws`: a warning for what has no effect there yet, an error for what would
+ * make a run dangerous or senseless without it (a limit on costs, a container). */
+void manifest_check_aws(const struct manifest *m, struct diagnostics *diags);
+
 #endif

@@ -101,3 +101,42 @@ manifest_check_local(const struct manifest *m, int64_t cpus, int64_t memory_byte
 			"tried again");
 	diag_sort(diags);
 }
+
+static void
+refuse(struct diagnostics *diags, struct pos pos, const char *message)
+{
+	if (pos.line)
+		diag_add(diags, DIAG_ERROR, pos, none, "%s", message);
+}
+
+void
+manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
+{
+	const struct instances *in = &m->instances;
+
+	refuse(diags, m->environment.pos_image,
+		"environment.image: this furrow runs tasks on instances without a container; leave "
+		"the key out, and let `setup` install what is needed, or use --infra local");
+	refuse(diags, m->environment.pos_build,
+		"environment.build: this furrow runs tasks on instances without a container; leave "
+		"the key out, and let `setup` install what is needed, or use --infra local");
+	refuse(diags, m->pos_max_cost,
+		"max_cost: this furrow knows no prices yet, so it cannot keep to that; use "
+		"max_duration and instances.max");
+	refuse(diags, in->pos_max_hourly_cost,
+		"instances.max_hourly_cost: this furrow knows no prices yet, so it cannot keep to "
+		"that; name a type with instances.type");
+	refuse(diags, in->pos_any_of,
+		"instances.any_of: this furrow takes one infra at a time; name it with "
+		"instances.infra");
+	if (in->spot == TRI_AUTO)
+		warn(diags, in->pos_spot,
+			"instances.spot: auto: this furrow knows no prices yet and takes "
+			"on-demand; say true for spot");
+	if (m->store.p && !is_s3(m->store))
+		diag_add(diags, DIAG_ERROR, m->pos_store, none,
+			"store: '%.*s' is a folder here, which instances cannot reach; expected "
+			"s3://bucket/prefix, or nothing for a bucket of furrow's own",
+			STR_ARG(m->store));
+	diag_sort(diags);
+}

@@ -25,10 +25,35 @@ struct collected {
 	struct digest key; /* of the result that lies there */
 };
 
+/* An instance of this job that is there already. */
+struct warm {
+	struct str id, type, zone;
+	bool source_ready, setup_ready; /* on its disk, under their identities */
+	struct str why_not;		/* absent: it can be used. "it did not answer within 5 s" */
+};
+
+/* What a cloud has for the job, and what a new instance would be. */
+struct fleet {
+	bool there; /* the job runs on instances; else on this machine, and the rest is empty */
+	struct str region, store, group; /* "us-east-2", "s3://bucket/prefix", "furrow-wordcount" */
+	bool bucket_ready, group_ready, runner_ready; /* the store has the runner's binary */
+	struct str type, zone, image;		      /* zone absent: any */
+	int64_t cpus, memory_bytes;
+	enum arch arch;
+	bool spot;
+	uint32_t slots;	    /* tasks at a time on one instance */
+	uint32_t max;	    /* instances */
+	uint32_t max_slots; /* -j: over all of them; 0: no limit */
+	struct warm *warm;  /* those that can be used first, the best first */
+	size_t n_warm;
+};
+
 struct observed {
 	struct machine machine;
+	struct fleet fleet;
 	struct engine engine;
-	bool source_ready; /* the exported source lies in the cache under its identity */
+	bool source_ready; /* the exported source lies in the cache, or the cloud's store, under its
+			    * identity */
 	bool image_ready;  /* the engine holds the image under its digest */
 	bool setup_ready;  /* setup's kept result is there under the environment's identity */
 	struct digest

@@ -74,6 +74,7 @@ take_lock(struct apply *a, struct error *err)
 	if (a->options.dry_run)
 		return 0;
 	rc = state_dir_open(&p->arena, &p->state, p->place.dir, true, err);
+	p->lock_run = a->id;
 	return rc < 0 ? rc : lock_take(&a->lock, p->state.lock, a->id, err);
 }
 
@@ -137,7 +138,7 @@ report(struct apply *a)
 	const struct summary summary = {
 		.plan = &p->plan,
 		.timings = &a->run.timings,
-		.results_dir = place_shown(&p->place, p->results_dir),
+		.results_dir = place_shown(&p->place, p->results),
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
 		.out_of_time = a->run.out_of_time,
@@ -193,7 +194,7 @@ nothing_to_do(const struct apply *a)
 		"\"not_run\":0},"
 		"\"results\":",
 		a->prepared.plan.job.n_tasks, c->n_tasks_in_place);
-	json_add_string(&b, a->prepared.results_dir);
+	json_add_string(&b, a->prepared.results);
 	buf_add_cstr(&b, "}\n");
 	status = out_data(&b);
 	buf_free(&b);
@@ -210,8 +211,8 @@ apply(struct apply *a, struct error *err)
 
 	if (rc == 0)
 		rc = prepare_manifest(p, &a->options, a->saved.there ? NULL : manifest, err);
-	if (rc == 0 && !a->options.dry_run)
-		rc = collect_check(p->results_dir.p, err);
+	if (rc == 0 && !a->options.dry_run && !str_starts(p->results, STR("s3://")))
+		rc = collect_check(p->results.p, err);
 	if (rc == 0)
 		rc = take_lock(a, err);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 #include "cmd/furrow/find_store.h"
 
 #include "cmd/furrow/manifest_file.h"
+#include "planner/job.h"
 
 static bool
 read_manifest(struct arena *a, const struct place *place, struct manifest *m)

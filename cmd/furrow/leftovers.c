@@ -7,7 +7,7 @@
 #include "planner/base/clock.h"
 #include "planner/base/json.h"
 #include "providers/host/spawn.h"
-#include "providers/local/state.h"
+#include "providers/state_dir.h"
 
 #include <sys/stat.h>
 

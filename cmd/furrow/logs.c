@@ -7,6 +7,7 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/place.h"
 #include "cmd/furrow/run_dir.h"
+#include "planner/base/clock.h"
 #include "planner/base/json.h"
 #include "providers/store/lock.h"
 #include "providers/store/result.h"

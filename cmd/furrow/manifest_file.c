@@ -3,6 +3,7 @@
 
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/out.h"
+#include "providers/git/tree.h"
 
 static int
 read_text(struct manifest_file *f, struct str shown, const char *path, struct error *err)

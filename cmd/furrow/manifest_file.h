@@ -4,6 +4,7 @@
 #define FURROW_MANIFEST_FILE_H
 
 #include "cmd/furrow/place.h"
+#include "planner/base/digest.h"
 #include "planner/diag.h"
 
 struct manifest_text {

@@ -4,7 +4,7 @@
 #define FURROW_PLACE_H
 
 #include "cmd/furrow/options.h"
-#include "providers/local/local.h"
+#include "providers/state_dir.h"
 
 struct place {
 	const char *shown; /* the manifest as the user calls it, for messages */

@@ -6,6 +6,8 @@
 #include "planner/base/ulid.h"
 #include "planner/execute/pool.h"
 #include "planner/path.h"
+#include "providers/fleet/fleet.h"
+#include "providers/local/local.h"
 
 #include <sys/random.h>
 
@@ -36,17 +38,6 @@ settle(struct prepared *p, struct diagnostics *diags, int rc, struct error *err)
 		diags->n_errors, diags->n_errors == 1 ? "" : "s");
 }
 
-static int
-check_infra(const struct manifest *m, struct error *err)
-{
-	if (m->instances.infra.kind == INFRA_LOCAL)
-		return 0;
-	return error_set(err, ERR_INPUT,
-		"infra %.*s: this furrow runs jobs on this machine only; add --infra local to run "
-		"it here",
-		STR_ARG(m->instances.infra.text));
-}
-
 static bool
 in_git_folder(struct str folder)
 {
@@ -57,12 +48,22 @@ in_git_folder(struct str folder)
 	return false;
 }
 
+static bool
+is_url(struct str folder)
+{
+	return str_starts(folder, STR("s3://"));
+}
+
 /* A folder of the manifest as an absolute path; s3:// is for clouds. */
 static int
 resolve_folder(struct prepared *p, struct str folder, struct pos pos, const char *key,
 	struct str *out, struct error *err)
 {
-	if (str_starts(folder, STR("s3://")))
+	if (is_url(folder) && p->manifest.instances.infra.kind == INFRA_AWS) {
+		*out = arena_str(&p->arena, folder);
+		return 0;
+	}
+	if (is_url(folder))
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u:%u: %s: %.*s: infra local keeps its files in folders; name one",
 			STR_ARG(pos.file), pos.line, pos.col, key, STR_ARG(folder));
@@ -82,8 +83,8 @@ check_apart(const struct prepared *p, struct error *err)
 	const struct manifest *m = &p->manifest;
 	const struct pos *pos = &m->pos_store;
 
-	if (!m->store.p || (!path_within(p->results_dir, p->store_path) &&
-				   !path_within(p->store_path, p->results_dir)))
+	if (!m->store.p || is_url(p->store) || is_url(p->results) ||
+		(!path_within(p->results, p->store) && !path_within(p->store, p->results)))
 		return 0;
 	return error_set(err, ERR_INPUT,
 		"%.*s:%u:%u: store: %.*s: the store and `results` (%.*s) cannot lie within each "
@@ -97,13 +98,12 @@ resolve_folders(struct prepared *p, struct error *err)
 	const struct manifest *m = &p->manifest;
 	const struct job unexpanded = {.manifest = m};
 	int rc = resolve_folder(
-		p, job_results_root(&unexpanded), m->pos_results, "results", &p->results_dir, err);
+		p, job_results_root(&unexpanded), m->pos_results, "results", &p->results, err);
 
 	if (rc < 0)
 		return rc;
-	p->store_path = str_from(p->state.store);
 	if (m->store.p)
-		rc = resolve_folder(p, m->store, m->pos_store, "store", &p->store_path, err);
+		rc = resolve_folder(p, m->store, m->pos_store, "store", &p->store, err);
 	return rc < 0 ? rc : check_apart(p, err);
 }
 
@@ -132,8 +132,6 @@ prepare_manifest(
 		&p->file, &p->arena, &p->manifest, &diags, str_from(o->infra), err);
 	rc = settle(p, &diags, rc, err);
 	if (rc == 0)
-		rc = check_infra(&p->manifest, err);
-	if (rc == 0)
 		rc = state_dir_open(&p->arena, &p->state, p->place.dir, false, err);
 	if (rc == 0)
 		rc = resolve_folders(p, err);
@@ -153,20 +151,20 @@ within(const struct prepared *p, struct str folder)
 {
 	size_t n = strlen(p->place.dir);
 
-	if (!str_starts(folder, str_from(p->place.dir)) || folder.p[n] != '/')
+	if (!folder.p || !str_starts(folder, str_from(p->place.dir)) || folder.p[n] != '/')
 		return (struct str){0};
 	return str_from_index(folder, n + 1);
 }
 
 static int
-open_local(struct prepared *p, struct error *err)
+open_infra(struct prepared *p, struct error *err)
 {
-	const struct local_config config = {
+	const struct site_config config = {
 		.state = &p->state,
 		.manifest = &p->manifest,
 		.manifest_dir = p->place.dir,
-		.results_dir = p->results_dir,
-		.store_path = p->store_path,
+		.results = p->results,
+		.store = p->store,
 		.clock = clock_system(),
 		.max_slots = p->max_slots,
 		.source =
@@ -177,24 +175,29 @@ open_local(struct prepared *p, struct error *err)
 				.rev = p->plan.rev,
 				.allow_dirty = p->plan.allow_dirty,
 				.prefer_commit = p->prefer_commit,
-				.results = within(p, p->results_dir),
-				.store = within(p, p->store_path),
+				.results = within(p, p->results),
+				.store = within(p, p->store),
 				.cache_dir = p->state.cache,
 			},
 	};
 
-	return local_open(&p->local, &config, err);
+	if (p->manifest.instances.infra.kind == INFRA_AWS)
+		return fleet_open(&p->site, &config, err);
+	return local_open(&p->site, &config, err);
 }
 
-/* The wishes of the manifest that this machine cannot grant. */
+/* The wishes of the manifest that the infra cannot grant. */
 static int
-check_machine(struct prepared *p, struct error *err)
+check_wishes(struct prepared *p, struct error *err)
 {
-	const struct machine *machine = &local_observed(p->local)->observed.machine;
+	const struct machine *machine = &p->site->seen.observed.machine;
 	struct diagnostics diags = {.arena = &p->arena};
 
-	manifest_check_local(
-		&p->manifest, machine->cpus, machine->memory_bytes, machine->arch, &diags);
+	if (p->manifest.instances.infra.kind == INFRA_AWS)
+		manifest_check_aws(&p->manifest, &diags);
+	else
+		manifest_check_local(
+			&p->manifest, machine->cpus, machine->memory_bytes, machine->arch, &diags);
 	return settle(p, &diags, 0, err);
 }
 
@@ -207,15 +210,17 @@ prepare_observe(struct prepared *p, struct error *err)
 	struct exec_result result;
 	struct graph reads;
 	struct pool *pool;
-	int rc = open_local(p, err);
+	int rc = open_infra(p, err);
 
 	if (rc == 0)
-		rc = check_machine(p, err);
+		rc = check_wishes(p, err);
+	if (rc == 0 && p->lock_run && p->site->ops->lock)
+		rc = p->site->ops->lock(p->site, p->lock_run, err);
 	if (rc == 0)
-		rc = local_read_graph(p->local, &p->arena, &reads, err);
+		rc = p->site->ops->read_graph(p->site, &p->arena, &reads, err);
 	if (rc < 0)
 		return rc;
-	pool = pool_open(local_provider(p->local), clock_system(), READ_WORKERS);
+	pool = pool_open(&p->site->provider, clock_system(), READ_WORKERS);
 	rc = executor_run(&p->arena, &reads, &options, pool_port(pool), NULL, NULL, &result, err);
 	pool_close(pool);
 	if (rc < 0 && result.first_error.code != ERR_NONE) {
@@ -228,7 +233,7 @@ prepare_observe(struct prepared *p, struct error *err)
 int
 prepare_diff(struct prepared *p, struct error *err)
 {
-	const struct local_observation *seen = local_observed(p->local);
+	const struct site_observation *seen = &p->site->seen;
 	struct diagnostics diags = {.arena = &p->arena};
 	struct plan *plan = &p->plan;
 	int rc = job_resolve(
@@ -238,7 +243,7 @@ prepare_diff(struct prepared *p, struct error *err)
 	if (rc < 0)
 		return rc;
 	plan->observed = seen->observed;
-	local_observe_identities(p->local, &plan->job, &plan->observed);
+	p->site->ops->observe_identities(p->site, &plan->job, &plan->observed);
 	diff(&p->arena, &plan->changes, &plan->job, &plan->observed);
 	return 0;
 }
@@ -253,7 +258,7 @@ prepare_graph(struct prepared *p, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	plan->slots = local_slots(p->local);
+	plan->slots = p->site->ops->slots(p->site, &plan->changes);
 	graph_estimate(&plan->graph, plan->slots, &plan->ns, &plan->p90_ns);
 	prepare_ulid(id);
 	plan->id = arena_str(&p->arena, str_from(id));
@@ -278,6 +283,7 @@ prepare_plan(struct prepared *p, const struct options *o, const char *argument, 
 void
 prepare_close(struct prepared *p)
 {
-	local_close(p->local);
+	if (p->site)
+		p->site->ops->close(p->site);
 	arena_free(&p->arena);
 }

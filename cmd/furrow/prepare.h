@@ -6,17 +6,19 @@
 #include "cmd/furrow/manifest_file.h"
 #include "cmd/furrow/options.h"
 #include "planner/plan.h"
+#include "providers/site.h"
 
 struct prepared {
 	struct arena arena;
 	struct place place;
 	struct manifest_file file;
 	struct state_dir state;
-	struct str store_path, results_dir; /* absolute */
+	struct str store, results; /* absolute paths, or s3://…; store absent: the infra's own */
 	uint32_t max_slots;		    /* -j; 0: as the manifest says */
 	bool prefer_commit; /* with allow_dirty: only when a plan needs it; set before */
 	struct manifest manifest;
-	struct local *local;
+	struct site *site;
+	const char *lock_run; /* apply: the run to come, for the infra's own lock; set before */
 	struct plan plan;
 };
 

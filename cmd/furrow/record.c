@@ -89,16 +89,10 @@ merge(struct store *store, const struct plan *plan, const struct timings *t, str
 }
 
 void
-record_run(const struct plan *plan, const struct timings *t, const char *store_path)
+record_run(const struct plan *plan, const struct timings *t, struct store *store)
 {
-	struct store *store;
 	struct error err;
-	int rc = store_open_dir(&store, store_path, true, &err);
 
-	if (rc == 0) {
-		rc = merge(store, plan, t, &err);
-		store_close(store);
-	}
-	if (rc < 0)
+	if (merge(store, plan, t, &err) < 0)
 		out_say("furrow: durations were not kept for the next plan: %s", err.message);
 }

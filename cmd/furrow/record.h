@@ -5,6 +5,7 @@
 
 #include "planner/execute/timings.h"
 #include "planner/plan.h"
+#include "providers/store/store.h"
 
 /* The durations of what went well in a run, as history entries sorted as history wants them. */
 void record_history(
@@ -12,6 +13,6 @@ void record_history(
 
 /* Merges them into history/JOB of the store. That it failed is said, and no more: history is a
  * help, never a condition. */
-void record_run(const struct plan *plan, const struct timings *t, const char *store_path);
+void record_run(const struct plan *plan, const struct timings *t, struct store *store);
 
 #endif

@@ -171,7 +171,7 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	struct exec_result result = {0};
 	struct journal *journal = NULL;
 	struct view *view;
-	struct pool *pool = pool_open(local_provider(p->local), clock, WORKERS);
+	struct pool *pool = pool_open(&p->site->provider, clock, WORKERS);
 	int64_t wall0_ns = clock->wall_ns(clock->ctx);
 	int rc = open_journal(&journal, out, p, trace, wall0_ns, err);
 
@@ -205,16 +205,16 @@ run_plan(struct run *out, struct prepared *p, const struct options *o, const cha
 		.path = arena_printf(&p->arena, "%s/%s", p->state.runs, id).p};
 	dir.path = out->path;
 	make_trace(trace);
-	rc = local_begin_run(p->local, &p->plan, id, trace, err);
+	rc = p->site->ops->begin_run(p->site, &p->plan, id, trace, err);
 	if (rc == 0)
 		rc = run_tasks_write(out->path, &p->plan, err);
 	if (rc == 0)
 		rc = execute(out, p, o, trace, err);
-	local_end_run(p->local);
+	p->site->ops->end_run(p->site);
 	if (rc == 0)
 		rc = run_dir_timings(&p->arena, &dir, &out->timings, err);
 	if (rc == 0)
-		record_run(&p->plan, &out->timings, p->store_path.p);
+		record_run(&p->plan, &out->timings, p->site->store);
 	return rc;
 }
 
@@ -246,7 +246,7 @@ run_dry(struct prepared *p, struct buf *out, struct error *err)
 	struct exec_options options = options_of(p, &none);
 	struct dry dry = {.out = out, .plan = &p->plan};
 	const struct exec_observer observer = {.ctx = &dry, .begin = dry_begin};
-	struct pool *pool = pool_open(local_provider(p->local), clock_system(), 1);
+	struct pool *pool = pool_open(&p->site->provider, clock_system(), 1);
 	struct exec_result result;
 	int rc;
 

@@ -11,7 +11,7 @@
 
 #include "planner/execute/timings.h"
 #include "planner/plan.h"
-#include "providers/local/local.h"
+#include "providers/state_dir.h"
 
 enum run_state {
 	RUN_RUNNING,

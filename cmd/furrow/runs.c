@@ -3,6 +3,7 @@
 #include "cmd/furrow/place.h"
 #include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
+#include "planner/base/clock.h"
 #include "planner/base/json.h"
 #include "planner/base/ulid.h"
 

@@ -5,7 +5,7 @@
 
 #include "cmd/furrow/file.h"
 #include "planner/path.h"
-#include "providers/local/state.h"
+#include "providers/state_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>

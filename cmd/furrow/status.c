@@ -61,7 +61,7 @@ gather(struct status *s, struct prepared *p)
 	s->p = p;
 	s->holder = lock_holder(p->state.lock, s->running);
 	s->has_last = run_dir_find(&p->arena, &p->state, NULL, &s->last, NULL) == 0;
-	s->store_bytes = file_disk_bytes(p->store_path.p);
+	s->store_bytes = file_disk_bytes(p->site->config.store.p);
 	s->cache_bytes = file_disk_bytes(p->state.cache);
 	s->runs_bytes = file_disk_bytes(p->state.runs);
 	if (!images_may_be(&p->manifest) || engine_open(&engine, &p->arena, &info, NULL) != 0)
@@ -177,7 +177,7 @@ write_text(struct buf *b, const struct status *s, bool color)
 	buf_addf(b, "%u of %u tasks have one\n", plan->changes.n_tasks_in_place, plan->job.n_tasks);
 	add_row(b, "collected", color);
 	buf_addf(b, "%u of %u in %.*s\n", collected(&plan->changes), plan->changes.n_tasks_in_place,
-		STR_ARG(place_shown(&s->p->place, s->p->results_dir)));
+		STR_ARG(place_shown(&s->p->place, s->p->results)));
 	add_kept(b, s, color);
 	add_row(b, "disk", color);
 	buf_addf(b, "store %s, cache %s, runs %s\n", text_bytes(store, s->store_bytes),

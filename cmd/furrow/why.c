@@ -86,17 +86,16 @@ load_last(struct why *w, const struct prepared *p)
 	const struct history_entry *before =
 		history_find(&p->plan.observed.history, KIND_TASK, w->task->label);
 	struct digest key = w->task->key;
-	struct store *store;
+	struct store *store = p->site->store;
 
 	if (!w->in_place && !before)
 		return;
 	if (!w->in_place)
 		key = before->key;
-	if (store_open_dir(&store, p->store_path.p, false, NULL) != 0)
+	if (!store)
 		return;
 	w->has_last = result_load(store, &w->arena, &w->last, &key, NULL) == 0;
 	w->last_gone = !w->has_last && !digest_is_zero(&key);
-	store_close(store);
 }
 
 /* What the latest run made of the task, when it tried the same key and failed. */

@@ -5,7 +5,7 @@
 #include "planner/base/buf.h"
 #include "providers/container/engine.h"
 #include "providers/local/local.h"
-#include "providers/place/tasks.h"
+#include "providers/tasks/tasks.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -16,25 +16,27 @@ enum read { READ_SOURCE, READ_LIST, READ_IMAGE, READ_STORE, READ_RESULTS, READ_C
 struct local_run;
 
 struct local {
-	struct local_config config;
+	struct site site;
 	struct arena arena;		/* the coordinator's */
 	struct arena reads[READ_COUNT]; /* one each: reads run side by side */
 	struct source_reader *reader;
-	struct store *store; /* NULL while there is none yet */
 	struct engine_handle *engine;
 	struct image_wish image;
 	struct str image_digest; /* as the engine knows it; absent: not built yet */
-	struct local_observation seen;
-	struct provider provider;
-	struct local_run *run; /* NULL before local_begin_run */
+	struct local_run *run;	 /* NULL before local_begin_run */
 };
 
 /* observe.c */
+int local_read_graph(struct site *i, struct arena *a, struct graph *out, struct error *err);
+void local_observe_identities(struct site *i, const struct job *job, struct observed *obs);
 enum step local_read(struct local *l, enum read what, struct error *err);
 /* The exported source in the cache. */
 const char *local_source_dir(struct local *l, struct arena *a, const struct job *job);
 const char *local_setup_dir(struct local *l, struct arena *a, const struct digest *environment);
 bool local_has_image(const struct local *l);
+
+/* local.c: how many tasks at a time. */
+uint32_t local_slots(const struct local *l);
 
 /* One execution of a plan. */
 struct local_run {
@@ -44,11 +46,11 @@ struct local_run {
 	char *dir, *logs, *work; /* runs/RUN, runs/RUN/logs, work/RUN */
 	char *runner;		 /* the binary */
 	struct str image_id;	 /* what containers are made of */
-	struct arena arena; /* lives as long as the run */
+	struct arena arena;	 /* lives as long as the run */
 	struct tasks *tasks;
-	struct place place;
-	pid_t runner_pid;	 /* 0: none on this host */
-	char container[80];	 /* empty: none */
+	struct runner seat;
+	pid_t runner_pid;	/* 0: none on this host */
+	char container[80];	/* empty: none */
 	atomic_bool stop_steps; /* what can be made later is not to be waited for */
 };
 

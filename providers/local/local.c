@@ -3,7 +3,6 @@
 
 #include "planner/execute/journal.h"
 #include "providers/host/spawn.h"
-#include "providers/local/state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +24,7 @@ provider_submit(void *ctx, struct call *call)
 {
 	struct local *l = ctx;
 
-	place_submit(&l->run->place, call);
+	runner_submit(&l->run->seat, call);
 }
 
 static void
@@ -34,44 +33,28 @@ provider_stop(void *ctx, struct call *call, int64_t grace_ns)
 	struct local *l = ctx;
 
 	if (call->node->kind == KIND_TASK)
-		place_stop(&l->run->place, call, grace_ns);
+		runner_stop(&l->run->seat, call, grace_ns);
 	else
 		atomic_store(&l->run->stop_steps, true);
 }
 
-int
-local_open(struct local **out, const struct local_config *config, struct error *err)
+static uint32_t
+slots_of(const struct site *i, const struct changes *changes)
 {
-	struct local *l = mem_alloc(sizeof(*l));
+	int64_t slots = i->config.manifest->map.per_instance;
 
-	(void)err;
-	*l = (struct local){.config = *config};
-	l->provider = (struct provider){
-		.ctx = l, .step = provider_step, .submit = provider_submit, .stop = provider_stop};
-	local_read_machine(&l->arena, &l->seen.observed.machine);
-	*out = l;
-	return 0;
-}
-
-const struct provider *
-local_provider(struct local *l)
-{
-	return &l->provider;
+	(void)changes;
+	if (i->config.max_slots)
+		return i->config.max_slots;
+	if (slots < 1)
+		slots = i->seen.observed.machine.cpus;
+	return slots < 1 ? 1 : (uint32_t)slots;
 }
 
 uint32_t
 local_slots(const struct local *l)
 {
-	int64_t cpus = l->seen.observed.machine.cpus;
-	int64_t slots = l->config.manifest->map.per_instance;
-
-	if (l->config.max_slots)
-		return l->config.max_slots;
-	if (slots < 1)
-		slots = cpus;
-	if (slots < 1)
-		slots = 1;
-	return (uint32_t)slots;
+	return slots_of(&l->site, NULL);
 }
 
 static int
@@ -94,7 +77,7 @@ sweep_containers(struct local *l, const char *run, struct error *err)
 static int
 sweep_dead_runs(struct local *l, struct error *err)
 {
-	const char *work = l->config.state->work;
+	const char *work = l->site.config.state->work;
 	struct arena scratch = {0};
 	struct dirent *entry;
 	DIR *dir = opendir(work);
@@ -143,29 +126,30 @@ static void
 begin_tasks(struct local_run *r)
 {
 	const struct tasks_config config = {.plan = r->plan,
-		.store = r->l->store,
-		.clock = r->l->config.clock,
+		.store = r->l->site.store,
+		.clock = r->l->site.config.clock,
 		.run = r->run,
 		.dir = r->dir,
 		.logs = r->logs};
 
 	tasks_open(&r->tasks, &config);
-	r->place = (struct place){.tasks = r->tasks, .name = "runner", .shown = "this machine"};
+	r->seat = (struct runner){.tasks = r->tasks, .name = "runner", .shown = "this machine"};
 }
 
-int
-local_begin_run(struct local *l, const struct plan *plan, const char *run, const char *trace,
+static int
+begin_run(struct site *i, const struct plan *plan, const char *run, const char *trace,
 	struct error *err)
 {
+	struct local *l = (struct local *)i;
 	struct local_run *r;
 	char path[4096];
 	int rc;
 
-	rc = check_secrets(l->config.manifest, err);
+	rc = check_secrets(l->site.config.manifest, err);
 	if (rc == 0)
 		rc = sweep_dead_runs(l, err);
-	if (rc == 0 && !l->store)
-		rc = store_open_dir(&l->store, l->config.store_path.p, true, err);
+	if (rc == 0 && !l->site.store)
+		rc = store_open_dir(&l->site.store, l->site.config.store.p, true, err);
 	if (rc < 0)
 		return rc;
 	r = mem_alloc(sizeof(*r));
@@ -173,9 +157,9 @@ local_begin_run(struct local *l, const struct plan *plan, const char *run, const
 	l->run = r;
 	memcpy(r->run, run, strnlen(run, sizeof(r->run) - 1));
 	memcpy(r->trace, trace, strnlen(trace, sizeof(r->trace) - 1));
-	r->dir = (char *)arena_printf(&r->arena, "%s/%s", l->config.state->runs, run).p;
+	r->dir = (char *)arena_printf(&r->arena, "%s/%s", l->site.config.state->runs, run).p;
 	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
-	r->work = (char *)arena_printf(&r->arena, "%s/%s", l->config.state->work, run).p;
+	r->work = (char *)arena_printf(&r->arena, "%s/%s", l->site.config.state->work, run).p;
 	begin_tasks(r);
 	if ((rc = state_make_dir(r->dir, err)) < 0 || (rc = state_make_dir(r->logs, err)) < 0 ||
 		(rc = state_make_dir(r->work, err)) < 0 ||
@@ -186,15 +170,16 @@ local_begin_run(struct local *l, const struct plan *plan, const char *run, const
 	return 0;
 }
 
-void
-local_end_run(struct local *l)
+static void
+end_run(struct site *i)
 {
+	struct local *l = (struct local *)i;
 	struct local_run *r = l->run;
 
 	if (!r)
 		return;
-	if (r->place.session)
-		session_close(r->place.session, 0, NULL);
+	if (r->seat.session)
+		session_close(r->seat.session, 0, NULL);
 	if (r->container[0])
 		engine_remove(l->engine, r->container, NULL);
 	spawn_kill_children();
@@ -207,20 +192,45 @@ local_end_run(struct local *l)
 	l->run = NULL;
 }
 
-void
-local_close(struct local *l)
+static void
+close_local(struct site *i)
 {
-	if (!l)
-		return;
-	local_end_run(l);
+	struct local *l = (struct local *)i;
+
+	end_run(i);
 	if (l->reader)
 		source_close(l->reader);
-	if (l->store)
-		store_close(l->store);
+	if (i->store)
+		store_close(i->store);
 	if (l->engine)
 		engine_close(l->engine);
-	for (int i = 0; i < READ_COUNT; i++)
-		arena_free(&l->reads[i]);
+	for (int at = 0; at < READ_COUNT; at++)
+		arena_free(&l->reads[at]);
 	arena_free(&l->arena);
 	free(l);
+}
+
+static const struct site_ops ops = {
+	.read_graph = local_read_graph,
+	.observe_identities = local_observe_identities,
+	.slots = slots_of,
+	.begin_run = begin_run,
+	.end_run = end_run,
+	.close = close_local,
+};
+
+int
+local_open(struct site **out, const struct site_config *config, struct error *err)
+{
+	struct local *l = mem_alloc(sizeof(*l));
+
+	(void)err;
+	*l = (struct local){.site = {.ops = &ops, .config = *config}};
+	l->site.provider = (struct provider){
+		.ctx = l, .step = provider_step, .submit = provider_submit, .stop = provider_stop};
+	if (!l->site.config.store.p)
+		l->site.config.store = str_from(config->state->store);
+	local_read_machine(&l->arena, &l->site.seen.observed.machine);
+	*out = &l->site;
+	return 0;
 }

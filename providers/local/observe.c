@@ -13,7 +13,7 @@
 bool
 local_has_image(const struct local *l)
 {
-	const struct environment *e = &l->config.manifest->environment;
+	const struct environment *e = &l->site.config.manifest->environment;
 
 	return e->image.p || e->build.context.p;
 }
@@ -30,7 +30,7 @@ local_source_dir(struct local *l, struct arena *a, const struct job *job)
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, &job->export_identity);
-	return arena_printf(a, "%s/source/%s", l->config.state->cache, hex).p;
+	return arena_printf(a, "%s/source/%s", l->site.config.state->cache, hex).p;
 }
 
 const char *
@@ -39,7 +39,7 @@ local_setup_dir(struct local *l, struct arena *a, const struct digest *environme
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, environment);
-	return arena_printf(a, "%s/env/%s", l->config.state->cache, hex).p;
+	return arena_printf(a, "%s/env/%s", l->site.config.state->cache, hex).p;
 }
 
 static enum arch
@@ -69,76 +69,78 @@ local_read_machine(struct arena *a, struct machine *out)
 static int
 read_source(struct local *l, struct arena *a, struct error *err)
 {
-	int rc = source_open(&l->reader, &l->config.source, err);
+	int rc = source_open(&l->reader, &l->site.config.source, err);
 
 	if (rc < 0)
 		return rc;
-	return source_list(l->reader, a, &l->seen.source, err);
+	return source_list(l->reader, a, &l->site.seen.source, err);
 }
 
 static int
 read_list(struct local *l, struct arena *a, struct error *err)
 {
-	const struct map *map = &l->config.manifest->map;
+	const struct map *map = &l->site.config.manifest->map;
 	struct str path;
 	int rc;
 
 	if (map->kind != MAP_FILE)
 		return 0;
-	path = job_source_path(a, l->config.manifest, &l->seen.source, map->file);
-	rc = path.p ? source_read(l->reader, a, path, &l->seen.inputs.list, err) : ERR_MISSING;
+	path = job_source_path(a, l->site.config.manifest, &l->site.seen.source, map->file);
+	rc = path.p ? source_read(l->reader, a, path, &l->site.seen.inputs.list, err) : ERR_MISSING;
 	if (rc == ERR_MISSING)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u:%u: map.inputs.file: there is no file %.*s in the source (%s)",
 			STR_ARG(map->pos_inputs.file), map->pos_inputs.line, map->pos_inputs.col,
 			STR_ARG(map->file),
-			l->seen.source.kind == SOURCE_COMMIT ? "is it committed?"
-							     : "is it ignored?");
+			l->site.seen.source.kind == SOURCE_COMMIT ? "is it committed?"
+								  : "is it ignored?");
 	return rc;
 }
 
 static int
 read_image(struct local *l, struct arena *a, struct error *err)
 {
-	const struct environment *e = &l->config.manifest->environment;
+	const struct environment *e = &l->site.config.manifest->environment;
 	int rc;
 
 	if (!local_has_image(l))
 		return 0;
-	rc = engine_open(&l->engine, a, &l->seen.observed.engine, err);
+	rc = engine_open(&l->engine, a, &l->site.seen.observed.engine, err);
 	if (rc < 0)
 		return rc;
-	l->image.image = archive_absolute(a, l->config.manifest_dir, e->image);
+	l->image.image = archive_absolute(a, l->site.config.manifest_dir, e->image);
 	l->image.build = e->build;
-	l->image.job = arena_cstr(a, l->config.manifest->name);
+	l->image.job = arena_cstr(a, l->site.config.manifest->name);
 	if (e->build.context.p)
-		l->image.source_identity = job_build_identity(l->config.manifest, &l->seen.source);
+		l->image.source_identity =
+			job_build_identity(l->site.config.manifest, &l->site.seen.source);
 	rc = engine_resolve(
-		l->engine, a, &l->image, &l->image_digest, &l->seen.observed.image_ready, err);
+		l->engine, a, &l->image, &l->image_digest, &l->site.seen.observed.image_ready, err);
 	if (rc < 0)
 		return rc;
 	if (!e->build.context.p)
-		l->seen.inputs.image_digest = l->image_digest;
+		l->site.seen.inputs.image_digest = l->image_digest;
 	return 0;
 }
 
 static int
 read_store(struct local *l, struct arena *a, struct error *err)
 {
-	struct observed *o = &l->seen.observed;
+	struct observed *o = &l->site.seen.observed;
 	struct str bytes;
 	int rc;
 
-	rc = store_open_dir(&l->store, l->config.store_path.p, false, err);
+	rc = store_open_dir(&l->site.store, l->site.config.store.p, false, err);
 	if (rc == ERR_MISSING)
 		return 0;
 	if (rc < 0)
 		return rc;
-	rc = store_list_results(l->store, a, &o->results, &o->n_results, err);
+	rc = store_list_results(l->site.store, a, &o->results, &o->n_results, err);
 	if (rc < 0)
 		return rc;
-	rc = store_get(l->store, a,
-		arena_printf(a, "history/%.*s", STR_ARG(l->config.manifest->name)).p, &bytes, err);
+	rc = store_get(l->site.store, a,
+		arena_printf(a, "history/%.*s", STR_ARG(l->site.config.manifest->name)).p, &bytes,
+		err);
 	if (rc == ERR_MISSING)
 		return 0;
 	if (rc < 0)
@@ -150,9 +152,9 @@ read_store(struct local *l, struct arena *a, struct error *err)
 static int
 read_results(struct local *l, struct arena *a, struct error *err)
 {
-	struct observed *o = &l->seen.observed;
+	struct observed *o = &l->site.seen.observed;
 
-	return collect_observe(a, l->config.results_dir.p, &o->collected, &o->n_collected, err);
+	return collect_observe(a, l->site.config.results.p, &o->collected, &o->n_collected, err);
 }
 
 enum step
@@ -182,31 +184,27 @@ add_read(struct graph *g, enum read what, const uint32_t *after, uint32_t n)
 }
 
 int
-local_read_graph(struct local *l, struct arena *a, struct graph *out, struct error *err)
+local_read_graph(struct site *i, struct arena *a, struct graph *out, struct error *err)
 {
+	const struct local *l = (const struct local *)i;
 	uint32_t source;
 
 	graph_init(out, a);
 	source = add_read(out, READ_SOURCE, NULL, 0);
-	if (l->config.manifest->map.kind == MAP_FILE)
+	if (l->site.config.manifest->map.kind == MAP_FILE)
 		add_read(out, READ_LIST, &source, 1);
 	if (local_has_image(l))
 		add_read(out, READ_IMAGE, &source,
-			l->config.manifest->environment.build.context.p ? 1 : 0);
+			l->site.config.manifest->environment.build.context.p ? 1 : 0);
 	add_read(out, READ_STORE, NULL, 0);
 	add_read(out, READ_RESULTS, NULL, 0);
 	return graph_freeze(out, err);
 }
 
-const struct local_observation *
-local_observed(const struct local *l)
-{
-	return &l->seen;
-}
-
 void
-local_observe_identities(struct local *l, const struct job *job, struct observed *obs)
+local_observe_identities(struct site *i, const struct job *job, struct observed *obs)
 {
+	struct local *l = (struct local *)i;
 	struct arena scratch = {0};
 	const struct environment *e = &job->manifest->environment;
 

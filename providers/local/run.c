@@ -3,7 +3,6 @@
 #include "providers/local/internal.h"
 
 #include "providers/host/spawn.h"
-#include "providers/local/state.h"
 #include "providers/store/collect.h"
 
 #include <errno.h>
@@ -64,7 +63,7 @@ make_source(struct local_run *r, struct arena *a, struct error *err)
 	if (rc == 0)
 		rc = state_make_dir(partial, err);
 	if (rc == 0)
-		rc = source_export(l->reader, &l->seen.source, partial, err);
+		rc = source_export(l->reader, &l->site.seen.source, partial, err);
 	if (rc == 0)
 		forbid_writing(partial);
 	if (rc == 0)
@@ -100,8 +99,8 @@ make_image(struct local_run *r, struct arena *a, struct error *err)
 	wish.source_dir = local_source_dir(l, a, &r->plan->job);
 	if (wish.build.context.p)
 		wish.build.context = arena_printf(a, "%s/%.*s", wish.source_dir,
-			STR_ARG(job_source_path(a, l->config.manifest, &l->seen.source,
-				l->config.manifest->environment.build.context)));
+			STR_ARG(job_source_path(a, l->site.config.manifest, &l->site.seen.source,
+				l->site.config.manifest->environment.build.context)));
 	rc = engine_ensure(l->engine, a, &wish, l->image_digest, &r->image_id, &log, err);
 	keep_log(r, a, "image.log", buf_str(&log));
 	buf_free(&log);
@@ -128,7 +127,7 @@ add_pair(struct arena *a, struct pairs *pairs, const char *name, struct str valu
 static struct pairs
 base_environment(struct local_run *r, struct arena *a, const char *setup_dir, bool secrets)
 {
-	const struct environment *e = &r->l->config.manifest->environment;
+	const struct environment *e = &r->l->site.config.manifest->environment;
 	struct pairs env = {0};
 
 	if (!local_has_image(r->l)) {
@@ -190,7 +189,7 @@ copy_file(const char *from, const char *to, struct error *err)
 static int
 copy_setup_files(struct local_run *r, struct arena *a, const char *to, struct error *err)
 {
-	const struct strings *files = &r->l->config.manifest->environment.setup_files;
+	const struct strings *files = &r->l->site.config.manifest->environment.setup_files;
 	const char *source = local_source_dir(r->l, a, &r->plan->job);
 	int rc = 0;
 
@@ -245,7 +244,7 @@ last_lines(struct str text, int lines)
 static int
 make_host_setup(struct local_run *r, struct arena *a, const char *dir, struct error *err)
 {
-	const struct environment *e = &r->l->config.manifest->environment;
+	const struct environment *e = &r->l->site.config.manifest->environment;
 	const char *argv[] = {"/bin/sh", "-c", arena_cstr(a, e->setup), NULL};
 	struct pairs env = base_environment(r, a, dir, false);
 	struct pairs own;
@@ -291,9 +290,9 @@ open_session(struct local_run *r, int fd, const struct session_base *base, struc
 	struct session_events events;
 	struct session_host host;
 
-	place_events(&r->place, &events);
+	runner_events(&r->seat, &events);
 	return session_open(
-		&r->place.session, &transport, r->run, 0, base, &events, 20 * NS_PER_S, &host, err);
+		&r->seat.session, &transport, r->run, 0, base, &events, 20 * NS_PER_S, &host, err);
 }
 
 /* One that did not answer. It must not come to itself later, beside the runner of another attempt:
@@ -319,7 +318,7 @@ static int
 start_on_host(struct local_run *r, struct arena *a, struct error *err)
 {
 	struct local *l = r->l;
-	const struct manifest *m = l->config.manifest;
+	const struct manifest *m = l->site.config.manifest;
 	const char *setup_dir = NULL;
 	struct session_base base = {.root = r->work,
 		.source = local_source_dir(l, a, &r->plan->job),
@@ -353,7 +352,7 @@ static int
 start_in_container(struct local_run *r, struct arena *a, struct error *err)
 {
 	struct local *l = r->l;
-	const struct manifest *m = l->config.manifest;
+	const struct manifest *m = l->site.config.manifest;
 	struct container_wish wish = {.run = r->run,
 		.job = arena_cstr(a, m->name),
 		.image_id = arena_cstr(a, r->image_id),
@@ -429,7 +428,7 @@ collect(struct local_run *r, struct arena *a, struct outcome *outcome, struct er
 		items[i].folder = job_task_folder(job, i, a);
 	}
 	rc = collect_run(
-		r->l->store, r->l->config.results_dir.p, items, job->n_tasks, &report, err);
+		r->l->site.store, r->l->site.config.results.p, items, job->n_tasks, &report, err);
 	outcome->output_files = report.n_written;
 	outcome->output_bytes = report.bytes;
 	return rc;
@@ -440,9 +439,9 @@ release(struct local_run *r, struct error *err)
 {
 	int rc = 0;
 
-	if (r->place.session)
-		rc = session_close(r->place.session, 10 * NS_PER_S, err);
-	r->place.session = NULL;
+	if (r->seat.session)
+		rc = session_close(r->seat.session, 10 * NS_PER_S, err);
+	r->seat.session = NULL;
 	if (r->container[0]) {
 		int removed = engine_remove(r->l->engine, r->container, rc < 0 ? NULL : err);
 

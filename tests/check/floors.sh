@@ -2,6 +2,7 @@
 # The floors of the house: includes run cmd -> providers -> planner and, inside planner, execute -> plan -> base; the runner
 # takes the protocol alone; and the planner proper refers to no symbol that could reach the world.
 cd "$(dirname "$0")/../.." || exit 1
+shopt -s lastpipe # so that `report` counts in this shell
 B=${B:-build} n=0 failed=0
 
 report() { # DESC, findings on stdin

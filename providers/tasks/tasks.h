@@ -1,8 +1,8 @@
-/* tasks: the tasks of a run on their way: from the executor to the session of the place that takes
- * them, and from what that tells to results in the store. A place is one runner, on this machine or
- * on an instance; a run has one or many. */
-#ifndef FURROW_PLACE_TASKS_H
-#define FURROW_PLACE_TASKS_H
+/* tasks: the tasks of a run on their way: from the executor to the session of the runner that takes
+ * them, and from what that tells to results in the store. A runner is on this machine or on an
+ * instance; a run has one or many. */
+#ifndef FURROW_TASKS_H
+#define FURROW_TASKS_H
 
 #include "planner/plan.h"
 #include "providers/host/session.h"
@@ -28,11 +28,11 @@ void tasks_close(struct tasks *all);
 uint32_t tasks_left(struct tasks *all);
 
 /* The owner sets what stands here, and keeps it until tasks_close. */
-struct place {
+struct runner {
 	struct tasks *tasks;
 	struct session *session; /* set before the first task is submitted */
 	char name[32];		 /* of its log: "runner", "host-3" */
-	char shown[64];		 /* for messages: "this machine", "i-0123456789abcdef0" */
+	char shown[64]; /* where it is, for messages: "this machine", "i-0123456789abcdef0" */
 	void (*lost_fn)(void *ctx, const struct error *err); /* on the session's thread, after its
 								tasks were answered; may be NULL */
 	void *ctx;
@@ -40,14 +40,14 @@ struct place {
 };
 
 /* For session_open. */
-void place_events(struct place *p, struct session_events *events);
+void runner_events(struct runner *p, struct session_events *events);
 
 /* As struct provider's submit and stop, for tasks. */
-void place_submit(struct place *p, struct call *call);
-void place_stop(struct place *p, const struct call *call, int64_t grace_ns);
+void runner_submit(struct runner *p, struct call *call);
+void runner_stop(struct runner *p, const struct call *call, int64_t grace_ns);
 
 /* Another runner stands in for one that was lost: all tasks of that were answered. */
-void place_renew(struct place *p);
-bool place_is_lost(struct place *p);
+void runner_renew(struct runner *p);
+bool runner_is_lost(struct runner *p);
 
 #endif

@@ -1,8 +1,17 @@
-/* state: folders below .furrow, made and removed. */
-#ifndef FURROW_LOCAL_STATE_H
-#define FURROW_LOCAL_STATE_H
+/* state_dir: the folder .furrow beside a manifest, where what lies in it, and how folders in it are
+ * made and removed. */
+#ifndef FURROW_STATE_DIR_H
+#define FURROW_STATE_DIR_H
 
+#include "planner/base/arena.h"
 #include "planner/base/error.h"
+
+struct state_dir {
+	char *root; /* DIR/.furrow */
+	char *store, *runs, *cache, *work, *lock;
+};
+int state_dir_open(struct arena *a, struct state_dir *out, const char *manifest_dir, bool create,
+	struct error *err);
 
 /* Makes one folder; there already: 0. */
 int state_make_dir(const char *path, struct error *err);

@@ -4,7 +4,7 @@
  * A task_run belongs to the coordinator until it stands in `tasks`; then to the session's thread,
  * until that takes it out again, as it ended or was lost; then, when there is a result, to the
  * store's thread. Who has it may free it, so nobody else may look at it. */
-#include "providers/place/tasks.h"
+#include "providers/tasks/tasks.h"
 
 #include "planner/base/buf.h"
 #include "planner/base/protocol.h"
@@ -29,7 +29,7 @@ struct stream {
 
 struct task_run {
 	struct tasks *all;
-	struct place *place;
+	struct runner *runner;
 	struct call *call;
 	uint32_t index, attempt;
 	uint64_t id;
@@ -85,16 +85,16 @@ make_id(uint32_t index, uint32_t attempt)
 }
 
 static struct task_run *
-find_locked(struct place *p, uint64_t id)
+find_locked(struct runner *p, uint64_t id)
 {
 	uint64_t index = (id & UINT32_MAX) - 1;
 	struct task_run *t = index < p->tasks->job->n_tasks ? p->tasks->v[index] : NULL;
 
-	return t && t->id == id && t->place == p ? t : NULL;
+	return t && t->id == id && t->runner == p ? t : NULL;
 }
 
 static struct task_run *
-find(struct place *p, uint64_t id)
+find(struct runner *p, uint64_t id)
 {
 	struct task_run *t;
 
@@ -106,7 +106,7 @@ find(struct place *p, uint64_t id)
 
 /* Takes a task that ended, out of what the session's thread has. */
 static struct task_run *
-take(struct place *p, uint64_t id)
+take(struct runner *p, uint64_t id)
 {
 	struct task_run *t;
 
@@ -122,7 +122,8 @@ static void
 log_path(struct buf *out, const struct task_run *t, int stream)
 {
 	buf_clear(out);
-	buf_addf(out, "%s/%u.%u.%s", t->all->config.logs, t->index, t->attempt, stream_names[stream]);
+	buf_addf(out, "%s/%u.%u.%s", t->all->config.logs, t->index, t->attempt,
+		stream_names[stream]);
 }
 
 /* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
@@ -237,8 +238,8 @@ on_output(void *ctx, uint64_t id, struct str tar_bytes)
 	if (!t || t->failure.code != ERR_NONE)
 		return;
 	t->has_tar = true;
-	if (!t->result && store_result_begin(t->all->config.store, &t->all->job->tasks[t->index].key,
-				  &t->result, &err) < 0) {
+	if (!t->result && store_result_begin(t->all->config.store,
+				  &t->all->job->tasks[t->index].key, &t->result, &err) < 0) {
 		t->result = NULL;
 		fail_once(t, &err);
 	} else if (store_result_write(t->result, "tar", tar_bytes.p, tar_bytes.n, &err) < 0) {
@@ -263,7 +264,7 @@ on_stored(void *ctx, const struct error *err)
 		unlink(buf_cstr(&path)); /* taken over by the store, or inline in the result */
 	}
 	buf_free(&path);
-	session_ack(t->place->session, t->id);
+	session_ack(t->runner->session, t->id);
 	if (!err)
 		atomic_fetch_sub(&t->all->n_left, 1);
 	finish(t, err ? STEP_FAILED : STEP_DONE, err);
@@ -361,7 +362,7 @@ describe_end(struct task_run *t, int why, struct str message, struct error *err)
 static void
 on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
 {
-	struct place *p = ctx;
+	struct runner *p = ctx;
 	struct task_run *t = take(p, id);
 	struct error err = {0};
 
@@ -389,7 +390,7 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 static void
 on_note(void *ctx, struct str text)
 {
-	const struct place *p = ctx;
+	const struct runner *p = ctx;
 	struct buf path = {0};
 	int fd;
 
@@ -405,7 +406,7 @@ on_note(void *ctx, struct str text)
 static void
 on_lost(void *ctx, const struct error *err)
 {
-	struct place *p = ctx;
+	struct runner *p = ctx;
 	struct tasks *all = p->tasks;
 
 	pthread_mutex_lock(&all->lock);
@@ -417,7 +418,7 @@ on_lost(void *ctx, const struct error *err)
 
 		pthread_mutex_lock(&all->lock);
 		t = all->v[i];
-		if (t && t->place == p)
+		if (t && t->runner == p)
 			all->v[i] = NULL;
 		else
 			t = NULL;
@@ -434,7 +435,7 @@ on_lost(void *ctx, const struct error *err)
 }
 
 void
-place_events(struct place *p, struct session_events *events)
+runner_events(struct runner *p, struct session_events *events)
 {
 	*events = (struct session_events){
 		.ctx = p,
@@ -475,7 +476,7 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 }
 
 void
-place_submit(struct place *p, struct call *call)
+runner_submit(struct runner *p, struct call *call)
 {
 	struct tasks *all = p->tasks;
 	const struct clock *clock = all->config.clock;
@@ -485,7 +486,7 @@ place_submit(struct place *p, struct call *call)
 	bool lost;
 
 	*t = (struct task_run){.all = all,
-		.place = p,
+		.runner = p,
 		.call = call,
 		.index = call->node->index,
 		.attempt = call->attempt,
@@ -517,15 +518,14 @@ place_submit(struct place *p, struct call *call)
 }
 
 void
-place_stop(struct place *p, const struct call *call, int64_t grace_ns)
+runner_stop(struct runner *p, const struct call *call, int64_t grace_ns)
 {
 	if (p->session)
-		session_stop_task(
-			p->session, make_id(call->node->index, call->attempt), grace_ns);
+		session_stop_task(p->session, make_id(call->node->index, call->attempt), grace_ns);
 }
 
 void
-place_renew(struct place *p)
+runner_renew(struct runner *p)
 {
 	pthread_mutex_lock(&p->tasks->lock);
 	p->lost = false;
@@ -533,7 +533,7 @@ place_renew(struct place *p)
 }
 
 bool
-place_is_lost(struct place *p)
+runner_is_lost(struct runner *p)
 {
 	bool lost;
 

@@ -1,6 +1,5 @@
-/* state: the folder .furrow beside a manifest: where what lies. It keeps itself out of git. */
-#include "providers/local/local.h"
-#include "providers/local/state.h"
+/* state_dir: the folder .furrow beside a manifest: where what lies. It keeps itself out of git. */
+#include "providers/state_dir.h"
 
 #include <dirent.h>
 #include <errno.h>

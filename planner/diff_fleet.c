@@ -1,0 +1,194 @@
+/* diff_fleet: the part of the diff that is about a cloud: what has to be there before tasks can run on
+ * instances, and what becomes of these afterwards. */
+#include "planner/diff_build.h"
+#include "planner/units.h"
+
+static const struct fleet *
+fleet_of(const struct builder *b)
+{
+	return &b->obs->fleet;
+}
+
+/* How many instances the tasks keep busy. */
+static uint32_t
+count_wanted(const struct builder *b)
+{
+	const struct fleet *f = fleet_of(b);
+	uint32_t tasks = b->out->n_tasks_run;
+	uint32_t n;
+
+	if (f->max_slots && tasks > f->max_slots)
+		tasks = f->max_slots;
+	n = tasks / f->slots + (tasks % f->slots != 0);
+	return n < f->max ? n : f->max;
+}
+
+static uint32_t
+count_usable(const struct fleet *f)
+{
+	uint32_t n = 0;
+
+	while (n < f->n_warm && !f->warm[n].why_not.p)
+		n++;
+	return n;
+}
+
+/* The instance that stands at this index, NULL for one that is to be launched. */
+static const struct warm *
+warm_at(const struct fleet *f, uint32_t index)
+{
+	return index < count_usable(f) ? &f->warm[index] : NULL;
+}
+
+static bool
+lacks_source(const struct builder *b)
+{
+	for (uint32_t i = 0; i < b->out->n_instances; i++) {
+		const struct warm *w = warm_at(fleet_of(b), i);
+
+		if (!w || !w->source_ready)
+			return true;
+	}
+	return false;
+}
+
+static void
+look_at_source(struct builder *b)
+{
+	const struct fleet *f = fleet_of(b);
+	bool lacks = lacks_source(b), stored = b->obs->source_ready && f->runner_ready;
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_hex(hex, &b->job->export_identity);
+	if (lacks && !stored)
+		diff_add_todo(b, KIND_SOURCE, VERB_CREATE, CAUSE_MISSING,
+			arena_printf(b->arena, "upload %.*s%s to %.*s",
+				STR_ARG(b->obs->source_ready ? STR("the runner")
+							     : diff_files_of(b)),
+				b->obs->source_ready || f->runner_ready ? "" : " and the runner",
+				STR_ARG(f->store)));
+	else if (b->obs->source_ready || !lacks)
+		diff_add_in_place(b, KIND_SOURCE, CAUSE_THERE,
+			arena_printf(b->arena, "%s (%.*s)",
+				b->obs->source_ready ? "in the store" : "on the instances",
+				DIFF_SHORT_HEX, hex));
+}
+
+static void
+look_at_access(struct builder *b, uint32_t n_new)
+{
+	const struct fleet *f = fleet_of(b);
+	bool group = n_new && !f->group_ready;
+	struct str reason;
+
+	if (f->bucket_ready && !group) {
+		reason = n_new ? arena_printf(b->arena, "the store %.*s, security group %.*s",
+					 STR_ARG(f->store), STR_ARG(f->group))
+			       : arena_printf(b->arena, "the store %.*s", STR_ARG(f->store));
+		diff_add_in_place(b, KIND_ACCESS, CAUSE_THERE, reason);
+		return;
+	}
+	reason = arena_printf(b->arena, "%s%.*s%s%s%.*s", f->bucket_ready ? "" : "make the store ",
+		STR_ARG(f->bucket_ready ? STR("") : f->store),
+		!f->bucket_ready && group ? "; " : "",
+		group ? "let this machine in, by security group " : "",
+		STR_ARG(group ? f->group : STR("")));
+	diff_add_todo(b, KIND_ACCESS, VERB_CREATE, CAUSE_MISSING, reason);
+}
+
+static struct str
+describe_new(struct builder *b)
+{
+	const struct fleet *f = fleet_of(b);
+	struct str memory = diff_memory(b->arena, f->memory_bytes);
+
+	return arena_printf(b->arena, "launch %.*s%s in %.*s: %lld cpu%s, %.*s, %s, %.*s",
+		STR_ARG(f->type), f->spot ? " (spot)" : "",
+		STR_ARG(f->zone.p ? f->zone : f->region), (long long)f->cpus,
+		f->cpus == 1 ? "" : "s", STR_ARG(memory),
+		f->arch == ARCH_ARM64 ? "arm64" : "x86_64", STR_ARG(f->image));
+}
+
+static void
+look_at_instances(struct builder *b)
+{
+	const struct fleet *f = fleet_of(b);
+	uint32_t usable = count_usable(f);
+
+	for (uint32_t i = 0; i < b->out->n_instances; i++) {
+		const struct warm *w = warm_at(f, i);
+
+		if (w)
+			diff_add_in_place(b, KIND_INSTANCE, CAUSE_WARM,
+				arena_printf(b->arena, "%.*s is warm (%.*s in %.*s)",
+					STR_ARG(w->id), STR_ARG(w->type), STR_ARG(w->zone)))
+				->index = i;
+		else
+			diff_add_todo(b, KIND_INSTANCE, VERB_CREATE, CAUSE_MISSING, describe_new(b))
+				->index = i;
+	}
+	for (uint32_t i = 0; i < f->n_warm; i++) {
+		const struct warm *w = &f->warm[i];
+		struct str why = i < usable ? STR("not needed now") : w->why_not;
+
+		if (i < usable && i < b->out->n_instances)
+			continue;
+		diff_add_in_place(b, KIND_INSTANCE, CAUSE_UNUSED,
+			arena_printf(b->arena, "%.*s (%.*s in %.*s) is left alone: %.*s",
+				STR_ARG(w->id), STR_ARG(w->type), STR_ARG(w->zone), STR_ARG(why)))
+			->index = b->out->n_instances + i;
+	}
+}
+
+static void
+look_at_environments(struct builder *b)
+{
+	bool has_setup = b->job->manifest->environment.setup.p != NULL;
+
+	for (uint32_t i = 0; i < b->out->n_instances; i++) {
+		const struct warm *w = warm_at(fleet_of(b), i);
+		bool kept = has_setup && w && w->setup_ready;
+		enum cause cause = !has_setup ? CAUSE_MISSING
+				   : kept     ? CAUSE_KEPT_SETUP
+					      : CAUSE_NEEDS_SETUP;
+		struct str where = w ? w->id : arena_printf(b->arena, "instance[%u]", i);
+		const char *source = w && !w->source_ready ? ", fetch the source" : "";
+		const char *setup = !has_setup ? ""
+				    : kept     ? ", with what setup left before"
+					       : ", run setup first";
+
+		diff_add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
+			arena_printf(b->arena, "start a runner on %.*s%s%s", STR_ARG(where), source,
+				setup))
+			->index = i;
+	}
+}
+
+void
+diff_fleet_means(struct builder *b)
+{
+	uint32_t usable = count_usable(fleet_of(b));
+
+	b->out->n_instances = count_wanted(b);
+	if (b->out->n_tasks_run) {
+		look_at_source(b);
+		look_at_access(b, b->out->n_instances > usable ? b->out->n_instances - usable : 0);
+	}
+	look_at_instances(b);
+	look_at_environments(b);
+}
+
+void
+diff_fleet_release(struct builder *b)
+{
+	int64_t idle_ns = b->job->manifest->instances.idle_ns;
+	struct str reason = STR("terminate it");
+
+	if (idle_ns > 0)
+		reason = arena_printf(b->arena, "leave it warm for %.*s",
+			STR_ARG(units_format_duration(b->arena, idle_ns)));
+	for (uint32_t i = 0; i < b->out->n_instances; i++)
+		diff_add_todo(b, KIND_RELEASE, idle_ns > 0 ? VERB_CHANGE : VERB_REMOVE,
+			idle_ns > 0 ? CAUSE_KEEP : CAUSE_OVER, reason)
+			->index = i;
+}

@@ -1,0 +1,59 @@
+/* site: where a job runs, as the commands see it: this machine (local/) or instances (fleet/). What
+ * differs between them is behind the table of functions; what they have in common stands here. */
+#ifndef FURROW_SITE_H
+#define FURROW_SITE_H
+
+#include "planner/base/clock.h"
+#include "planner/plan.h"
+#include "planner/provider.h"
+#include "providers/git/tree.h"
+#include "providers/state_dir.h"
+#include "providers/store/store.h"
+
+struct site;
+
+struct site_config {
+	const struct state_dir *state;
+	const struct manifest *manifest;
+	const char *manifest_dir;
+	struct str results; /* an absolute path, or s3://bucket/prefix */
+	struct str store;   /* likewise; absent: the site's own default */
+	struct source_where source;
+	const struct clock *clock;
+	uint32_t max_slots; /* -j; 0: as the manifest says */
+};
+
+struct site_observation {
+	struct source source;
+	struct job_inputs inputs;
+	struct observed observed;
+};
+
+struct site_ops {
+	/* Takes what keeps other machines from applying the same job, for the run to come; held
+	 * until close. NULL: nobody else can. */
+	int (*lock)(struct site *s, const char *run, struct error *err);
+	/* The reads that observing is made of: a graph for the executor and `provider`. */
+	int (*read_graph)(struct site *s, struct arena *a, struct graph *out, struct error *err);
+	/* What is known only once the job is resolved: source_ready, setup_ready. Makes no call. */
+	void (*observe_identities)(struct site *s, const struct job *job, struct observed *obs);
+	/* How many tasks at a time. */
+	uint32_t (*slots)(const struct site *s, const struct changes *changes);
+	/* Before executing: the run's id, and its trace. Afterwards there is a store. */
+	int (*begin_run)(struct site *s, const struct plan *plan, const char *run,
+		const char *trace, struct error *err);
+	/* Ends whatever is left of the run. */
+	void (*end_run)(struct site *s);
+	void (*close)(struct site *s);
+};
+
+/* Made by local_open or fleet_open. */
+struct site {
+	const struct site_ops *ops;
+	struct site_config config;
+	struct site_observation seen; /* filled by the read graph */
+	struct store *store;	      /* NULL while there is none yet */
+	struct provider provider;
+};
+
+#endif
