@@ -38,7 +38,7 @@ PLANNER := diag diff diff_fleet estimate expand folder glob graph history job jo
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
-PROVIDERS := dynlib state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/ini aws/shared_config aws/user_data container/archive container/call container/container container/kept \
+PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/user_data container/archive container/call container/container container/kept \
 	container/credentials container/engine container/http container/image container/reference container/registry \
 	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
