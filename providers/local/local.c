@@ -133,7 +133,7 @@ begin_tasks(struct local_run *r)
 		.logs = r->logs};
 
 	tasks_open(&r->tasks, &config);
-	r->seat = (struct runner){.tasks = r->tasks, .name = "runner", .shown = "this machine"};
+	runner_init(&r->seat, r->tasks, "runner", "this machine");
 }
 
 static int
@@ -186,6 +186,8 @@ end_run(struct site *i)
 	state_remove_tree(r->work, NULL);
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
+	if (r->tasks)
+		runner_destroy(&r->seat);
 	tasks_close(r->tasks);
 	arena_free(&r->arena);
 	free(r);

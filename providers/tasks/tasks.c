@@ -37,6 +37,7 @@ struct task_run {
 	struct stream streams[STREAMS];
 	struct store_result *result; /* NULL until there is output, or the end */
 	bool has_tar;
+	bool begun;
 	struct outcome outcome;
 	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
 };
@@ -85,36 +86,36 @@ make_id(uint32_t index, uint32_t attempt)
 }
 
 static struct task_run *
-find_locked(struct runner *p, uint64_t id)
+find_locked(struct runner *r, uint64_t id)
 {
 	uint64_t index = (id & UINT32_MAX) - 1;
-	struct task_run *t = index < p->tasks->job->n_tasks ? p->tasks->v[index] : NULL;
+	struct task_run *t = index < r->tasks->job->n_tasks ? r->tasks->v[index] : NULL;
 
-	return t && t->id == id && t->runner == p ? t : NULL;
+	return t && t->id == id && t->runner == r ? t : NULL;
 }
 
 static struct task_run *
-find(struct runner *p, uint64_t id)
+find(struct runner *r, uint64_t id)
 {
 	struct task_run *t;
 
-	pthread_mutex_lock(&p->tasks->lock);
-	t = find_locked(p, id);
-	pthread_mutex_unlock(&p->tasks->lock);
+	pthread_mutex_lock(&r->tasks->lock);
+	t = find_locked(r, id);
+	pthread_mutex_unlock(&r->tasks->lock);
 	return t;
 }
 
 /* Takes a task that ended, out of what the session's thread has. */
 static struct task_run *
-take(struct runner *p, uint64_t id)
+take(struct runner *r, uint64_t id)
 {
 	struct task_run *t;
 
-	pthread_mutex_lock(&p->tasks->lock);
-	t = find_locked(p, id);
+	pthread_mutex_lock(&r->tasks->lock);
+	t = find_locked(r, id);
 	if (t)
-		p->tasks->v[t->index] = NULL;
-	pthread_mutex_unlock(&p->tasks->lock);
+		r->tasks->v[t->index] = NULL;
+	pthread_mutex_unlock(&r->tasks->lock);
 	return t;
 }
 
@@ -146,8 +147,10 @@ on_begun(void *ctx, uint64_t id, int64_t t_ns)
 {
 	struct task_run *t = find(ctx, id);
 
-	if (t)
-		t->call->sink->begun(t->call, t_ns - t->run_start_ns);
+	if (!t || t->begun)
+		return; /* a runner that was reached again says it once more */
+	t->begun = true;
+	t->call->sink->begun(t->call, t_ns - t->run_start_ns);
 }
 
 static void
@@ -210,6 +213,12 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	buf_free(&path);
 }
 
+static void
+trace_path(struct buf *out, const struct task_run *t)
+{
+	buf_addf(out, "%s/%u.%u.trace", t->all->config.logs, t->index, t->attempt);
+}
+
 /* What the task says of its own time: kept in the run's folder for the report. */
 static void
 on_trace(void *ctx, uint64_t id, struct str bytes)
@@ -220,7 +229,7 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 
 	if (!t)
 		return;
-	buf_addf(&path, "%s/%u.%u.trace", t->all->config.logs, t->index, t->attempt);
+	trace_path(&path, t);
 	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
@@ -247,6 +256,14 @@ on_output(void *ctx, uint64_t id, struct str tar_bytes)
 	}
 }
 
+static void
+acknowledge(struct runner *r, uint64_t id)
+{
+	pthread_mutex_lock(&r->door);
+	session_ack(r->session, id);
+	pthread_mutex_unlock(&r->door);
+}
+
 /* The result is durable, or could not be made so. */
 static void
 on_stored(void *ctx, const struct error *err)
@@ -264,7 +281,7 @@ on_stored(void *ctx, const struct error *err)
 		unlink(buf_cstr(&path)); /* taken over by the store, or inline in the result */
 	}
 	buf_free(&path);
-	session_ack(t->runner->session, t->id);
+	acknowledge(t->runner, t->id);
 	if (!err)
 		atomic_fetch_sub(&t->all->n_left, 1);
 	finish(t, err ? STEP_FAILED : STEP_DONE, err);
@@ -362,8 +379,8 @@ describe_end(struct task_run *t, int why, struct str message, struct error *err)
 static void
 on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
 {
-	struct runner *p = ctx;
-	struct task_run *t = take(p, id);
+	struct runner *r = ctx;
+	struct task_run *t = take(r, id);
 	struct error err = {0};
 
 	if (!t)
@@ -383,18 +400,18 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 	} else {
 		describe_end(t, why, message, &err);
 	}
-	session_ack(p->session, id);
+	acknowledge(r, id);
 	finish(t, STEP_FAILED, &err);
 }
 
 static void
 on_note(void *ctx, struct str text)
 {
-	const struct runner *p = ctx;
+	const struct runner *r = ctx;
 	struct buf path = {0};
 	int fd;
 
-	buf_addf(&path, "%s/%s.log", p->tasks->config.dir, p->name);
+	buf_addf(&path, "%s/%s.log", r->tasks->config.dir, r->name);
 	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd >= 0) {
 		dprintf(fd, "%.*s\n", STR_ARG(text));
@@ -403,42 +420,80 @@ on_note(void *ctx, struct str text)
 	buf_free(&path);
 }
 
-static void
-on_lost(void *ctx, const struct error *err)
+/* Takes out a task of this runner that is as `which` says, from index *at on; NULL: there is none. */
+static struct task_run *
+take_next(struct runner *r, uint32_t *at, bool (*which)(const struct task_run *, const void *),
+	const void *ctx)
 {
-	struct runner *p = ctx;
-	struct tasks *all = p->tasks;
+	struct tasks *all = r->tasks;
+	struct task_run *found = NULL;
 
 	pthread_mutex_lock(&all->lock);
-	p->lost = true;
-	pthread_mutex_unlock(&all->lock);
-	for (uint32_t i = 0; i < all->job->n_tasks; i++) {
-		struct error lost = *err;
-		struct task_run *t;
+	for (; !found && *at < all->job->n_tasks; ++*at) {
+		struct task_run *t = all->v[*at];
 
-		pthread_mutex_lock(&all->lock);
-		t = all->v[i];
-		if (t && t->runner == p)
-			all->v[i] = NULL;
-		else
-			t = NULL;
-		pthread_mutex_unlock(&all->lock);
-		if (!t)
+		if (!t || t->runner != r || !which(t, ctx))
 			continue;
-		t->outcome.place_lost = true;
-		lost.code = ERR_HOST;
-		lost.class = CLASS_INTERRUPTED;
-		finish(t, STEP_FAILED, &lost);
+		found = t;
+		all->v[*at] = NULL;
 	}
-	if (p->lost_fn)
-		p->lost_fn(p->ctx, err);
+	pthread_mutex_unlock(&all->lock);
+	return found;
+}
+
+static void
+lose(struct task_run *t, const struct error *err)
+{
+	struct error lost = *err;
+
+	t->outcome.place_lost = true;
+	lost.code = ERR_HOST;
+	lost.class = CLASS_INTERRUPTED;
+	finish(t, STEP_FAILED, &lost);
+}
+
+static bool
+any(const struct task_run *t, const void *ctx)
+{
+	(void)t;
+	(void)ctx;
+	return true;
+}
+
+static void
+set_state(struct runner *r, enum runner_state state)
+{
+	pthread_mutex_lock(&r->tasks->lock);
+	r->state = state;
+	pthread_mutex_unlock(&r->tasks->lock);
 }
 
 void
-runner_events(struct runner *p, struct session_events *events)
+runner_give_up(struct runner *r, const struct error *err)
+{
+	struct task_run *t;
+	uint32_t at = 0;
+
+	set_state(r, RUNNER_LOST);
+	while ((t = take_next(r, &at, any, NULL)))
+		lose(t, err);
+}
+
+static void
+on_lost(void *ctx, const struct error *err)
+{
+	struct runner *r = ctx;
+
+	set_state(r, RUNNER_CUT);
+	if (!r->cut || !r->cut(r->ctx, err))
+		runner_give_up(r, err);
+}
+
+void
+runner_events(struct runner *r, struct session_events *events)
 {
 	*events = (struct session_events){
-		.ctx = p,
+		.ctx = r,
 		.begun = on_begun,
 		.stream = on_stream,
 		.trace = on_trace,
@@ -475,70 +530,165 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 		arena_printf(a, "00-%s-%s-01", call->trace, call->span));
 }
 
-void
-runner_submit(struct runner *p, struct call *call)
+/* Hands a task that stands in the table to the session. With the door held. */
+static void
+send_task(struct task_run *t)
 {
-	struct tasks *all = p->tasks;
-	const struct clock *clock = all->config.clock;
-	struct task_run *t = mem_alloc(sizeof(*t));
-	struct session_task task;
+	const struct job *job = t->all->job;
+	struct session_task task = {.id = t->id,
+		.attempt = t->attempt,
+		.timeout_ns = t->call->timeout_ns,
+		.grace_ns = 5 * NS_PER_S};
 	struct arena scratch = {0};
-	bool lost;
 
-	*t = (struct task_run){.all = all,
-		.runner = p,
+	make_command(t, &scratch, &task.command);
+	if (job->tasks[t->index].input_entry != UINT32_MAX)
+		task.input = job->tasks[t->index].input;
+	session_submit(t->runner->session, &task);
+	arena_free(&scratch);
+}
+
+/* Puts a task into the table, from where the session's thread takes it. */
+static enum runner_state
+enter(struct runner *r, struct task_run *t)
+{
+	enum runner_state state;
+
+	pthread_mutex_lock(&r->tasks->lock);
+	state = r->state;
+	if (state != RUNNER_LOST)
+		r->tasks->v[t->index] = t;
+	pthread_mutex_unlock(&r->tasks->lock);
+	return state;
+}
+
+void
+runner_submit(struct runner *r, struct call *call)
+{
+	const struct clock *clock = r->tasks->config.clock;
+	struct task_run *t = mem_alloc(sizeof(*t));
+	enum runner_state state;
+	struct error err;
+
+	*t = (struct task_run){.all = r->tasks,
+		.runner = r,
 		.call = call,
 		.index = call->node->index,
 		.attempt = call->attempt,
 		.id = make_id(call->node->index, call->attempt)};
 	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
-	task = (struct session_task){.id = t->id,
-		.attempt = t->attempt,
-		.timeout_ns = call->timeout_ns,
-		.grace_ns = 5 * NS_PER_S};
-	make_command(t, &scratch, &task.command);
-	if (all->job->tasks[t->index].input_entry != UINT32_MAX)
-		task.input = all->job->tasks[t->index].input;
-	pthread_mutex_lock(&all->lock);
-	lost = p->lost;
-	if (!lost)
-		all->v[t->index] = t; /* t is the session's from here on, which may lose it */
-	pthread_mutex_unlock(&all->lock);
-	if (lost) {
-		struct error err;
-
-		error_set(&err, ERR_HOST, "the runner of %s is gone", p->shown);
-		err.class = CLASS_INTERRUPTED;
-		t->outcome.place_lost = true;
-		finish(t, STEP_FAILED, &err);
-	} else {
-		session_submit(p->session, &task);
+	pthread_mutex_lock(&r->door);
+	state = enter(r, t);
+	if (state == RUNNER_LIVE)
+		send_task(t);
+	pthread_mutex_unlock(&r->door);
+	if (state == RUNNER_LOST) {
+		error_set(&err, ERR_HOST, "the runner of %s is gone", r->shown);
+		lose(t, &err);
 	}
-	arena_free(&scratch);
 }
 
 void
-runner_stop(struct runner *p, const struct call *call, int64_t grace_ns)
+runner_stop(struct runner *r, const struct call *call, int64_t grace_ns)
 {
-	if (p->session)
-		session_stop_task(p->session, make_id(call->node->index, call->attempt), grace_ns);
+	pthread_mutex_lock(&r->door);
+	if (r->session)
+		session_stop_task(r->session, make_id(call->node->index, call->attempt), grace_ns);
+	pthread_mutex_unlock(&r->door);
+}
+
+static bool
+knows(const struct session_host *host, uint64_t id)
+{
+	for (size_t i = 0; i < host->n_tasks; i++) {
+		if (host->tasks[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Begun, and the runner that began it knows nothing of it: another runner, after a reboot. */
+static bool
+forgotten(const struct task_run *t, const void *ctx)
+{
+	return t->begun && !knows(ctx, t->id);
+}
+
+/* What came of a result before the cut comes again, but for the streams. */
+static void
+rewind_output(struct task_run *t)
+{
+	struct buf path = {0};
+
+	if (t->result)
+		store_result_abort(t->result);
+	t->result = NULL;
+	t->has_tar = false;
+	trace_path(&path, t);
+	unlink(buf_cstr(&path));
+	buf_free(&path);
 }
 
 void
-runner_renew(struct runner *p)
+runner_resume(struct runner *r, struct session *session, const struct session_host *host)
 {
-	pthread_mutex_lock(&p->tasks->lock);
-	p->lost = false;
-	pthread_mutex_unlock(&p->tasks->lock);
+	struct tasks *all = r->tasks;
+	struct task_run *t;
+	struct error err;
+	uint32_t at = 0;
+
+	error_set(&err, ERR_HOST, "the runner of %s was reached again, but had lost the task",
+		r->shown);
+	while ((t = take_next(r, &at, forgotten, host)))
+		lose(t, &err);
+	pthread_mutex_lock(&r->door);
+	r->session = session;
+	pthread_mutex_lock(&all->lock);
+	for (uint32_t i = 0; i < all->job->n_tasks; i++) {
+		t = all->v[i];
+		if (!t || t->runner != r)
+			continue;
+		if (knows(host, t->id)) {
+			rewind_output(t);
+			session_resume(session, t->id, (uint64_t)t->streams[STDOUT].bytes,
+				(uint64_t)t->streams[STDERR].bytes);
+		} else {
+			send_task(t);
+		}
+	}
+	r->state = RUNNER_LIVE;
+	pthread_mutex_unlock(&all->lock);
+	pthread_mutex_unlock(&r->door);
 }
 
-bool
-runner_is_lost(struct runner *p)
+void
+runner_renew(struct runner *r)
 {
-	bool lost;
+	set_state(r, RUNNER_LIVE);
+}
 
-	pthread_mutex_lock(&p->tasks->lock);
-	lost = p->lost;
-	pthread_mutex_unlock(&p->tasks->lock);
-	return lost;
+enum runner_state
+runner_state(struct runner *r)
+{
+	enum runner_state state;
+
+	pthread_mutex_lock(&r->tasks->lock);
+	state = r->state;
+	pthread_mutex_unlock(&r->tasks->lock);
+	return state;
+}
+
+void
+runner_init(struct runner *r, struct tasks *all, const char *name, const char *shown)
+{
+	*r = (struct runner){.tasks = all};
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	snprintf(r->shown, sizeof(r->shown), "%s", shown);
+	pthread_mutex_init(&r->door, NULL);
+}
+
+void
+runner_destroy(struct runner *r)
+{
+	pthread_mutex_destroy(&r->door);
 }

@@ -8,6 +8,8 @@
 #include "providers/host/session.h"
 #include "providers/store/store.h"
 
+#include <pthread.h>
+
 struct tasks;
 
 struct tasks_config {
@@ -27,27 +29,45 @@ void tasks_close(struct tasks *all);
 /* How many of the plan's tasks have no result yet. Any thread. */
 uint32_t tasks_left(struct tasks *all);
 
-/* The owner sets what stands here, and keeps it until tasks_close. */
-struct runner {
-	struct tasks *tasks;
-	struct session *session; /* set before the first task is submitted */
-	char name[32];		 /* of its log: "runner", "host-3" */
-	char shown[64]; /* where it is, for messages: "this machine", "i-0123456789abcdef0" */
-	void (*lost_fn)(void *ctx, const struct error *err); /* on the session's thread, after its
-								tasks were answered; may be NULL */
-	void *ctx;
-	bool lost; /* the runner went away; under the lock of tasks */
+/* What a runner's tasks do when its connection ends. */
+enum runner_state {
+	RUNNER_LIVE,
+	RUNNER_CUT, /* they are kept: somebody tries to reach the runner again */
+	RUNNER_LOST /* they were answered as lost, and so is whatever is submitted */
 };
 
+/* The owner sets what stands here, by runner_init, and keeps it until tasks_close. */
+struct runner {
+	struct tasks *tasks;
+	char name[32];	/* of its log: "runner", "host-3" */
+	char shown[64]; /* where it is, for messages: "this machine", "i-0123456789abcdef0" */
+	/* The connection ended; on the session's thread. true: the runner is cut, and the owner goes
+	 * on with runner_resume or runner_give_up, from another thread. NULL: it is lost at once. */
+	bool (*cut)(void *ctx, const struct error *err);
+	void *ctx;
+	pthread_mutex_t door;	 /* over session: held for calls that don't block only */
+	struct session *session; /* set before the first task is submitted */
+	enum runner_state state; /* under the lock of tasks */
+};
+
+void runner_init(struct runner *r, struct tasks *all, const char *name, const char *shown);
+void runner_destroy(struct runner *r);
+
 /* For session_open. */
-void runner_events(struct runner *p, struct session_events *events);
+void runner_events(struct runner *r, struct session_events *events);
 
 /* As struct provider's submit and stop, for tasks. */
-void runner_submit(struct runner *p, struct call *call);
-void runner_stop(struct runner *p, const struct call *call, int64_t grace_ns);
+void runner_submit(struct runner *r, struct call *call);
+void runner_stop(struct runner *r, const struct call *call, int64_t grace_ns);
+
+/* A new connection to the same runner, after a cut: its tasks go on where they were. What the runner
+ * doesn't know of is sent to it, or, when it had begun, lost. The old session was closed. */
+void runner_resume(struct runner *r, struct session *session, const struct session_host *host);
+/* The runner cannot be reached any more. */
+void runner_give_up(struct runner *r, const struct error *err);
 
 /* Another runner stands in for one that was lost: all tasks of that were answered. */
-void runner_renew(struct runner *p);
-bool runner_is_lost(struct runner *p);
+void runner_renew(struct runner *r);
+enum runner_state runner_state(struct runner *r);
 
 #endif
