@@ -38,13 +38,14 @@ PLANNER := diag diff diff_fleet estimate expand folder glob graph history job jo
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
-PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/user_data container/archive container/call container/container container/kept \
+PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/credentials aws/credentials_answer aws/credentials_ask aws/credentials_container aws/credentials_imds aws/credentials_look \
+	aws/credentials_process aws/credentials_profile aws/credentials_sso aws/credentials_web aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/user_data container/archive container/call container/container container/kept \
 	container/credentials container/engine container/http container/image container/reference container/registry \
 	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
-	store/index store/io store/lock store/object store/record store/result store/unpack store/writer tasks/tasks fleet/fleet
+	store/index store/io store/lock store/object store/record store/result store/store store/unpack store/writer tasks/tasks fleet/fleet
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
