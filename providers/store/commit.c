@@ -29,9 +29,10 @@ struct pending_part {
 	uint64_t n;
 };
 
-struct store_result {
-	struct store *store;
-	struct store_result *next;
+struct dir_result {
+	struct store_result base; /* first */
+	struct dir_store *store;
+	struct dir_result *next;
 	struct record record;
 	struct pending_part parts[PART_COUNT];
 	struct buf json;
@@ -41,16 +42,19 @@ struct store_result {
 	struct error err;
 };
 
-int
-store_result_begin(
-	struct store *s, const struct digest *key, struct store_result **out, struct error *err)
+struct store_result *
+dir_result_begin(struct store *s, const struct digest *key)
 {
-	struct store_result *r = mem_alloc(sizeof(*r));
+	struct dir_result *r = mem_alloc(sizeof(*r));
 
-	(void)err;
-	*r = (struct store_result){.store = s, .record = {.key = *key}};
-	*out = r;
-	return 0;
+	*r = (struct dir_result){.base = {.store = s}, .store = dir_of(s), .record = {.key = *key}};
+	return &r->base;
+}
+
+static struct dir_result *
+result_of(struct store_result *r)
+{
+	return (struct dir_result *)r;
 }
 
 static char *
@@ -61,30 +65,18 @@ copy_of(const char *text)
 	return memcpy(mem_alloc(n), text, n);
 }
 
-/* NULL and err: there is no such part. */
-static struct pending_part *
-find_part(struct store_result *r, const char *part, struct error *err)
-{
-	enum part which;
-
-	if (record_part_parse(str_from(part), &which))
-		return &r->parts[which];
-	error_set(err, ERR_INTERNAL, "store %s: '%s' is no part of a result", r->store->path, part);
-	return NULL;
-}
-
 static int
-part_failed(const struct store_result *r, const char *part, int rc, struct error *err)
+part_failed(const struct dir_result *r, enum part part, int rc, struct error *err)
 {
 	char hex[DIGEST_HEX_BYTES];
 
 	digest_hex(hex, &r->record.key);
 	return error_set_errno(err, ERR_HOST, -rc, "store %s: write %s of result %.12s",
-		r->store->path, part, hex);
+		r->store->path, record_part_name(part), hex);
 }
 
 static int
-append_file(struct store *s, const char *path, const void *bytes, size_t n)
+append_file(struct dir_store *s, const char *path, const void *bytes, size_t n)
 {
 	/* Opened each time: there may be more results on their way than there are descriptors. */
 	int fd = openat(
@@ -100,8 +92,9 @@ append_file(struct store *s, const char *path, const void *bytes, size_t n)
 
 /* Gives the part a file, with what it has so far. */
 static int
-spill(struct store_result *r, struct pending_part *p, const char *part, struct error *err)
+spill(struct dir_result *r, enum part part, struct error *err)
 {
+	struct pending_part *p = &r->parts[part];
 	char path[STORE_PATH_BYTES];
 	int rc = writer_temporary(r->store, path, err);
 
@@ -116,21 +109,20 @@ spill(struct store_result *r, struct pending_part *p, const char *part, struct e
 }
 
 int
-store_result_write(
-	struct store_result *r, const char *part, const void *bytes, size_t n, struct error *err)
+dir_result_write(
+	struct store_result *result, enum part part, const void *bytes, size_t n, struct error *err)
 {
-	struct pending_part *p = find_part(r, part, err);
+	struct dir_result *r = result_of(result);
+	struct pending_part *p = &r->parts[part];
 	int rc = 0;
 
-	if (!p)
-		return ERR_INTERNAL;
 	p->n += n;
 	if (!p->temporary && p->n <= RECORD_INLINE_BYTES) {
 		buf_add(&p->bytes, bytes, n);
 		return 0;
 	}
 	if (!p->temporary)
-		rc = spill(r, p, part, err);
+		rc = spill(r, part, err);
 	if (rc == 0) {
 		rc = append_file(r->store, p->temporary, bytes, n);
 		if (rc < 0)
@@ -141,7 +133,7 @@ store_result_write(
 
 /* Of a file on another file system. */
 static int
-copy_in(struct store_result *r, const char *part, int fd, struct error *err)
+copy_in(struct dir_result *r, enum part part, int fd, struct error *err)
 {
 	char *chunk = mem_alloc(COPY_BYTES);
 	int rc = 0;
@@ -153,7 +145,7 @@ copy_in(struct store_result *r, const char *part, int fd, struct error *err)
 			rc = part_failed(r, part, (int)n, err);
 		if (n <= 0)
 			break;
-		rc = store_result_write(r, part, chunk, (size_t)n, err);
+		rc = dir_result_write(&r->base, part, chunk, (size_t)n, err);
 		at += (uint64_t)n;
 	}
 	free(chunk);
@@ -161,15 +153,14 @@ copy_in(struct store_result *r, const char *part, int fd, struct error *err)
 }
 
 int
-store_result_take(struct store_result *r, const char *part, const char *path, struct error *err)
+dir_result_take(struct store_result *result, enum part part, const char *path, struct error *err)
 {
+	struct dir_result *r = result_of(result);
 	char temporary[STORE_PATH_BYTES];
-	struct pending_part *p = find_part(r, part, err);
+	struct pending_part *p = &r->parts[part];
 	struct stat st;
 	int fd, rc = 0;
 
-	if (!p)
-		return ERR_INTERNAL;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		rc = error_set_errno(
@@ -195,7 +186,7 @@ store_result_take(struct store_result *r, const char *part, const char *path, st
 
 /* Takes back what lies in files; with `keep`, the parts are in place. */
 static void
-clean_up(struct store_result *r, bool keep)
+clean_up(struct dir_result *r, bool keep)
 {
 	for (int i = 0; i < PART_COUNT; i++) {
 		struct pending_part *p = &r->parts[i];
@@ -217,14 +208,16 @@ clean_up(struct store_result *r, bool keep)
 }
 
 void
-store_result_abort(struct store_result *r)
+dir_result_abort(struct store_result *result)
 {
+	struct dir_result *r = result_of(result);
+
 	clean_up(r, false);
 	free(r);
 }
 
 static size_t
-count_files_of(const struct store_result *r)
+count_files_of(const struct dir_result *r)
 {
 	size_t n = 0;
 
@@ -234,7 +227,7 @@ count_files_of(const struct store_result *r)
 }
 
 static size_t
-count_files(const struct store_result *list)
+count_files(const struct dir_result *list)
 {
 	size_t n = 0;
 
@@ -244,7 +237,7 @@ count_files(const struct store_result *list)
 }
 
 static int
-sync_file(struct store *s, const char *path)
+sync_file(struct dir_store *s, const char *path)
 {
 	int fd = openat(s->dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int rc;
@@ -257,7 +250,7 @@ sync_file(struct store *s, const char *path)
 }
 
 static int
-place_part(struct store *s, struct store_result *r, enum part which, bool sync)
+place_part(struct dir_store *s, struct dir_result *r, enum part which, bool sync)
 {
 	struct pending_part *p = &r->parts[which];
 	char path[STORE_PATH_BYTES];
@@ -273,7 +266,7 @@ place_part(struct store *s, struct store_result *r, enum part which, bool sync)
 }
 
 static int
-place_parts(struct store *s, struct store_result *r, bool sync)
+place_parts(struct dir_store *s, struct dir_result *r, bool sync)
 {
 	char path[STORE_PATH_BYTES];
 	bool any = false;
@@ -290,7 +283,7 @@ place_parts(struct store *s, struct store_result *r, bool sync)
 }
 
 static void
-fail(struct store_result *r, int rc)
+fail(struct dir_result *r, int rc)
 {
 	char hex[DIGEST_HEX_BYTES];
 
@@ -305,7 +298,7 @@ fail(struct store_result *r, int rc)
  * there. Few are synced one by one; many at once, with whatever else the file system has to
  * write. */
 static void
-place_files(struct store *s, struct store_result *list)
+place_files(struct dir_store *s, struct dir_result *list)
 {
 	size_t n = count_files(list);
 	bool each = n <= SYNC_EACH;
@@ -315,7 +308,7 @@ place_files(struct store *s, struct store_result *list)
 		return;
 	if (!each && syncfs(s->dir_fd) < 0)
 		rc = -errno;
-	for (struct store_result *r = list; r; r = r->next) {
+	for (struct dir_result *r = list; r; r = r->next) {
 		int placed = rc == 0 && !r->failed ? place_parts(s, r, each) : 0;
 
 		if (placed < 0)
@@ -323,14 +316,14 @@ place_files(struct store *s, struct store_result *list)
 	}
 	if (rc == 0 && !each && syncfs(s->dir_fd) < 0)
 		rc = -errno;
-	for (struct store_result *r = list; rc < 0 && r; r = r->next) {
+	for (struct dir_result *r = list; rc < 0 && r; r = r->next) {
 		if (count_files_of(r))
 			fail(r, rc);
 	}
 }
 
 static void
-add_record(struct buf *out, struct store_result *r)
+add_record(struct buf *out, struct dir_result *r)
 {
 	struct str parts[PART_COUNT];
 
@@ -377,9 +370,9 @@ append(const struct store_log *log, struct str records, const uint64_t *ends, si
 
 /* Puts the records of all that have not failed into the log. */
 static int
-append_batch(struct store *s, struct store_result *list, struct error *err)
+append_batch(struct dir_store *s, struct dir_result *list, struct error *err)
 {
-	struct store_result **live;
+	struct dir_result **live;
 	struct buf records = {0};
 	struct store_log *log;
 	uint64_t *ends;
@@ -389,12 +382,12 @@ append_batch(struct store *s, struct store_result *list, struct error *err)
 	if (rc < 0)
 		return rc;
 	log = &s->logs[s->own];
-	for (struct store_result *r = list; r; r = r->next)
+	for (struct dir_result *r = list; r; r = r->next)
 		n += !r->failed;
 	live = mem_alloc(n * sizeof(*live));
 	ends = mem_alloc(n * sizeof(*ends));
 	n = 0;
-	for (struct store_result *r = list; r; r = r->next) {
+	for (struct dir_result *r = list; r; r = r->next) {
 		int64_t now = clock_system()->wall_ns(clock_system()->ctx);
 
 		if (r->failed)
@@ -419,7 +412,7 @@ append_batch(struct store *s, struct store_result *list, struct error *err)
 }
 
 static void
-commit_batch(struct store *s, struct store_result *list)
+commit_batch(struct dir_store *s, struct dir_result *list)
 {
 	struct error err;
 	int rc;
@@ -429,7 +422,7 @@ commit_batch(struct store *s, struct store_result *list)
 	rc = append_batch(s, list, &err);
 	pthread_mutex_unlock(&s->index_lock);
 	while (list) {
-		struct store_result *r = list;
+		struct dir_result *r = list;
 
 		list = r->next;
 		if (rc < 0 && !r->failed) {
@@ -443,10 +436,10 @@ commit_batch(struct store *s, struct store_result *list)
 }
 
 /* Cuts a batch off the queue. */
-static struct store_result *
-take_batch_locked(struct store *s)
+static struct dir_result *
+take_batch_locked(struct dir_store *s)
 {
-	struct store_result *list = s->first, *r = list;
+	struct dir_result *list = s->first, *r = list;
 	size_t bytes = 0;
 
 	for (;; r = r->next) {
@@ -466,11 +459,11 @@ take_batch_locked(struct store *s)
 static void *
 committer(void *arg)
 {
-	struct store *s = arg;
+	struct dir_store *s = arg;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		struct store_result *list;
+		struct dir_result *list;
 
 		while (!s->first && !s->closing)
 			pthread_cond_wait(&s->work, &s->lock);
@@ -486,10 +479,10 @@ committer(void *arg)
 }
 
 static void
-enqueue(struct store_result *r)
+enqueue(struct dir_result *r)
 {
-	struct store *s = r->store;
-	struct store_result *list = NULL;
+	struct dir_store *s = r->store;
+	struct dir_result *list = NULL;
 
 	pthread_mutex_lock(&s->lock);
 	if (s->last)
@@ -508,8 +501,10 @@ enqueue(struct store_result *r)
 }
 
 void
-store_result_commit(struct store_result *r, struct str json, store_done_fn done, void *ctx)
+dir_result_commit(struct store_result *result, struct str json, store_done_fn done, void *ctx)
 {
+	struct dir_result *r = result_of(result);
+
 	buf_add_str(&r->json, json);
 	r->done = done;
 	r->ctx = ctx;
@@ -519,7 +514,7 @@ store_result_commit(struct store_result *r, struct str json, store_done_fn done,
 }
 
 void
-commit_drain(struct store *s)
+commit_drain(struct dir_store *s)
 {
 	bool started;
 
@@ -553,10 +548,9 @@ removed(void *ctx, const struct error *err)
 }
 
 int
-commit_remove_result(struct store *s, const struct digest *key, struct error *err)
+commit_remove_result(struct dir_store *s, const struct digest *key, struct error *err)
 {
 	struct removal w = {.lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER};
-	struct store_result *r;
 	struct index_entry e;
 	int rc;
 
@@ -565,8 +559,7 @@ commit_remove_result(struct store *s, const struct digest *key, struct error *er
 	pthread_mutex_unlock(&s->index_lock);
 	if (rc < 0 || e.removed)
 		return rc == ERR_MISSING || rc == 0 ? 0 : rc;
-	store_result_begin(s, key, &r, err);
-	store_result_commit(r, STR(""), removed, &w);
+	dir_result_commit(dir_result_begin(&s->base, key), STR(""), removed, &w);
 	pthread_mutex_lock(&w.lock);
 	while (!w.is_over)
 		pthread_cond_wait(&w.over, &w.lock);

@@ -38,7 +38,7 @@ dir_part_path(char out[STORE_PATH_BYTES], const struct record *r, enum part part
 }
 
 static int
-sync_folder(struct store *s, const char *path)
+sync_folder(struct dir_store *s, const char *path)
 {
 	int fd = openat(s->dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc;
@@ -51,7 +51,7 @@ sync_folder(struct store *s, const char *path)
 }
 
 int
-dir_sync_parent(struct store *s, const char *path)
+dir_sync_parent(struct dir_store *s, const char *path)
 {
 	char parent[STORE_PATH_BYTES];
 	const char *slash = strrchr(path, '/');
@@ -62,7 +62,7 @@ dir_sync_parent(struct store *s, const char *path)
 }
 
 int
-dir_make_parents(struct store *s, const char *path)
+dir_make_parents(struct dir_store *s, const char *path)
 {
 	char parent[STORE_PATH_BYTES];
 
@@ -214,10 +214,43 @@ open_folder(const char *path, bool create, int *fd, struct error *err)
 		err, errno == ENOENT ? ERR_MISSING : ERR_HOST, errno, "open store %s", path);
 }
 
+static void
+close_store(struct store *store)
+{
+	struct dir_store *s = dir_of(store);
+
+	commit_drain(s);
+	writer_close(s);
+	index_forget_locked(s);
+	close(s->dir_fd);
+	pthread_mutex_destroy(&s->index_lock);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->work);
+	free(s->path);
+	free(s);
+}
+
+static const struct store_ops dir_ops = {
+	.close = close_store,
+	.list_results = dir_list_results,
+	.list = dir_list,
+	.get = dir_get,
+	.open = dir_open,
+	.put = dir_put,
+	.remove = dir_remove,
+	.result_begin = dir_result_begin,
+	.result_write = dir_result_write,
+	.result_take = dir_result_take,
+	.result_commit = dir_result_commit,
+	.result_abort = dir_result_abort,
+	.gc = dir_gc,
+	.readers = 1,
+};
+
 int
 store_open_dir(struct store **out, const char *path, bool create, struct error *err)
 {
-	struct store *s;
+	struct dir_store *s;
 	int fd, rc;
 
 	*out = NULL;
@@ -230,34 +263,13 @@ store_open_dir(struct store **out, const char *path, bool create, struct error *
 		return rc;
 	}
 	s = mem_alloc(sizeof(*s));
-	*s = (struct store){.dir_fd = fd, .own = -1, .writer_fd = -1, .sorted = true};
+	*s = (struct dir_store){.dir_fd = fd, .own = -1, .writer_fd = -1, .sorted = true};
 	s->path = mem_alloc(strlen(path) + 1);
 	memcpy(s->path, path, strlen(path) + 1);
+	s->base = (struct store){.ops = &dir_ops, .where = s->path};
 	pthread_mutex_init(&s->index_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
-	*out = s;
+	*out = &s->base;
 	return 0;
-}
-
-void
-store_close(struct store *s)
-{
-	if (!s)
-		return;
-	commit_drain(s);
-	writer_close(s);
-	index_forget_locked(s);
-	close(s->dir_fd);
-	pthread_mutex_destroy(&s->index_lock);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->work);
-	free(s->path);
-	free(s);
-}
-
-const char *
-store_where(const struct store *s)
-{
-	return s->path;
 }

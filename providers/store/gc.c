@@ -16,7 +16,7 @@ struct owner {
 };
 
 struct collection {
-	struct store *s;
+	struct dir_store *s;
 	struct digest *keep; /* sorted */
 	size_t n_keep;
 	int64_t before_wall_ns;
@@ -62,7 +62,7 @@ add_owner(struct collection *c, const struct record *r)
 }
 
 static bool
-files_are_whole(const struct store *s, const struct record *r)
+files_are_whole(const struct dir_store *s, const struct record *r)
 {
 	for (int i = 0; i < PART_COUNT; i++) {
 		char path[STORE_PATH_BYTES];
@@ -153,7 +153,7 @@ survey_log(struct collection *c, size_t which, const struct index_entry *entries
 }
 
 static int
-copy_records(struct store *s, const struct store_log *log, const struct survey *survey, int fd,
+copy_records(struct dir_store *s, const struct store_log *log, const struct survey *survey, int fd,
 	struct error *err)
 {
 	struct buf bytes = {0};
@@ -175,7 +175,7 @@ copy_records(struct store *s, const struct store_log *log, const struct survey *
 }
 
 static int
-replace_log(struct store *s, const struct store_log *log, const struct survey *survey,
+replace_log(struct dir_store *s, const struct store_log *log, const struct survey *survey,
 	struct error *err)
 {
 	char temporary[STORE_PATH_BYTES], path[STORE_PATH_BYTES];
@@ -202,7 +202,7 @@ static int
 collect_log(struct collection *c, size_t which, const struct index_entry *entries, size_t n,
 	struct error *err)
 {
-	struct store *s = c->s;
+	struct dir_store *s = c->s;
 	struct survey survey;
 	char path[STORE_PATH_BYTES];
 	int rc = 0;
@@ -239,7 +239,7 @@ keep_log(struct collection *c, size_t which, const struct index_entry *entries, 
 /* Locks a log against appending: 1 with *fd; 0: another process has it, or it is another file by
  * now. */
 static int
-lock_log(struct store *s, size_t which, int *fd, struct error *err)
+lock_log(struct dir_store *s, size_t which, int *fd, struct error *err)
 {
 	struct stat st;
 	int rc = log_try_lock(s, s->logs[which].name, fd, err);
@@ -253,7 +253,7 @@ lock_log(struct store *s, size_t which, int *fd, struct error *err)
 
 /* Every record there is, by place. What is locked cannot grow any more. */
 static struct index_entry *
-all_entries(struct store *s, size_t *n)
+all_entries(struct dir_store *s, size_t *n)
 {
 	struct index_entry *v = mem_alloc(s->n_entries * sizeof(*v));
 
@@ -267,7 +267,7 @@ all_entries(struct store *s, size_t *n)
 static int
 collect_logs(struct collection *c, struct error *err)
 {
-	struct store *s = c->s;
+	struct dir_store *s = c->s;
 	int *locks = mem_alloc(s->n_logs * sizeof(*locks));
 	struct index_entry *entries;
 	size_t n, n_locks = s->n_logs;
@@ -361,9 +361,10 @@ collect_files(struct collection *c)
 }
 
 int
-store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
+dir_gc(struct store *store, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
 	bool dry, struct store_gc *out, struct error *err)
 {
+	struct dir_store *s = dir_of(store);
 	struct collection c = {.s = s,
 		.n_keep = n_keep,
 		.before_wall_ns = before_wall_ns,

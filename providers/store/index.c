@@ -25,7 +25,7 @@ is_log_name(const char *name)
 }
 
 void
-index_add_locked(struct store *s, const struct record *r, size_t log, uint64_t at)
+index_add_locked(struct dir_store *s, const struct record *r, size_t log, uint64_t at)
 {
 	if (s->n_entries == s->cap_entries) {
 		s->cap_entries = s->cap_entries ? s->cap_entries + s->cap_entries / 2 : 256;
@@ -42,7 +42,7 @@ index_add_locked(struct store *s, const struct record *r, size_t log, uint64_t a
 }
 
 void
-index_forget_locked(struct store *s)
+index_forget_locked(struct dir_store *s)
 {
 	for (size_t i = 0; i < s->n_logs; i++)
 		close(s->logs[i].fd);
@@ -56,14 +56,14 @@ index_forget_locked(struct store *s)
 }
 
 static int
-scan_failed(const struct store *s, const struct store_log *log, ssize_t n, struct error *err)
+scan_failed(const struct dir_store *s, const struct store_log *log, ssize_t n, struct error *err)
 {
 	return error_set_errno(
 		err, ERR_HOST, (int)-n, "store %s: read results/%s", s->path, log->name);
 }
 
 int
-index_scan_locked(struct store *s, size_t which, struct error *err)
+index_scan_locked(struct dir_store *s, size_t which, struct error *err)
 {
 	struct store_log *log = &s->logs[which];
 	uint64_t at = log->end, chunk_at = at;
@@ -106,7 +106,7 @@ index_scan_locked(struct store *s, size_t which, struct error *err)
 }
 
 static int
-open_log(struct store *s, const char *name, struct error *err)
+open_log(struct dir_store *s, const char *name, struct error *err)
 {
 	struct store_log log = {.fd = -1};
 	char path[STORE_PATH_BYTES];
@@ -136,7 +136,7 @@ open_log(struct store *s, const char *name, struct error *err)
 }
 
 static struct store_log *
-find_log(struct store *s, const char *name)
+find_log(struct dir_store *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_logs; i++) {
 		if (strcmp(s->logs[i].name, name) == 0)
@@ -147,7 +147,7 @@ find_log(struct store *s, const char *name)
 
 /* Whether the name still leads to the file that is open: gc puts another one in its place. */
 static bool
-is_at_its_name(const struct store *s, const char *name, int fd)
+is_at_its_name(const struct dir_store *s, const char *name, int fd)
 {
 	char path[STORE_PATH_BYTES];
 	struct stat a, b;
@@ -158,7 +158,7 @@ is_at_its_name(const struct store *s, const char *name, int fd)
 }
 
 static int
-list_logs(struct store *s, struct error *err)
+list_logs(struct dir_store *s, struct error *err)
 {
 	int fd = openat(s->dir_fd, "results", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -182,7 +182,7 @@ list_logs(struct store *s, struct error *err)
 }
 
 int
-index_refresh_locked(struct store *s, struct error *err)
+index_refresh_locked(struct dir_store *s, struct error *err)
 {
 	int rc;
 
@@ -214,7 +214,7 @@ by_key_then_time(const void *a, const void *b)
 }
 
 void
-index_sort_locked(struct store *s)
+index_sort_locked(struct dir_store *s)
 {
 	size_t kept = 0;
 
@@ -240,7 +240,7 @@ by_key(const void *key, const void *entry)
 
 int
 index_find_locked(
-	struct store *s, const struct digest *key, struct index_entry *out, struct error *err)
+	struct dir_store *s, const struct digest *key, struct index_entry *out, struct error *err)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
 		const struct index_entry *e;
@@ -261,7 +261,7 @@ index_find_locked(
 }
 
 int
-log_try_lock(struct store *s, const char *name, int *fd, struct error *err)
+log_try_lock(struct dir_store *s, const char *name, int *fd, struct error *err)
 {
 	char path[STORE_PATH_BYTES];
 
@@ -280,7 +280,7 @@ log_try_lock(struct store *s, const char *name, int *fd, struct error *err)
 
 /* Takes up a log that nobody holds. 1 when it could be had. */
 static int
-adopt(struct store *s, size_t which, struct error *err)
+adopt(struct dir_store *s, size_t which, struct error *err)
 {
 	struct store_log *log = &s->logs[which];
 	int fd, rc = log->damaged ? 0 : log_try_lock(s, log->name, &fd, err);
@@ -303,7 +303,7 @@ adopt(struct store *s, size_t which, struct error *err)
 }
 
 static int
-create_log(struct store *s, struct error *err)
+create_log(struct dir_store *s, struct error *err)
 {
 	char id[LOG_ID_DIGITS + 1], path[STORE_PATH_BYTES];
 	int fd, rc;
@@ -324,7 +324,7 @@ create_log(struct store *s, struct error *err)
 }
 
 int
-index_own_locked(struct store *s, struct error *err)
+index_own_locked(struct dir_store *s, struct error *err)
 {
 	int rc;
 
@@ -353,7 +353,7 @@ index_own_locked(struct store *s, struct error *err)
 }
 
 void
-index_disown_locked(struct store *s)
+index_disown_locked(struct dir_store *s)
 {
 	if (s->own < 0)
 		return;
@@ -362,7 +362,7 @@ index_disown_locked(struct store *s)
 }
 
 static int
-damaged(const struct store *s, const struct store_log *log, uint64_t at, struct error *err)
+damaged(const struct dir_store *s, const struct store_log *log, uint64_t at, struct error *err)
 {
 	return error_set(err, ERR_HOST,
 		"store %s: results/%s is damaged at byte %llu (it is not as it was written); "
@@ -372,8 +372,8 @@ damaged(const struct store *s, const struct store_log *log, uint64_t at, struct 
 }
 
 int
-log_read_record(const struct store *s, const struct store_log *log, uint64_t at, struct record *out,
-	struct buf *bytes, struct error *err)
+log_read_record(const struct dir_store *s, const struct store_log *log, uint64_t at,
+	struct record *out, struct buf *bytes, struct error *err)
 {
 	enum { GUESS_BYTES = 4096 }; /* most records are smaller: one read */
 	ssize_t n;

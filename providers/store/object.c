@@ -3,93 +3,24 @@
  * their folder synced. */
 #include "providers/store/dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the name of an object leads to. */
-struct object {
-	bool is_result;
-	struct digest key;
-	bool is_json;
-	enum part part;
-	char path[STORE_PATH_BYTES]; /* of anything but a result: relative to the store */
-};
-
-void
-store_result_name(char out[STORE_NAME_BYTES], const struct digest *key, const char *part)
-{
-	char hex[DIGEST_HEX_BYTES];
-
-	digest_hex(hex, key);
-	snprintf(out, STORE_NAME_BYTES, "results/%.2s/%s%s%s", hex, hex + 2, part ? "." : "",
-		part ? part : "");
-}
-
-static bool
-parse_result_name(struct str name, struct object *out)
-{
-	char hex[DIGEST_HEX_BYTES];
-	struct str rest = str_from_index(name, sizeof("results/") - 1);
-
-	if (rest.n < 2 + 1 + 62 || rest.p[2] != '/')
-		return false;
-	snprintf(hex, sizeof(hex), "%.2s%.62s", rest.p, rest.p + 3);
-	if (!digest_parse(str_from(hex), &out->key))
-		return false;
-	rest = str_from_index(rest, 2 + 1 + 62);
-	out->is_json = rest.n == 0;
-	return out->is_json ||
-	       (rest.p[0] == '.' && record_part_parse(str_from_index(rest, 1), &out->part));
-}
-
-static bool
-is_plain_path(struct str name)
-{
-	while (name.p) {
-		struct str part = str_cut(&name, '/');
-
-		if (part.n == 0 || part.p[0] == '.')
-			return false;
-		for (size_t i = 0; i < part.n; i++) {
-			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "._-",
-				    part.p[i]))
-				return false;
-		}
-	}
-	return true;
-}
-
 static int
-parse_name(const struct store *s, const char *name, struct object *out, struct error *err)
-{
-	struct str n = str_from(name);
-
-	*out = (struct object){.is_result = str_starts(n, STR("results/"))};
-	if (out->is_result && parse_result_name(n, out))
-		return 0;
-	if (!out->is_result && n.n < STORE_NAME_BYTES && is_plain_path(n) &&
-		(str_starts(n, STR("history/")) || str_starts(n, STR("blobs/")))) {
-		snprintf(out->path, sizeof(out->path), "%s", name);
-		return 0;
-	}
-	return error_set(
-		err, ERR_INTERNAL, "store %s: '%s' is no name of an object", s->path, name);
-}
-
-static int
-missing(const struct store *s, const char *name, struct error *err)
+missing(const struct dir_store *s, const char *name, struct error *err)
 {
 	return error_set(err, ERR_MISSING, "store %s: there is no %s", s->path, name);
 }
 
 /* The record of a result: its bytes are in `bytes` then. */
 static int
-load_record(struct store *s, const struct digest *key, const char *name, struct record *r,
+load_record(struct dir_store *s, const struct digest *key, const char *name, struct record *r,
 	struct buf *bytes, struct error *err)
 {
 	struct index_entry e;
@@ -106,7 +37,7 @@ load_record(struct store *s, const struct digest *key, const char *name, struct 
 }
 
 static int
-open_file(struct store *s, const char *path, const char *name, int *fd, int64_t *size_bytes,
+open_file(struct dir_store *s, const char *path, const char *name, int *fd, int64_t *size_bytes,
 	struct error *err)
 {
 	struct stat st;
@@ -126,7 +57,7 @@ open_file(struct store *s, const char *path, const char *name, int *fd, int64_t 
 }
 
 static int
-open_bytes(struct store *s, struct str bytes, const char *name, int *fd, int64_t *size_bytes,
+open_bytes(struct dir_store *s, struct str bytes, const char *name, int *fd, int64_t *size_bytes,
 	struct error *err)
 {
 	int rc;
@@ -144,8 +75,8 @@ open_bytes(struct store *s, struct str bytes, const char *name, int *fd, int64_t
 }
 
 static int
-open_part_file(struct store *s, const struct record *r, enum part part, const char *name, int *fd,
-	int64_t *size_bytes, struct error *err)
+open_part_file(struct dir_store *s, const struct record *r, enum part part, const char *name,
+	int *fd, int64_t *size_bytes, struct error *err)
 {
 	char path[STORE_PATH_BYTES];
 	int rc;
@@ -165,73 +96,74 @@ open_part_file(struct store *s, const struct record *r, enum part part, const ch
 }
 
 int
-store_open(struct store *s, const char *name, int *fd, int64_t *size_bytes, struct error *err)
+dir_open(struct store *store, const struct store_name *name, int *fd, int64_t *size_bytes,
+	struct error *err)
 {
-	struct object o = {0};
+	struct dir_store *s = dir_of(store);
 	struct record r = {0};
 	struct buf bytes = {0};
-	int rc = parse_name(s, name, &o, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (!o.is_result)
-		return open_file(s, o.path, name, fd, size_bytes, err);
-	rc = load_record(s, &o.key, name, &r, &bytes, err);
-	if (rc == 0 && o.is_json)
-		rc = open_bytes(s, record_json(&r, buf_str(&bytes)), name, fd, size_bytes, err);
-	else if (rc == 0 && r.parts[o.part].bytes == 0)
-		rc = missing(s, name, err);
-	else if (rc == 0 && r.parts[o.part].in_file)
-		rc = open_part_file(s, &r, o.part, name, fd, size_bytes, err);
+	if (!name->is_result)
+		return open_file(s, name->text, name->text, fd, size_bytes, err);
+	rc = load_record(s, &name->key, name->text, &r, &bytes, err);
+	if (rc == 0 && name->is_json)
+		rc = open_bytes(
+			s, record_json(&r, buf_str(&bytes)), name->text, fd, size_bytes, err);
+	else if (rc == 0 && r.parts[name->part].bytes == 0)
+		rc = missing(s, name->text, err);
+	else if (rc == 0 && r.parts[name->part].in_file)
+		rc = open_part_file(s, &r, name->part, name->text, fd, size_bytes, err);
 	else if (rc == 0)
-		rc = open_bytes(s, record_inline_part(&r, o.part, buf_str(&bytes)), name, fd,
-			size_bytes, err);
+		rc = open_bytes(s, record_inline_part(&r, name->part, buf_str(&bytes)), name->text,
+			fd, size_bytes, err);
 	buf_free(&bytes);
 	return rc;
 }
 
 static int
-get_file(struct store *s, struct arena *a, const char *name, struct str *bytes, struct error *err)
+get_file(struct dir_store *s, struct arena *a, const struct store_name *name, struct str *bytes,
+	struct error *err)
 {
 	int64_t size = 0;
 	ssize_t n;
 	char *p;
-	int fd = -1, rc = store_open(s, name, &fd, &size, err);
+	int fd = -1, rc = dir_open(&s->base, name, &fd, &size, err);
 
 	if (rc < 0)
 		return rc;
 	if (size > STORE_GET_BYTES) {
 		close(fd);
 		return error_set(err, ERR_HOST,
-			"store %s: %s is too large to be read at once (%lld bytes)", s->path, name,
-			(long long)size);
+			"store %s: %s is too large to be read at once (%lld bytes)", s->path,
+			name->text, (long long)size);
 	}
 	p = arena_alloc(a, (size_t)size + 1);
 	n = io_read_at(fd, p, (size_t)size, 0);
 	close(fd);
 	if (n < 0)
-		return error_set_errno(err, ERR_HOST, (int)-n, "store %s: read %s", s->path, name);
+		return error_set_errno(
+			err, ERR_HOST, (int)-n, "store %s: read %s", s->path, name->text);
 	*bytes = (struct str){.p = p, .n = (size_t)n};
 	return 0;
 }
 
 int
-store_get(struct store *s, struct arena *a, const char *name, struct str *bytes, struct error *err)
+dir_get(struct store *store, struct arena *a, const struct store_name *name, struct str *bytes,
+	struct error *err)
 {
-	struct object o;
+	struct dir_store *s = dir_of(store);
 	struct record r;
 	struct buf record = {0};
 	struct str in_record = {0};
-	int rc = parse_name(s, name, &o, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (!o.is_result)
+	if (!name->is_result)
 		return get_file(s, a, name, bytes, err);
-	rc = load_record(s, &o.key, name, &r, &record, err);
+	rc = load_record(s, &name->key, name->text, &r, &record, err);
 	if (rc == 0)
-		in_record = o.is_json ? record_json(&r, buf_str(&record))
-				      : record_inline_part(&r, o.part, buf_str(&record));
+		in_record = name->is_json ? record_json(&r, buf_str(&record))
+					  : record_inline_part(&r, name->part, buf_str(&record));
 	if (in_record.p)
 		*bytes = arena_str(a, in_record);
 	else if (rc == 0)
@@ -241,7 +173,7 @@ store_get(struct store *s, struct arena *a, const char *name, struct str *bytes,
 }
 
 static int
-put_file(struct store *s, const char *temporary, const char *path, struct str bytes)
+put_file(struct dir_store *s, const char *temporary, const char *path, struct str bytes)
 {
 	int fd = openat(s->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	int rc;
@@ -263,50 +195,41 @@ put_file(struct store *s, const char *temporary, const char *path, struct str by
 }
 
 int
-store_put(struct store *s, const char *name, struct str bytes, struct error *err)
+dir_put(struct store *store, const struct store_name *name, struct str bytes, struct error *err)
 {
+	struct dir_store *s = dir_of(store);
 	char temporary[STORE_PATH_BYTES];
-	struct object o;
-	int rc = parse_name(s, name, &o, err);
+	int rc = writer_temporary(s, temporary, err);
 
 	if (rc < 0)
 		return rc;
-	if (o.is_result)
-		return error_set(err, ERR_INTERNAL,
-			"store %s: put %s: results are put by store_result_commit", s->path, name);
-	rc = writer_temporary(s, temporary, err);
-	if (rc < 0)
-		return rc;
-	rc = put_file(s, temporary, o.path, bytes);
-	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "store %s: put %s", s->path, name) : 0;
-}
-
-int
-store_remove(struct store *s, const char *name, struct error *err)
-{
-	struct object o;
-	int rc = parse_name(s, name, &o, err);
-
-	if (rc < 0)
-		return rc;
-	if (o.is_result && !o.is_json)
-		return error_set(err, ERR_INTERNAL,
-			"store %s: remove %s: a result is removed as a whole", s->path, name);
-	if (o.is_result)
-		return commit_remove_result(s, &o.key, err);
-	if (unlinkat(s->dir_fd, o.path, 0) < 0)
-		return errno == ENOENT ? 0
-				       : error_set_errno(err, ERR_HOST, errno,
-						 "store %s: remove %s", s->path, name);
-	rc = dir_sync_parent(s, o.path);
-	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "store %s: remove %s", s->path, name)
+	rc = put_file(s, temporary, name->text, bytes);
+	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "store %s: put %s", s->path, name->text)
 		      : 0;
 }
 
 int
-store_list_results(
-	struct store *s, struct arena *a, struct digest **keys, size_t *n, struct error *err)
+dir_remove(struct store *store, const struct store_name *name, struct error *err)
 {
+	struct dir_store *s = dir_of(store);
+	int rc;
+
+	if (name->is_result)
+		return commit_remove_result(s, &name->key, err);
+	if (unlinkat(s->dir_fd, name->text, 0) < 0)
+		rc = errno == ENOENT ? 0 : -errno;
+	else
+		rc = dir_sync_parent(s, name->text);
+	return rc < 0 ? error_set_errno(
+				err, ERR_HOST, -rc, "store %s: remove %s", s->path, name->text)
+		      : 0;
+}
+
+int
+dir_list_results(
+	struct store *store, struct arena *a, struct digest **keys, size_t *n, struct error *err)
+{
+	struct dir_store *s = dir_of(store);
 	int rc;
 
 	*keys = NULL;
@@ -323,4 +246,50 @@ store_list_results(
 	}
 	pthread_mutex_unlock(&s->index_lock);
 	return rc;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* Names of what is in one folder: the folder's objects have no further '/'. */
+int
+dir_list(struct store *store, struct arena *a, const char *folder, struct strings *out,
+	struct error *err)
+{
+	struct dir_store *s = dir_of(store);
+	int fd = openat(s->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	size_t cap = 0;
+
+	if (!d) {
+		int rc = errno == ENOENT ? 0
+					 : error_set_errno(err, ERR_HOST, errno,
+						   "store %s: list %s", s->path, folder);
+
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (out->n == cap) {
+			struct str *more;
+
+			cap = cap ? cap * 2 : 16;
+			more = ARENA_ARRAY(a, struct str, cap);
+			if (out->n)
+				memcpy(more, out->v, out->n * sizeof(*more));
+			out->v = more;
+		}
+		out->v[out->n++] = arena_str(a, str_from(e->d_name));
+	}
+	closedir(d);
+	if (out->n)
+		qsort(out->v, out->n, sizeof(*out->v), by_bytes);
+	return 0;
 }

@@ -1,16 +1,17 @@
 /* store: where results live, under their keys. An interface of few operations, with a folder
- * behind it (dir.c); S3 is to follow. Objects are complete or not there at all.
+ * behind it (dir.c) or a bucket of S3 (s3.h). Objects are complete or not there at all.
  *
  * Names of objects:
  *   results/<first 2 hex of key>/<other 62 hex>           result.json of a task
  *   results/<2 hex>/<62 hex>.tar | .stdout | .stderr      its parts: outputs; streams longer than what is inline
  *   history/<job>                                         planner/history.h
  *   blobs/<2 hex>/<62 hex>                                by SHA-256, for what is shared
+ *   runners/…, sources/…                                  what hosts fetch
  *
  * A result and its parts are one: they are put together, by store_result_commit, and read as
  * they were put together. Of several results of one key the one that was committed last counts.
  * Where the bytes of these objects lie is the store's own business (dir.h says it for the
- * folder). */
+ * folder, s3.h for the bucket). */
 #ifndef FURROW_STORE_H
 #define FURROW_STORE_H
 
@@ -18,6 +19,7 @@
 #include "planner/base/buf.h"
 #include "planner/base/digest.h"
 #include "planner/base/error.h"
+#include "planner/manifest.h"
 
 struct store;
 
@@ -53,6 +55,13 @@ int store_result_write(
 /* Takes over a finished file as the whole of a part: it is gone from path then. */
 int store_result_take(
 	struct store_result *r, const char *part, const char *path, struct error *err);
+/* For who makes the part's bytes elsewhere: a URL to put them to (HTTP PUT of all of it, no further
+ * headers), good for some hours; bytes: how many are expected. The URL is valid as long as r. What is
+ * put there counts only after store_result_placed. ERR_INPUT: this store has none to offer. */
+int store_result_offer(struct store_result *r, const char *part, int64_t bytes, struct str *url,
+	struct error *err);
+/* It was put there, and has so many bytes; whether that is so is looked at before the commit. */
+int store_result_placed(struct store_result *r, const char *part, int64_t bytes, struct error *err);
 /* Queues it with its result.json (copied); `done` is called once it is durable (err NULL) or
  * could not be made so, on the store's own thread, and r is gone. Never blocks. */
 typedef void (*store_done_fn)(void *ctx, const struct error *err);
@@ -70,6 +79,13 @@ struct store_gc {
 };
 int store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
 	bool dry, struct store_gc *out, struct error *err);
+
+/* How many reads of this store are worth making side by side. */
+unsigned store_readers(const struct store *s);
+
+/* Names of the objects right in a folder ("history"), sorted; none: 0. Not for results. */
+int store_list(struct store *s, struct arena *a, const char *folder, struct strings *out,
+	struct error *err);
 
 /* part NULL: result.json. */
 enum { STORE_NAME_BYTES = 96 };

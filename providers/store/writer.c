@@ -22,7 +22,7 @@ is_writer_name(const char *name)
 
 /* A sweeper may see the folder before it is locked, and remove it: then the next name is tried. */
 static int
-try_open(struct store *s, const char *path)
+try_open(struct dir_store *s, const char *path)
 {
 	struct stat st;
 	int fd;
@@ -39,7 +39,7 @@ try_open(struct store *s, const char *path)
 }
 
 static int
-open_locked(struct store *s, struct error *err)
+open_locked(struct dir_store *s, struct error *err)
 {
 	char path[STORE_PATH_BYTES];
 	struct store_gc unused = {0};
@@ -92,7 +92,7 @@ remove_folder(int parent, const char *name, int fd, bool dry, struct store_gc *c
 }
 
 void
-writer_sweep(struct store *s, bool dry, struct store_gc *count)
+writer_sweep(struct dir_store *s, bool dry, struct store_gc *count)
 {
 	int tmp = openat(s->dir_fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = tmp < 0 ? NULL : fdopendir(tmp);
@@ -120,7 +120,7 @@ writer_sweep(struct store *s, bool dry, struct store_gc *count)
 }
 
 bool
-writer_is_alive(struct store *s, const char writer[WRITER_BYTES])
+writer_is_alive(struct dir_store *s, const char writer[WRITER_BYTES])
 {
 	char path[STORE_PATH_BYTES];
 	bool alive;
@@ -138,7 +138,7 @@ writer_is_alive(struct store *s, const char writer[WRITER_BYTES])
 }
 
 void
-writer_close(struct store *s)
+writer_close(struct dir_store *s)
 {
 	char path[STORE_PATH_BYTES];
 	struct store_gc unused = {0};
@@ -151,7 +151,7 @@ writer_close(struct store *s)
 }
 
 int
-writer_owner(struct store *s, char out[RECORD_OWNER_BYTES], struct error *err)
+writer_owner(struct dir_store *s, char out[RECORD_OWNER_BYTES], struct error *err)
 {
 	int rc;
 
@@ -164,7 +164,7 @@ writer_owner(struct store *s, char out[RECORD_OWNER_BYTES], struct error *err)
 }
 
 int
-writer_temporary(struct store *s, char out[STORE_PATH_BYTES], struct error *err)
+writer_temporary(struct dir_store *s, char out[STORE_PATH_BYTES], struct error *err)
 {
 	char owner[RECORD_OWNER_BYTES];
 	int rc = writer_owner(s, owner, err);
