@@ -26,9 +26,9 @@ LIBS = -lyaml -ljansson -lcrypto -ldl -lm
 PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-dev libgit2-dev \
 	libarchive-dev libcurl4-openssl-dev libexpat1-dev
 TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
-	uidmap man-db zsh fish cloud-init
+	uidmap man-db zsh fish cloud-init openssh-server openssh-client
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
-BENCH_PACKAGES := ninja-build time
+BENCH_PACKAGES := ninja-build time libssh-dev
 
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
@@ -43,9 +43,9 @@ PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/u
 	container/credentials container/engine container/http container/image container/reference container/registry \
 	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
-	host/session host/session_hear host/spawn host/sweep local/local local/observe local/run \
+	host/session host/session_hear host/spawn host/ssh_dial host/ssh_hub host/ssh_key host/ssh_relay host/ssh_said host/ssh_steps host/sweep local/local local/observe local/run \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
-	store/index store/io store/lock store/object store/record store/result store/store store/unpack store/writer tasks/tasks fleet/fleet
+	store/index store/io store/lock store/object store/record store/result store/store store/unpack store/writer tasks/tasks ssh/lib fleet/fleet
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why

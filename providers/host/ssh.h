@@ -10,8 +10,11 @@
 struct ssh_hub;
 struct ssh_host;
 
+/* ERR_HOST: no libssh, or no thread. */
 int ssh_hub_open(struct ssh_hub **out, struct error *err);
-void ssh_hub_close(struct ssh_hub *hub); /* cuts what is still open */
+/* Cuts what is still open (ERR_CANCELLED). Hosts that are left are still to be ended. Not while another
+ * thread calls ssh_start or ssh_end. */
+void ssh_hub_close(struct ssh_hub *hub);
 
 struct ssh_wish {
 	struct str address; /* IPv4 or IPv6, no name */
@@ -24,27 +27,30 @@ struct ssh_wish {
 	 * done, is tried again until this is over (a booting host), with connect timeouts of half a second at
 	 * first; < 0: tried once. */
 	int64_t wait_ns;
-	/* From the first byte of the server to the command being started. */
+	/* From the connection to the command being started. */
 	int64_t handshake_ns;
 };
 
 enum ssh_state {
 	SSH_CONNECTING, /* nobody answered yet */
 	SSH_HANDSHAKE,
-	SSH_OPEN,   /* the command runs */
-	SSH_CLOSED, /* it ended: exit status */
+	SSH_OPEN,  /* the command runs */
+	SSH_ENDED, /* it ended: exit status */
 	SSH_FAILED
 };
 
 /* Begins to connect, and returns at once. *fd is the caller's end of the socket: may be written to
  * at once, what is written waits for the command; end of file on it when the connection is over.
- * Everything is copied. ERR_INPUT: a key that is none. */
+ * shutdown(fd, SHUT_WR) ends the command's stdin, and only that; once the fd is closed its output goes
+ * nowhere. Who doesn't read what comes holds up both directions.
+ * Everything is copied. ERR_INPUT: a key or an address that is none. */
 int ssh_start(struct ssh_hub *hub, const struct ssh_wish *wish, struct ssh_host **out, int *fd,
 	struct error *err);
 
 /* Where it is; never blocks. SSH_FAILED fills err: what was tried, on which address, what came back:
  * ERR_HOST, CLASS_TRANSIENT when another try may help; a wrong host key is CLASS_DENIED and says both
- * fingerprints. exit_status may be NULL; -1 until SSH_CLOSED with one. */
+ * fingerprints. exit_status may be NULL; -1 until SSH_ENDED with one, 128 + the signal's number when one
+ * ended the command. */
 enum ssh_state ssh_look(struct ssh_host *h, int *exit_status, struct error *err);
 /* Waits until it is SSH_OPEN or over; at most timeout_ns. */
 enum ssh_state ssh_wait(struct ssh_host *h, int64_t timeout_ns, struct error *err);
@@ -57,10 +63,10 @@ struct ssh_times {
 struct ssh_times ssh_times(struct ssh_host *h);
 
 /* The last 4 KiB of the command's stderr and of banners, made fit to be shown (no control
- * characters); in `out`, NUL-terminated. */
+ * characters but line ends); in `out`, NUL-terminated. */
 void ssh_said(struct ssh_host *h, char *out, size_t size);
 
-/* Cuts it if it is still open, and frees it. The fd is the caller's to close. */
+/* Cuts it if it is still open, and frees it; returns at once. The fd is the caller's to close. */
 void ssh_end(struct ssh_host *h);
 
 #endif

@@ -15,11 +15,18 @@ struct ssh_key {
 
 int ssh_key_make(struct ssh_key *out, struct error *err);
 
+/* Reads a private key file's text, without a passphrase; a comment in it is dropped. ERR_INPUT, that says
+ * what is wrong with it and nothing of what is in it. */
+int ssh_key_read(struct ssh_key *out, struct str private_key, struct error *err);
+
 /* Reads the file, makes it (mode 0600, complete or not there, one of several that do so at once wins) when
  * there is none. ERR_INPUT: no such key, or others may read it. */
 int ssh_key_open(struct ssh_key *out, const char *path, struct error *err);
 
 /* "SHA256:…" of a public key line, as ssh-keygen -l shows it; false when it is none. */
 bool ssh_key_print(char out[SSH_KEY_PRINT_BYTES], struct str public_key);
+
+/* The line without a comment and blanks around it, as in struct ssh_key; false when it is none. */
+bool ssh_key_normal(char out[SSH_KEY_PUBLIC_BYTES], struct str public_key);
 
 #endif
