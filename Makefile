@@ -24,11 +24,11 @@ CC_FLAGS = -std=c17 $(OPT) $(SAN) $(WARN) -pthread $(CFLAGS)
 LIBS = -lyaml -ljansson -lcrypto -ldl -lm
 
 PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-dev libgit2-dev \
-	libarchive-dev libcurl4-openssl-dev libexpat1-dev
+	libarchive-dev libcurl4-openssl-dev libssh-dev libexpat1-dev
 TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
 	uidmap man-db zsh fish cloud-init openssh-server openssh-client
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
-BENCH_PACKAGES := ninja-build time libssh-dev
+BENCH_PACKAGES := ninja-build time
 
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
