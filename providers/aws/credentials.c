@@ -86,6 +86,8 @@ static void
 keep_locked(struct credentials_chain *c, const struct credentials *found, bool from_imds)
 {
 	const struct clock *clock = c->world.clock;
+	bool same = c->have && str_eq(c->now.key_id, found->key_id) &&
+		    c->now.expires_wall_ns == found->expires_wall_ns;
 	int64_t left;
 
 	arena_wipe(&c->arena);
@@ -95,7 +97,8 @@ keep_locked(struct credentials_chain *c, const struct credentials *found, bool f
 	c->refused = false;
 	c->from_imds = from_imds;
 	c->beyond_time = from_imds && left <= 0;
-	c->lifetime_ns = left > 0 ? left : 0;
+	if (!same)
+		c->lifetime_ns = left > 0 ? left : 0;
 	/* Some places hand out what they have until shortly before its end. */
 	c->pause_until_ns = clock->now_ns(clock->ctx) + PAUSE_NS;
 }
