@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,6 +72,41 @@ list_source(struct folders *f, const char *outputs)
 	return r;
 }
 
+/* Asks for a far away place on the disk for what is made in the folder. ext4 without a journal
+ * looks at each lately removed inode of the neighbourhood before it takes a new one: where much was
+ * removed that makes 0.3 ms of a mkdir's 0.02. The place comes from the name, so who wants another
+ * one each time gives another name. Only ext4 knows this, and nothing but time depends on it. */
+static void
+spread(int fd)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return;
+	flags |= FS_TOPDIR_FL;
+	ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static int
+make_tasks(struct folders *f)
+{
+	char name[FOLDER_NAME_BYTES + 16];
+
+	spread(f->root_fd);
+	snprintf(name, sizeof(name), ".tasks-%ld", f->old_ns);
+	if (mkdirat(f->root_fd, name, 0755) != 0)
+		return -1;
+	if (renameat(f->root_fd, name, f->root_fd, "tasks") == 0)
+		return 0;
+	/* What an earlier runner left there is of no use to anybody. */
+	if ((errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) &&
+		dir_remove(f->root_fd, "tasks") == 0 &&
+		renameat(f->root_fd, name, f->root_fd, "tasks") == 0)
+		return 0;
+	unlinkat(f->root_fd, name, AT_REMOVEDIR);
+	return -1;
+}
+
 int
 folders_open(struct folders *f, const char *root, const char *source, const char *outputs,
 	char *why, size_t why_bytes)
@@ -88,10 +125,7 @@ folders_open(struct folders *f, const char *root, const char *source, const char
 	f->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->root_fd < 0)
 		goto failed;
-	/* What an earlier runner left there is of no use to anybody. */
-	if (mkdirat(f->root_fd, "tasks", 0755) != 0 &&
-		(errno != EEXIST || dir_remove(f->root_fd, "tasks") != 0 ||
-			mkdirat(f->root_fd, "tasks", 0755) != 0))
+	if (make_tasks(f) != 0)
 		goto failed;
 	f->tasks_fd = openat(f->root_fd, "tasks", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->tasks_fd < 0)

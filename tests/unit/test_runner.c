@@ -1,7 +1,12 @@
 /* test_runner: one task's life at a real furrow-runner. */
 #include "tests/unit/session_fixture.h"
 
+#include <dirent.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 static void
 ends_well(void **state)
@@ -281,6 +286,67 @@ no_task_sees_another(void **state)
 	host_end(&h);
 }
 
+/* What is in the root beside attempts.log and tasks. */
+static int
+strangers_in(const char *root)
+{
+	DIR *d = opendir(root);
+	struct dirent *e;
+	int n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] == '.' ? strlen(e->d_name) > 2
+					 : strcmp(e->d_name, "tasks") != 0 &&
+						   strcmp(e->d_name, "attempts.log") != 0;
+	closedir(d);
+	return n;
+}
+
+/* Of what an earlier runner left nothing stays. */
+static void
+begins_anew(void **state)
+{
+	static struct host h;
+	const char *argv[] = {"mkdir", "-p", NULL, NULL};
+	char old[128];
+
+	(void)state;
+	host_init(&h);
+	snprintf(old, sizeof(old), "%s/tasks/1/work/old", h.root);
+	argv[2] = old;
+	run_quietly(argv);
+	host_start(&h);
+	assert_said(
+		host_run(&h, "ls -A . .. ../.. | tr '\\n' ' '"), ".:  ..: out tmp work  ../..: 1 ");
+	assert_int_equal(strangers_in(h.root), 0);
+	host_end(&h);
+}
+
+/* New folders lie far from where something was removed lately, where the file system knows how. */
+static void
+lies_apart(void **state)
+{
+	static struct host h;
+	struct statfs fs;
+	int fd, flags = 0;
+	bool can;
+
+	(void)state;
+	host_init(&h);
+	host_start(&h);
+	assert_int_equal(host_run(&h, "true")->outcome.exit_status, 0);
+	fd = open(h.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	can = fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+	assert_true(!can || ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0);
+	close(fd);
+	assert_true(!can || (flags & FS_TOPDIR_FL));
+	host_end(&h);
+	if (!can)
+		skip();
+}
+
 static void
 slots_and_order(void **state)
 {
@@ -428,6 +494,8 @@ main(void)
 		cmocka_unit_test(clean_process),
 		cmocka_unit_test(source_is_there_but_outputs_are_not),
 		cmocka_unit_test(no_task_sees_another),
+		cmocka_unit_test(begins_anew),
+		cmocka_unit_test(lies_apart),
 		cmocka_unit_test(slots_and_order),
 		cmocka_unit_test(many_tasks),
 		cmocka_unit_test(attempts_are_recorded),
