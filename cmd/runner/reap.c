@@ -26,7 +26,7 @@ tv_ns(struct timeval t)
 static bool
 is_own(const struct runner *r, pid_t pid)
 {
-	return pid == r->folders.remover || pid == r->record.helper;
+	return folders_is_remover(&r->folders, pid) || pid == r->record.helper;
 }
 
 /* Whose a process is that fell to us; 0: can't be told. */
@@ -185,8 +185,9 @@ reap(struct runner *r)
 	}
 	if (!r->has_base)
 		return;
-	/* First what runs next: looking after what has ended goes on beside it. */
-	task_start_waiting(r);
+	/* First what is ready to run: looking after what has ended goes on beside it, and gives the
+	 * folders back that further ones then need not make. */
+	task_start_prepared(r);
 	reap_orphans(r);
 	for (struct task *t = r->active.first; t; t = next) {
 		next = t->next;

@@ -205,12 +205,13 @@ give_slot_back(struct runner *r, struct task *t)
 	t->has_slot = false;
 }
 
-void
-task_start_waiting(struct runner *r)
+static void
+start_first(struct runner *r, bool prepared_only)
 {
 	struct task *t;
 
-	while ((t = r->waiting.first) && t->record <= r->record.durable) {
+	while ((t = r->waiting.first) && t->record <= r->record.durable &&
+		(t->prepared || !prepared_only)) {
 		if (t->record <= r->record.failed)
 			refuse(r, t, ENDED_NOT_STARTED,
 				"recording the attempt in %.300s/attempts.log: %s", r->root,
@@ -222,6 +223,18 @@ task_start_waiting(struct runner *r)
 		else
 			refuse(r, t, ENDED_NOT_STARTED, "%s", "it cannot be started");
 	}
+}
+
+void
+task_start_waiting(struct runner *r)
+{
+	start_first(r, false);
+}
+
+void
+task_start_prepared(struct runner *r)
+{
+	start_first(r, true);
 }
 
 void

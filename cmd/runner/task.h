@@ -95,6 +95,8 @@ void task_resume(struct runner *r, struct task *t, uint64_t stdout_from, uint64_
 
 /* Starts what waits, as slots and records allow. */
 void task_start_waiting(struct runner *r);
+/* The same, but only of those that are ready for that. */
+void task_start_prepared(struct runner *r);
 /* Makes the next ones ready for that. */
 void task_prepare_waiting(struct runner *r);
 /* Its time has come: a deadline, the end of a grace, another look. */

@@ -286,6 +286,48 @@ no_task_sees_another(void **state)
 	host_end(&h);
 }
 
+static void
+wait_for_begins(struct host *h, int n)
+{
+	for (int i = 1; i <= n; i++)
+		host_wait_for(h, &h->seen[i].begun);
+}
+
+/* Folders are not made while those of tasks that have ended lie about: not even when many end at
+ * the same time. Each task says which folder it has. */
+static void
+folders_of_the_ended_come_first(void **state)
+{
+	enum { SLOTS = 16, PREPARED = 4, TASKS = 3 * SLOTS };
+	static struct host h;
+	int64_t inodes[TASKS];
+	int n = 0;
+
+	(void)state;
+	host_init(&h);
+	h.base.slots = SLOTS;
+	host_start(&h);
+	for (int i = 0; i < TASKS; i++)
+		host_sh(&h, "stat -c %i .; exec sleep 0.3");
+	wait_for_begins(&h, SLOTS);
+	assert_int_equal(kill(h.runner, SIGSTOP), 0);
+	pause_ns(800 * NS_PER_MS);
+	assert_int_equal(kill(h.runner, SIGCONT), 0);
+	for (uint64_t id = 1; id <= TASKS; id++) {
+		int64_t inode = 0;
+		int k = 0;
+
+		assert_true(str_to_i64(str_trim(said(host_wait(&h, id), STREAM_STDOUT)), &inode));
+		while (k < n && inodes[k] != inode)
+			k++;
+		inodes[k] = inode;
+		n += k == n;
+	}
+	if (n > SLOTS + 2 * PREPARED)
+		fail_msg("%d tasks at a time had %d folders", SLOTS, n);
+	host_end(&h);
+}
+
 /* What is in the root beside attempts.log and tasks. */
 static int
 strangers_in(const char *root)
@@ -494,6 +536,7 @@ main(void)
 		cmocka_unit_test(clean_process),
 		cmocka_unit_test(source_is_there_but_outputs_are_not),
 		cmocka_unit_test(no_task_sees_another),
+		cmocka_unit_test(folders_of_the_ended_come_first),
 		cmocka_unit_test(begins_anew),
 		cmocka_unit_test(lies_apart),
 		cmocka_unit_test(slots_and_order),
