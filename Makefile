@@ -26,7 +26,8 @@ LIBS = -lyaml -ljansson -lcrypto -ldl -lm
 PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-dev libgit2-dev \
 	libarchive-dev libcurl4-openssl-dev libssh-dev libexpat1-dev
 TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
-	uidmap man-db zsh fish cloud-init openssh-server openssh-client
+	uidmap man-db zsh fish cloud-init openssh-server openssh-client \
+	iproute2 sudo curl python3 python3-venv
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
 BENCH_PACKAGES := ninja-build time
 
@@ -59,6 +60,7 @@ UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c)) tests/plan/plan_test \
 	$(patsubst %.c,%,$(wildcard tests/exec/test_*.c))
 # The longest first, so that the others run beside it.
 SLOW := tests/cli/40-kill.sh tests/cli/60-container.sh
+CLOUD := $(wildcard tests/cloud/[0-9]*.sh)
 CLI := $(SLOW) $(filter-out $(SLOW),$(wildcard tests/cli/[0-9]*.sh))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
@@ -95,11 +97,20 @@ $(UNIT:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/tests/exec/world.o $(B)/tests/plan/state
 $(BENCH:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/libfurrow.a
 	$(Q)$(CC) $(CC_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The delay line of EC2 in a box.
+$(B)/tests/cloud/delay: tests/cloud/delay.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CC_FLAGS) -o $@ $<
+
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 demo: deps all ## install what is missing, build, run examples/quickstart to its results
 	@tests/demo $(B)
+
+cloud: test-deps ## a shell in a cloud of its own: EC2 in a box, with hosts that really boot
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/cloud/delay
+	@B=$(B) tests/cloud/box shell
 
 # What is missing is installed with apt-get, through sudo when not root; nothing happens when all is there.
 define install_packages
@@ -117,16 +128,17 @@ endef
 deps: ## install what a build needs (Debian packages)
 	$(call install_packages,$(PACKAGES),what furrow is built with)
 test-deps: deps
+	@tests/cloud/before-install
 	$(call install_packages,$(TEST_PACKAGES),what the tests need)
 check-deps: test-deps
 	$(call install_packages,$(CHECK_PACKAGES),what the checks need)
 bench-deps: deps
 	$(call install_packages,$(BENCH_PACKAGES),what the benchmarks compare with)
 
-tests: all $(UNIT:%=$(B)/%)
+tests: all $(UNIT:%=$(B)/%) $(B)/tests/cloud/delay
 test: test-deps ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@B=$(B) KILLS=$(KILLS) tests/run -j $(JOBS) -t 1200 $(CLI) tests/check/headers.sh tests/check/floors.sh \
+	@B=$(B) KILLS=$(KILLS) tests/run -j $(JOBS) -t 1200 $(CLI) $(CLOUD) tests/check/headers.sh tests/check/floors.sh \
 		$(UNIT:%=$(B)/%)
 
 # The whole suite under a sanitizer, in a build folder of its own. Warnings belong to the plain build: instrumented
@@ -178,5 +190,5 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | \
 		awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
-.PHONY: all demo deps test-deps check-deps bench-deps test tests check-asan check-tsan fuzz floors lint \
+.PHONY: all demo cloud deps test-deps check-deps bench-deps test tests check-asan check-tsan fuzz floors lint \
 	format-check bench install clean help
