@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -394,44 +395,101 @@ folders_trim(struct folders *f, size_t keep)
 		doom(f, f->spare[--f->n_spare]);
 }
 
+/* A child that removes every step-th of the doomed ones, or -1. */
+static pid_t
+start_remover(struct folders *f, size_t first, size_t step)
+{
+	char name[FOLDER_NAME_BYTES + 16];
+	pid_t pid = child_fork(f->tasks_fd, f->tasks_fd);
+
+	if (pid != 0)
+		return pid;
+	for (size_t i = first; i < f->n_doomed; i += step) {
+		folder_name(name, f->doomed[i], NULL);
+		dir_remove(f->tasks_fd, name);
+	}
+	_exit(0);
+}
+
+/* FOLDER_REMOVERS: it is none of them. */
+static size_t
+find_remover(const struct folders *f, pid_t pid)
+{
+	size_t i = 0;
+
+	while (i < FOLDER_REMOVERS && f->removers[i] != pid)
+		i++;
+	return i;
+}
+
 void
 folders_remove(struct folders *f)
 {
 	char name[FOLDER_NAME_BYTES + 16];
+	size_t idle = find_remover(f, 0);
+	pid_t pid;
 
-	if (f->remover || f->n_doomed == 0)
+	if (idle == FOLDER_REMOVERS || f->n_doomed == 0)
 		return;
-	f->remover = child_fork(f->tasks_fd, f->tasks_fd);
-	if (f->remover == 0) {
-		for (size_t i = 0; i < f->n_doomed; i++) {
-			folder_name(name, f->doomed[i], NULL);
-			dir_remove(f->tasks_fd, name);
-		}
-		_exit(0);
-	}
-	if (f->remover < 0) {
+	pid = start_remover(f, 0, 1);
+	if (pid < 0) {
 		/* No process to be had: then here, one at a time. */
-		f->remover = 0;
 		folder_name(name, f->doomed[--f->n_doomed], NULL);
 		dir_remove(f->tasks_fd, name);
 		return;
 	}
+	f->removers[idle] = pid;
 	f->n_doomed = 0;
+}
+
+bool
+folders_is_remover(const struct folders *f, pid_t pid)
+{
+	return find_remover(f, pid) < FOLDER_REMOVERS;
 }
 
 bool
 folders_removed(struct folders *f, pid_t pid)
 {
-	if (pid != f->remover)
+	size_t i = find_remover(f, pid);
+
+	if (i == FOLDER_REMOVERS)
 		return false;
-	f->remover = 0;
+	f->removers[i] = 0;
 	return true;
+}
+
+static int
+doom_entry(void *ctx, const char *name, unsigned char type)
+{
+	(void)type;
+	doom(ctx, strtoull(name, NULL, 10));
+	return 0;
+}
+
+/* All that is left, by as many children as there may be. What they can't remove is the caller's. */
+static void
+remove_together(struct folders *f)
+{
+	pid_t pids[FOLDER_REMOVERS];
+
+	f->n_doomed = 0;
+	dir_each(f->tasks_fd, doom_entry, f);
+	if (f->n_doomed < 2 * FOLDER_REMOVERS)
+		return;
+	for (size_t i = 0; i < FOLDER_REMOVERS; i++)
+		pids[i] = start_remover(f, i, FOLDER_REMOVERS);
+	for (size_t i = 0; i < FOLDER_REMOVERS; i++) {
+		while (pids[i] > 0 && waitpid(pids[i], NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 }
 
 void
 folders_close(struct folders *f)
 {
 	if (f->tasks_fd >= 0) {
+		remove_together(f);
 		close(f->tasks_fd);
 		dir_remove(f->root_fd, "tasks");
 	}

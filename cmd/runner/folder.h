@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { FOLDER_NAME_BYTES = 24, FOLDER_SPARE_MAX = 256 };
+enum { FOLDER_NAME_BYTES = 24, FOLDER_SPARE_MAX = 256, FOLDER_REMOVERS = 4 };
 
 struct folders {
 	int root_fd, tasks_fd; /* ROOT, ROOT/tasks */
@@ -32,7 +32,7 @@ struct folders {
 	size_t n_spare;
 	uint64_t *doomed; /* ids of folders to remove */
 	size_t n_doomed, cap_doomed;
-	pid_t remover; /* 0: none at work */
+	pid_t removers[FOLDER_REMOVERS]; /* 0: none at work */
 };
 
 /* Makes ROOT/tasks, anew if there is an old one. -1 with a message in why. */
@@ -49,11 +49,13 @@ bool folder_give_back_new(struct folders *f, uint64_t id);
 /* Gives up all but so many of those that are kept. */
 void folders_trim(struct folders *f, size_t keep);
 
-/* Starts removing what is to be removed, in a child of its own. folders_removed: that child
- * (reaped) has ended. */
+/* Starts removing what is to be removed, in a child of its own, unless enough of them are at work:
+ * they wait for the disk more than they do. folders_removed: this child (reaped) has ended; false
+ * if it is none of them. */
 void folders_remove(struct folders *f);
+bool folders_is_remover(const struct folders *f, pid_t pid);
 bool folders_removed(struct folders *f, pid_t pid);
-/* Removes ROOT/tasks. */
+/* Removes ROOT/tasks. The caller has no children any more. */
 void folders_close(struct folders *f);
 
 /* "ID" or "ID/sub", for the *at() calls on tasks_fd. */
