@@ -40,7 +40,8 @@ PLANNER := diag diff diff_fleet estimate expand folder glob graph history job jo
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
 PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/credentials aws/credentials_answer aws/credentials_ask aws/credentials_container aws/credentials_imds aws/credentials_look \
-	aws/credentials_process aws/credentials_profile aws/credentials_sso aws/credentials_web aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/user_data container/archive container/call container/container container/kept \
+	aws/credentials_process aws/credentials_profile aws/credentials_sso aws/credentials_web aws/ec2_choose aws/ec2_describe aws/ec2_group aws/ec2_image aws/ec2_page aws/ec2_quota \
+	aws/ec2_run aws/ec2_subnet aws/ec2_type_cache aws/ec2_types aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/sts aws/user_data container/archive container/call container/container container/kept \
 	container/credentials container/engine container/http container/image container/reference container/registry \
 	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \

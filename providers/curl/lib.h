@@ -19,6 +19,7 @@
 	X(curl_easy_reset)          \
 	X(curl_easy_setopt)         \
 	X(curl_easy_strerror)       \
+	X(curl_getdate)             \
 	X(curl_global_init)         \
 	X(curl_multi_add_handle)    \
 	X(curl_multi_cleanup)       \
