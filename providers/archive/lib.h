@@ -28,6 +28,7 @@
 	X(archive_write_new)                       \
 	X(archive_write_set_format_pax)            \
 	X(archive_write_set_format_pax_restricted) \
+	X(archive_write_add_filter_gzip)           \
 	X(archive_write_set_bytes_per_block)       \
 	X(archive_write_set_bytes_in_last_block)   \
 	X(archive_write_set_options)               \

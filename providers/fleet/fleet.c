@@ -1,12 +1,305 @@
-/* fleet: opening the infra `aws`. */
-#include "providers/fleet/fleet.h"
+/* fleet: opening the infra `aws` as a provider, and the frame of one run on it. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/s3.h"
+#include "providers/store/collect.h"
+#include "providers/store/collect_s3.h"
+#include "providers/store/job_lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int64_t
+fleet_now(const struct fleet_site *s)
+{
+	const struct clock *c = s->site.config.clock;
+
+	return c->now_ns(c->ctx);
+}
+
+static int
+collect(struct fleet_run *r, struct arena *a, struct outcome *outcome, struct error *err)
+{
+	const struct job *job = &r->plan->job;
+	struct collect_item *items = ARENA_ARRAY(a, struct collect_item, job->n_tasks);
+	struct collect_report report = {0};
+	struct str results = r->site->site.config.results, bucket, prefix;
+	struct store *store = r->site->site.store;
+	int rc;
+
+	for (uint32_t i = 0; i < job->n_tasks; i++) {
+		items[i].key = job->tasks[i].key;
+		items[i].folder = job_task_folder(job, i, a);
+	}
+	if (s3_parse_url(results, &bucket, &prefix))
+		rc = collect_s3_run(
+			store, r->site->aws, bucket, prefix, items, job->n_tasks, &report, err);
+	else
+		rc = collect_run(store, arena_cstr(a, results), items, job->n_tasks, &report, err);
+	outcome->output_files = report.n_written;
+	outcome->output_bytes = report.bytes;
+	return rc;
+}
+
+static enum step
+quick_step(struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err)
+{
+	struct arena scratch = {0};
+	int rc;
+
+	switch (call->node->kind) {
+	case KIND_SOURCE:
+		call->sink->phase(call, PHASE_UPLOAD);
+		rc = fleet_upload(r, &scratch, err);
+		break;
+	case KIND_ACCESS:
+		call->sink->phase(call, PHASE_LAUNCH);
+		rc = fleet_access(r, &scratch, err);
+		break;
+	case KIND_COLLECT:
+		call->sink->phase(call, PHASE_COLLECT);
+		rc = collect(r, &scratch, outcome, err);
+		break;
+	case KIND_RELEASE:
+		call->sink->phase(call, PHASE_TEARDOWN);
+		rc = fleet_release(r, r->hosts[call->node->index], err);
+		break;
+	default:
+		rc = error_set(err, ERR_INTERNAL, "instances have no %s to make",
+			kind_name(call->node->kind));
+		break;
+	}
+	arena_free(&scratch);
+	return rc < 0 ? STEP_FAILED : STEP_DONE;
+}
+
+static enum step
+step(void *ctx, struct call *call, struct outcome *outcome, struct error *err)
+{
+	struct fleet_site *s = ctx;
+
+	switch (call->node->kind) {
+	case KIND_READ:
+		return fleet_read(s, (enum fleet_read)call->node->index, err);
+	case KIND_INSTANCE:
+		return fleet_launch(s->run, call, err);
+	case KIND_ENVIRONMENT:
+		return fleet_environment(s->run, call, outcome, err);
+	default:
+		return quick_step(s->run, call, outcome, err);
+	}
+}
+
+static struct runner *
+runner_of(struct fleet_site *s, const struct call *call)
+{
+	return &s->run->hosts[call->place]->runner;
+}
+
+static void
+submit(void *ctx, struct call *call)
+{
+	runner_submit(runner_of(ctx, call), call);
+}
+
+static void
+stop(void *ctx, struct call *call, int64_t grace_ns)
+{
+	struct fleet_site *s = ctx;
+
+	if (call->node->kind == KIND_TASK)
+		runner_stop(runner_of(s, call), call, grace_ns);
+	else if (s->run && !call->node->always)
+		atomic_store(&s->run->stop_steps, true);
+}
+
+static int
+take_lock(struct site *site, const char *run, struct error *err)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+
+	return fleet_take_lock(s, run, err);
+}
+
+static uint32_t
+slots_of(const struct site *site, const struct changes *changes)
+{
+	uint32_t n = changes->n_instances * site->seen.observed.fleet.slots;
+
+	return site->config.max_slots && site->config.max_slots < n ? site->config.max_slots : n;
+}
+
+static int
+check_secrets(const struct manifest *m, struct error *err)
+{
+	struct arena scratch = {0};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->environment.secrets.n; i++) {
+		struct str name = m->environment.secrets.v[i];
+
+		if (!getenv(arena_cstr(&scratch, name)))
+			rc = error_set(err, ERR_INPUT,
+				"%.*s:%u: the secret %.*s is not set in your environment: export "
+				"it, then apply again",
+				STR_ARG(m->environment.pos_secrets.file),
+				m->environment.pos_secrets.line, STR_ARG(name));
+	}
+	arena_free(&scratch);
+	return rc;
+}
+
+/* A host for each instance of the plan: the warm ones that the reading found, and empty ones. */
+static void
+seat_hosts(struct fleet_run *r)
+{
+	struct fleet_site *s = r->site;
+	size_t found = 0;
+
+	r->n_hosts = r->plan->changes.n_instances;
+	r->hosts = ARENA_ARRAY(&r->arena, struct host *, r->n_hosts);
+	while (found < s->n_hosts && !s->site.seen.observed.fleet.warm[found].why_not.p)
+		found++;
+	for (uint32_t i = 0; i < r->n_hosts; i++) {
+		char name[32];
+
+		r->hosts[i] = i < found ? s->hosts[i] : host_new(s);
+		r->hosts[i]->index = i;
+		snprintf(name, sizeof(name), "host-%u", i);
+		runner_init(&r->hosts[i]->runner, r->tasks, name,
+			i < found ? s->hosts[i]->id : "an instance");
+		r->hosts[i]->runner.cut = host_was_cut;
+		r->hosts[i]->runner.ctx = r->hosts[i];
+	}
+}
+
+static int
+make_folders(struct fleet_run *r, struct error *err)
+{
+	int rc = state_make_dir(r->dir, err);
+
+	return rc < 0 ? rc : state_make_dir(r->logs, err);
+}
+
+static int
+begin_run(struct site *site, const struct plan *plan, const char *run, const char *trace,
+	struct error *err)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+	struct fleet_run *r;
+	int rc = check_secrets(site->config.manifest, err);
+
+	if (rc == 0)
+		rc = fleet_open_store(s, err);
+	if (rc < 0)
+		return rc;
+	r = mem_alloc(sizeof(*r));
+	*r = (struct fleet_run){.site = s, .plan = plan};
+	s->run = r;
+	snprintf(r->id, sizeof(r->id), "%s", run);
+	snprintf(r->trace, sizeof(r->trace), "%s", trace);
+	digest_hex(r->source_id, &plan->job.export_identity);
+	digest_hex(r->env_id, &plan->job.environment_identity);
+	r->dir = (char *)arena_printf(&r->arena, "%s/%s", site->config.state->runs, run).p;
+	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
+	tasks_open(&r->tasks, &(struct tasks_config){.plan = plan,
+				      .store = site->store,
+				      .clock = site->config.clock,
+				      .run = r->id,
+				      .dir = r->dir,
+				      .logs = r->logs});
+	seat_hosts(r);
+	return make_folders(r, err);
+}
+
+/* Whatever is still there was not released: the run failed before, or was given up. */
+static void
+end_run(struct site *site)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+	struct fleet_run *r = s->run;
+
+	if (!r)
+		return;
+	atomic_store(&r->ending, true);
+	for (uint32_t i = 0; i < r->n_hosts; i++) {
+		host_stop_mending(r->hosts[i]);
+		if (r->hosts[i]->id[0] && !r->hosts[i]->released)
+			fleet_release(r, r->hosts[i], NULL);
+	}
+	for (uint32_t i = 0; i < r->n_hosts; i++) {
+		struct host *h = r->hosts[i];
+
+		runner_destroy(&h->runner);
+		if (!h->found)
+			host_free(h);
+	}
+	tasks_close(r->tasks);
+	rmdir(r->logs); /* only when it is empty, */
+	rmdir(r->dir);	/* as this is when the run failed before it began */
+	arena_free(&r->seen_arena);
+	arena_free(&r->arena);
+	free(r);
+	s->run = NULL;
+}
+
+static void
+close_site(struct site *site)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+
+	end_run(site);
+	for (size_t i = 0; i < s->n_hosts; i++)
+		host_free(s->hosts[i]);
+	if (s->hub)
+		ssh_hub_close(s->hub);
+	if (s->reader)
+		source_close(s->reader);
+	if (site->store)
+		store_close(site->store);
+	if (s->job_lock)
+		job_lock_release(s->job_lock);
+	aws_close(s->aws);
+	for (int i = 0; i < FLEET_READS; i++)
+		arena_free(&s->reads[i]);
+	arena_free(&s->arena);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static const struct site_ops ops = {
+	.lock = take_lock,
+	.read_graph = fleet_read_graph,
+	.observe_identities = fleet_observe_identities,
+	.slots = slots_of,
+	.begin_run = begin_run,
+	.end_run = end_run,
+	.close = close_site,
+};
 
 int
 fleet_open(struct site **out, const struct site_config *config, struct error *err)
 {
-	*out = NULL;
-	return error_set(err, ERR_INPUT,
-		"infra %.*s: this furrow runs jobs on this machine only; add --infra local to run "
-		"it here",
-		STR_ARG(config->manifest->instances.infra.text));
+	const struct aws_options options = {
+		.region = config->manifest->instances.infra.region, .clock = config->clock};
+	struct fleet_site *s = mem_alloc(sizeof(*s));
+	int rc;
+
+	*s = (struct fleet_site){.site = {.ops = &ops, .config = *config}};
+	pthread_mutex_init(&s->lock, NULL);
+	s->site.provider =
+		(struct provider){.ctx = s, .step = step, .submit = submit, .stop = stop};
+	s->group_name = arena_printf(&s->arena, "furrow-%.*s", STR_ARG(config->manifest->name));
+	rc = aws_open(&s->aws, &options, err);
+	if (rc == 0)
+		rc = fleet_find_runner(s, err);
+	if (rc < 0) {
+		close_site(&s->site);
+		return rc;
+	}
+	fleet_describe_wish(s);
+	*out = &s->site;
+	return 0;
 }

@@ -202,6 +202,7 @@ struct archive_out {
 	struct archive_entry *head;
 	const struct source_entry *e;
 	struct buf path, target;
+	bool gzip;
 };
 
 static int
@@ -286,6 +287,14 @@ pack_entries(
 	return rc;
 }
 
+/* Without the time of day, which gzip would keep. */
+static bool
+add_gzip(const struct libarchive *lib, struct archive *archive)
+{
+	return lib->archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
+	       lib->archive_write_set_options(archive, "gzip:!timestamp") == ARCHIVE_OK;
+}
+
 /* furrow stays in the C locale, so a name beyond ASCII goes into the archive byte by byte. */
 static bool
 open_archive(struct archive_out *x, int fd)
@@ -293,15 +302,17 @@ open_archive(struct archive_out *x, int fd)
 	const struct libarchive *lib = x->lib;
 
 	return lib->archive_write_set_format_pax_restricted(x->archive) == ARCHIVE_OK &&
+	       (!x->gzip || add_gzip(lib, x->archive)) &&
 	       lib->archive_write_set_bytes_per_block(x->archive, 64 << 10) == ARCHIVE_OK &&
 	       lib->archive_write_set_bytes_in_last_block(x->archive, 1) == ARCHIVE_OK &&
 	       lib->archive_write_open_fd(x->archive, fd) == ARCHIVE_OK;
 }
 
 int
-reader_pack(struct source_reader *r, const struct source *s, int fd, struct error *err)
+reader_pack(
+	struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err)
 {
-	struct archive_out x = {0};
+	struct archive_out x = {.gzip = gzip};
 	int rc = libarchive_load(&x.lib, err);
 
 	if (rc < 0)

@@ -301,9 +301,10 @@ source_export(struct source_reader *r, const struct source *s, const char *dir, 
 }
 
 int
-source_archive(struct source_reader *r, const struct source *s, int fd, struct error *err)
+source_archive(
+	struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err)
 {
-	return shown(reader_pack(r, s, fd, err), err);
+	return shown(reader_pack(r, s, fd, gzip, err), err);
 }
 
 /* The blob of path in a commit's tree. */

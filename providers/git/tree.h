@@ -49,8 +49,10 @@ int source_read(struct source_reader *r, struct arena *a, struct str path, struc
 int source_export(
 	struct source_reader *r, const struct source *s, const char *dir, struct error *err);
 
-/* A deterministic pax archive of all entries (sorted, SOURCE_TIME_S, no owners), into fd. */
-int source_archive(struct source_reader *r, const struct source *s, int fd, struct error *err);
+/* A deterministic pax archive of all entries (sorted, SOURCE_TIME_S, no owners), into fd; through
+ * gzip when asked. */
+int source_archive(struct source_reader *r, const struct source *s, int fd, bool gzip,
+	struct error *err);
 
 void source_close(struct source_reader *r);
 

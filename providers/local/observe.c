@@ -3,6 +3,7 @@
 #include "providers/local/internal.h"
 
 #include "providers/container/archive.h"
+#include "providers/inputs.h"
 #include "providers/store/collect.h"
 
 #include <fcntl.h>
@@ -79,22 +80,8 @@ read_source(struct local *l, struct arena *a, struct error *err)
 static int
 read_list(struct local *l, struct arena *a, struct error *err)
 {
-	const struct map *map = &l->site.config.manifest->map;
-	struct str path;
-	int rc;
-
-	if (map->kind != MAP_FILE)
-		return 0;
-	path = job_source_path(a, l->site.config.manifest, &l->site.seen.source, map->file);
-	rc = path.p ? source_read(l->reader, a, path, &l->site.seen.inputs.list, err) : ERR_MISSING;
-	if (rc == ERR_MISSING)
-		return error_set(err, ERR_INPUT,
-			"%.*s:%u:%u: map.inputs.file: there is no file %.*s in the source (%s)",
-			STR_ARG(map->pos_inputs.file), map->pos_inputs.line, map->pos_inputs.col,
-			STR_ARG(map->file),
-			l->site.seen.source.kind == SOURCE_COMMIT ? "is it committed?"
-								  : "is it ignored?");
-	return rc;
+	return inputs_read_list(l->reader, a, l->site.config.manifest, &l->site.seen.source,
+		&l->site.seen.inputs.list, err);
 }
 
 static int

@@ -260,7 +260,8 @@ static void
 acknowledge(struct runner *r, uint64_t id)
 {
 	pthread_mutex_lock(&r->door);
-	session_ack(r->session, id);
+	if (r->session) /* not between a cut and a resume */
+		session_ack(r->session, id);
 	pthread_mutex_unlock(&r->door);
 }
 

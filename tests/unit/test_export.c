@@ -18,7 +18,7 @@ archive_to(struct fixture *f, const char *path)
 	int fd = open(below(f, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
-	if (source_archive(f->reader, &f->source, fd, &f->err) < 0)
+	if (source_archive(f->reader, &f->source, fd, false, &f->err) < 0)
 		fail_msg("%s", f->err.message);
 	close(fd);
 }
@@ -114,11 +114,11 @@ archive_fails(void **state)
 	sh(f, REPO "head -c 300000 /dev/zero > z;" COMMIT);
 	open_and_list(f, "r");
 	fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	assert_int_equal(source_archive(f->reader, &f->source, fd, &f->err), ERR_HOST);
+	assert_int_equal(source_archive(f->reader, &f->source, fd, false, &f->err), ERR_HOST);
 	assert_int_equal(f->err.os_errno, 28);
 	close(fd);
 	fd = open(below(f, "r/z"), O_RDONLY | O_CLOEXEC);
-	assert_int_equal(source_archive(f->reader, &f->source, fd, &f->err), ERR_HOST);
+	assert_int_equal(source_archive(f->reader, &f->source, fd, false, &f->err), ERR_HOST);
 	close(fd);
 }
 

@@ -1,0 +1,42 @@
+/* access: what has to be there before instances can be launched and reached: the bucket that they
+ * share with this machine, and a security group that lets this machine in, on port 22 alone. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/s3.h"
+
+static int
+make_bucket(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	int rc = s3_create_bucket(s->aws, a, s->bucket, err);
+
+	if (rc == 0 && s->lock_run[0])
+		rc = fleet_take_lock(s, arena_cstr(a, str_from(s->lock_run)), err);
+	if (rc == ERR_MISSING)
+		rc = error_set(err, ERR_HOST, "the bucket %.*s was made, but is not found",
+			STR_ARG(s->bucket));
+	return rc;
+}
+
+static int
+make_group(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct pair tag = {.name = STR("furrow:job"), .value = s->site.config.manifest->name};
+	const struct pairs tags = {.v = &tag, .n = 1};
+
+	return ec2_make_group(
+		s->aws, a, s->subnets[0].vpc, s->group_name, &tags, s->caller_cidr, &s->group, err);
+}
+
+int
+fleet_access(struct fleet_run *r, struct arena *a, struct error *err)
+{
+	struct fleet_site *s = r->site;
+	const struct fleet *f = &s->site.seen.observed.fleet;
+	int rc = fleet_check_lock(s, err);
+
+	if (rc == 0 && !f->bucket_ready)
+		rc = make_bucket(s, a, err);
+	if (rc == 0 && !f->group_ready)
+		rc = make_group(s, &s->reads[READ_NETWORK], err);
+	return rc;
+}

@@ -1,0 +1,309 @@
+/* environment: from an instance that has an address to a runner that takes tasks: waits for the boot
+ * without occupying anybody, then tells the host which run it is. One that dies on the way is
+ * replaced. */
+#include "providers/fleet/internal.h"
+
+#include "planner/base/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* How much of a task's stdout, and of its stderr, is kept. */
+static const int64_t kept_bytes = INT64_C(64) << 20;
+
+static const int64_t boot_ns = 600 * NS_PER_S;
+static const int64_t look_again_ns = 20 * NS_PER_MS;
+static const int64_t poll_ns = 2 * NS_PER_S;
+/* Without a word from us for so long the host powers itself off. */
+enum { LEASE_S = 600, LINGER_S = 600 };
+/* Fetching the source, and setup, which may build the world. */
+static const int64_t begin_ns = 2 * 3600 * NS_PER_S;
+
+static void
+add_setup(struct buf *b, struct fleet_run *r, struct arena *a)
+{
+	const struct environment *e = &r->site->site.config.manifest->environment;
+	struct pairs vars;
+
+	if (!e->setup.p) {
+		buf_add_cstr(b, ",\"env\":null");
+		return;
+	}
+	job_setup_env(r->site->site.config.manifest, a, &vars);
+	buf_addf(b, ",\"env\":{\"id\":\"%s\"", r->env_id);
+	json_add_member_string(b, "setup", e->setup);
+	buf_add_cstr(b, ",\"files\":[");
+	for (size_t i = 0; i < e->setup_files.n; i++) {
+		buf_add_cstr(b, i ? "," : "");
+		json_add_string(b, e->setup_files.v[i]);
+	}
+	buf_add_cstr(b, "],\"vars\":[");
+	for (size_t i = 0; i < vars.n; i++) {
+		buf_add_cstr(b, i ? "," : "");
+		json_add_string(b, arena_printf(a, "%.*s=%.*s", STR_ARG(vars.v[i].name),
+					   STR_ARG(vars.v[i].value)));
+	}
+	buf_add_cstr(b, "]}");
+}
+
+/* The one line that makes the far side the runner of this run. */
+static int
+order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err)
+{
+	const struct instances *in = &r->site->site.config.manifest->instances;
+	struct str runner, source;
+	int rc = fleet_file_urls(r, a, &runner, &source, err);
+
+	if (rc < 0)
+		return rc;
+	buf_addf(b, "{\"do\":\"run\",\"run\":\"%s\",\"lease_s\":%d,\"idle_s\":%lld", r->id, LEASE_S,
+		(long long)(in->idle_ns / NS_PER_S));
+	buf_addf(b, ",\"source\":{\"id\":\"%s\"", r->source_id);
+	json_add_member_string(b, "url", source);
+	buf_add_char(b, '}');
+	add_setup(b, r, a);
+	buf_add_cstr(b, "}\n");
+	return 0;
+}
+
+static int
+send_all(int fd, struct str bytes, struct error *err)
+{
+	while (bytes.n) {
+		ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return error_set_errno(err, ERR_HOST, errno, "the connection was cut");
+		if (n > 0)
+			bytes = str_from_index(bytes, (size_t)n);
+	}
+	return 0;
+}
+
+static void
+add_pair(struct arena *a, struct pairs *pairs, size_t room, const char *name, struct str value)
+{
+	if (pairs->n < room)
+		pairs->v[pairs->n++] =
+			(struct pair){.name = str_from(name), .value = arena_str(a, value)};
+}
+
+static struct pairs
+base_environment(struct fleet_run *r, struct arena *a)
+{
+	static const char clean_path[] =
+		"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	const struct environment *e = &r->site->site.config.manifest->environment;
+	size_t room = 4 + e->secrets.n;
+	struct pairs env = {.v = ARENA_ARRAY(a, struct pair, room)};
+	struct str dir = arena_printf(a, "/var/lib/furrow/env/%s", r->env_id);
+
+	add_pair(a, &env, room, "PATH",
+		e->setup.p ? arena_printf(a, "%.*s/bin:%s", STR_ARG(dir), clean_path)
+			   : str_from(clean_path));
+	add_pair(a, &env, room, "LANG", STR("C.UTF-8"));
+	if (e->setup.p)
+		add_pair(a, &env, room, "FURROW_ENV", dir);
+	add_pair(a, &env, room, "FURROW_RUN", str_from(r->id));
+	for (size_t i = 0; i < e->secrets.n; i++) {
+		const char *name = arena_cstr(a, e->secrets.v[i]);
+		const char *value = getenv(name);
+
+		if (value)
+			add_pair(a, &env, room, name, str_from(value));
+	}
+	return env;
+}
+
+/* What the far side said on its stderr is why the session did not come about. */
+static int
+tell_why(struct host *h, struct error *err)
+{
+	struct error ssh;
+	char said[512];
+
+	ssh_wait(h->ssh, NS_PER_S, &ssh);
+	ssh_said(h->ssh, said, sizeof(said));
+	if (ssh_look(h->ssh, NULL, &ssh) == SSH_FAILED) {
+		*err = ssh;
+		return err->code;
+	}
+	if (said[0])
+		return error_set(err, ERR_HOST, "%s: %s", h->id, said);
+	return error_wrap(err, "%s", h->id);
+}
+
+int
+host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
+	struct error *err)
+{
+	const struct manifest *m = r->site->site.config.manifest;
+	struct arena scratch = {0};
+	struct session_base base = {
+		.root = arena_printf(&scratch, "/var/lib/furrow/run/%s", r->id).p,
+		.source = arena_printf(&scratch, "/var/lib/furrow/source/%s", r->source_id).p,
+		.outputs = m->outputs.p ? arena_cstr(&scratch, m->outputs) : "",
+		.env = base_environment(r, &scratch),
+		.cap_bytes = kept_bytes,
+		.slots = r->plan->observed.fleet.slots};
+	struct transport transport = {.read_fd = h->fd, .write_fd = h->fd};
+	struct session_events events;
+	struct buf order = {0};
+	int rc = order_run(&order, r, &scratch, err);
+
+	if (rc == 0)
+		rc = send_all(h->fd, buf_str(&order), err);
+	runner_events(&h->runner, &events);
+	if (rc == 0) {
+		h->fd = -1; /* the session's */
+		rc = session_open(
+			out, &transport, r->id, LINGER_S, &base, &events, begin_ns, host, err);
+	}
+	if (rc < 0 && rc != ERR_INPUT && h->ssh)
+		rc = tell_why(h, err);
+	buf_free(&order);
+	arena_free(&scratch);
+	return rc;
+}
+
+/* How long each part of the way took, from what the connection saw. */
+static void
+tell_phases(struct host *h, const struct call *call, struct outcome *outcome)
+{
+	struct ssh_times t = ssh_times(h->ssh);
+	int64_t boot = t.connected_ns - h->since_ns, ssh = t.open_ns - t.connected_ns;
+
+	(void)call;
+	if (t.connected_ns && boot > 0 && !h->found)
+		outcome->phase_ns[PHASE_BOOT] = boot;
+	if (t.open_ns && t.connected_ns)
+		outcome->phase_ns[PHASE_SSH] = ssh;
+}
+
+/* An instance that died, or never came up, is replaced by another one. */
+static enum step
+replace(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
+{
+	struct arena scratch = {0};
+	struct strings id = {.v = &(struct str){.p = h->id, .n = strlen(h->id)}, .n = 1};
+
+	host_disconnect(h);
+	if (h->launches >= LAUNCHES || atomic_load(&r->stop_steps))
+		return STEP_FAILED;
+	if (ec2_terminate(r->site->aws, &scratch, (struct str){0}, &id, err) < 0) {
+		arena_free(&scratch);
+		return STEP_FAILED;
+	}
+	arena_free(&scratch);
+	h->id[0] = h->address[0] = '\0';
+	h->found = false;
+	if (launch_host(r, h, call, err) < 0)
+		return STEP_FAILED;
+	return STEP_PENDING;
+}
+
+/* < 0: EC2 says that it is dead, or dying. */
+static int
+check_alive(struct fleet_run *r, struct host *h, struct error *err)
+{
+	struct arena scratch = {0};
+	struct ec2_instance *seen;
+	int rc = fleet_look(r, h, poll_ns, &scratch, &seen, err);
+
+	if (rc < 0)
+		rc = 0; /* that EC2 cannot be asked now is no word about the host */
+	else if (seen && seen->state != EC2_PENDING && seen->state != EC2_RUNNING)
+		rc = error_set(err, ERR_HOST, "%s is %s before it was ready%s%.*s", h->id,
+			ec2_state_name(seen->state), seen->reason.p ? ": " : "",
+			STR_ARG(seen->reason));
+	else if (seen && !h->address[0] && (seen->public_address.p || seen->private_address.p))
+		snprintf(h->address, sizeof(h->address), "%.*s",
+			STR_ARG(seen->public_address.p ? seen->public_address
+						       : seen->private_address));
+	arena_free(&scratch);
+	return rc;
+}
+
+static int
+never_booted(const struct host *h, const struct error *ssh, struct error *err)
+{
+	return error_set(err, ERR_HOST,
+		"%s did not come up within %lld s%s%s; its console says why: aws ec2 "
+		"get-console-output --latest --instance-id %s",
+		h->id, (long long)(boot_ns / NS_PER_S), ssh->message[0] ? ": " : "", ssh->message,
+		h->id);
+}
+
+/* One look at a host on its way up: 1 when it said its words, 0 while it is waited for. */
+static int
+look_at(struct fleet_run *r, struct host *h, struct error *err)
+{
+	struct error ssh = {0};
+	int rc = check_alive(r, h, err);
+
+	if (rc < 0 || !h->address[0])
+		return rc;
+	if (!h->ssh && (rc = host_connect(h, boot_ns, err)) < 0)
+		return rc;
+	if (ssh_look(h->ssh, NULL, &ssh) == SSH_FAILED) {
+		*err = ssh;
+		return err->code;
+	}
+	rc = host_listen(h, err);
+	if (rc == 0 && fleet_now(r->site) - h->since_ns > boot_ns)
+		return never_booted(h, &ssh, err);
+	return rc;
+}
+
+static enum step
+begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *outcome,
+	struct error *err)
+{
+	struct session_host far = {0};
+	int rc;
+
+	call->sink->phase(call, PHASE_ENV);
+	tell_phases(h, call, outcome);
+	rc = host_begin(r, h, &h->runner.session, &far, err);
+	if (rc < 0)
+		return STEP_FAILED;
+	h->ready = true;
+	runner_renew(&h->runner);
+	outcome->slots = r->plan->observed.fleet.slots;
+	return STEP_DONE;
+}
+
+static enum step
+wait_more(struct host *h, struct call *call)
+{
+	(void)h;
+	call->pending_until_ns = call->sink->now_ns(call) + look_again_ns;
+	return STEP_PENDING;
+}
+
+enum step
+fleet_environment(
+	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err)
+{
+	struct host *h = r->hosts[call->node->index];
+	enum step step;
+	int rc;
+
+	if (tasks_left(r->tasks) == 0)
+		return STEP_DONE; /* the others were faster: no slots are wanted any more */
+	if (!h->since_ns)
+		h->since_ns = fleet_now(r->site);
+	if (!h->ssh)
+		call->sink->phase(call, PHASE_BOOT);
+	rc = h->id[0] ? look_at(r, h, err) : error_set(err, ERR_HOST, "it has no instance");
+	if (rc == 0)
+		return wait_more(h, call);
+	if (rc > 0)
+		return begin(r, h, call, outcome, err);
+	if (err->class == CLASS_DENIED)
+		return STEP_FAILED; /* another host than ours: not to be tried again */
+	step = replace(r, h, call, err);
+	return step == STEP_PENDING ? wait_more(h, call) : step;
+}

@@ -1,0 +1,196 @@
+/* internal: what the files of the infra `aws` share. */
+#ifndef FURROW_FLEET_INTERNAL_H
+#define FURROW_FLEET_INTERNAL_H
+
+#include "planner/base/buf.h"
+#include "providers/aws/ec2.h"
+#include "providers/fleet/fleet.h"
+#include "providers/host/ssh.h"
+#include "providers/host/ssh_key.h"
+#include "providers/tasks/tasks.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct job_lock;
+
+enum {
+	HOST_ID_BYTES = 32,
+	HOST_ADDRESS_BYTES = 64,
+	HOST_LINE_BYTES = 64 << 10, /* what a host says of itself, at most */
+	/* Tries to get an instance that comes up, for one that died before it was ready. */
+	LAUNCHES = 3
+};
+
+/* What is read before there is a plan, each by a node of the read graph. */
+enum fleet_read {
+	READ_SOURCE,
+	READ_LIST,
+	READ_INPUTS,  /* map.inputs from S3 */
+	READ_RESULTS, /* what lies in `results` */
+	READ_STORE,   /* results in the store */
+	READ_HISTORY, /* durations of earlier runs */
+	READ_SHARED,  /* sources and runners in the store */
+	READ_HOSTS,   /* instances, and over SSH what these have */
+	READ_NETWORK, /* subnets, security group, our own address */
+	READ_TYPE,    /* what a new instance would be */
+	FLEET_READS
+};
+
+/* What a host says of itself: the first line of `furrow-runner host`. */
+struct host_words {
+	bool there;
+	struct strings runners, sources, envs, runs; /* live runs */
+	int64_t cpus, memory_bytes;
+	double uptime_s;
+	double boot_start_s, boot_runner_s, boot_source_s; /* < 0: not told */
+	struct str boot_error;
+};
+
+/* One instance, launched or found. A step, or the reading, has it; then the run. */
+struct host {
+	struct fleet_site *site;
+	uint32_t index; /* instance[index] */
+	char id[HOST_ID_BYTES], address[HOST_ADDRESS_BYTES], type[32], zone[32];
+	char host_key[SSH_KEY_PUBLIC_BYTES];
+	int64_t launched_wall_ns;
+	struct ssh_host *ssh; /* NULL: no connection */
+	int fd;		      /* the socket of it; -1: none, or the session's */
+	struct buf line;      /* what it said so far */
+	struct host_words words;
+	struct arena arena; /* of words */
+	uint32_t launches;  /* so far, in this run */
+	/* A launch whose outcome is not known: it is asked for again with the same token and user
+	 * data, or looked for by its token at the end. */
+	bool unsure;
+	char token[64];
+	size_t subnet; /* index of the one that was tried last */
+	struct buf user_data;
+	int64_t since_ns; /* when the wait for it began */
+	bool found;	  /* there before this run */
+	bool ready;	  /* a session runs on it */
+	bool released;
+	struct runner runner;
+	pthread_t mender;    /* reaches it again after a cut */
+	bool mending;	     /* there is a mender to be joined */
+	atomic_bool leaving; /* it is let go: nothing is mended any more */
+};
+
+struct fleet_site {
+	struct site site;
+	struct aws *aws;
+	struct arena arena;		 /* the coordinator's */
+	struct arena reads[FLEET_READS]; /* one each: reads run side by side */
+	struct source_reader *reader;
+	pthread_mutex_t lock; /* over hub, key and bucket's name being made, and the poll */
+	struct ssh_hub *hub;  /* NULL until a host is to be reached */
+	struct ssh_key key;
+	bool has_key;
+	struct job_lock *job_lock;
+	char lock_run[32]; /* the lock is to be taken for this run, once there is a bucket */
+	struct str bucket, prefix;
+	bool has_bucket;
+	struct str group_name, caller_cidr;
+	struct ec2_subnet *subnets;
+	size_t n_subnets;
+	struct ec2_group group; /* id absent: none yet */
+	const struct ec2_type *type;
+	struct ec2_image image;
+	char wish[17]; /* what is asked of an instance, in short: a tag */
+	char *runner_path;
+	struct digest runner_sha256;
+	struct strings stored_sources; /* ids */
+	struct host **hosts;	       /* of this job, those that can be used first */
+	size_t n_hosts;
+	struct fleet_run *run;
+};
+
+/* One execution of a plan. */
+struct fleet_run {
+	struct fleet_site *site;
+	const struct plan *plan;
+	char id[32], trace[33];
+	char *dir, *logs;
+	char source_id[DIGEST_HEX_BYTES], env_id[DIGEST_HEX_BYTES];
+	struct arena arena;
+	struct tasks *tasks;
+	struct host **hosts; /* [n_hosts] by index; warm ones are the site's */
+	uint32_t n_hosts;
+	atomic_bool stop_steps; /* what can be made later is not to be waited for */
+	atomic_bool ending;	/* the run is over: cuts are not mended any more */
+	/* The last look at all instances; under the site's lock. */
+	struct ec2_instance *seen;
+	size_t n_seen;
+	int64_t seen_ns;
+	struct arena seen_arena;
+};
+
+/* observe.c, observe_hosts.c */
+int fleet_read_graph(struct site *s, struct arena *a, struct graph *out, struct error *err);
+enum step fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err);
+void fleet_observe_identities(struct site *s, const struct job *job, struct observed *obs);
+int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
+
+/* store.c: the bucket. Its name may take a call. */
+int fleet_locate_store(struct fleet_site *s, struct error *err);
+int fleet_open_store(struct fleet_site *s, struct error *err);
+/* With no bucket yet it is taken by fleet_access, once there is one. */
+int fleet_take_lock(struct fleet_site *s, const char *run, struct error *err);
+/* Before each call that changes something: whether the job is still ours. */
+int fleet_check_lock(struct fleet_site *s, struct error *err);
+int fleet_read_store(struct fleet_site *s, struct arena *a, struct error *err);
+int fleet_read_history(struct fleet_site *s, struct arena *a, struct error *err);
+int fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err);
+struct str fleet_object(const struct fleet_site *s, struct arena *a, const char *name);
+
+/* wish.c: what a new instance would be. */
+int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
+int fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err);
+void fleet_describe_wish(struct fleet_site *s);
+int fleet_find_runner(struct fleet_site *s, struct error *err);
+
+/* host.c: one host's connection. */
+struct host *host_new(struct fleet_site *s);
+void host_free(struct host *h);
+/* Begins to connect; the far side then says its words. wait_ns as ssh_wish. */
+int host_connect(struct host *h, int64_t wait_ns, struct error *err);
+void host_disconnect(struct host *h);
+/* Reads what came of its words; never blocks. 1: all there, 0: not yet, < 0: it failed. */
+int host_listen(struct host *h, struct error *err);
+int host_parse_words(struct arena *a, struct host_words *out, struct str line, struct error *err);
+/* The key furrow logs in with; made when `create` and there is none. ERR_MISSING. */
+int fleet_key(struct fleet_site *s, bool create, struct error *err);
+
+/* upload.c, access.c */
+int fleet_upload(struct fleet_run *r, struct arena *a, struct error *err);
+int fleet_access(struct fleet_run *r, struct arena *a, struct error *err);
+/* Where a host fetches them; presigned. In the arena. */
+int fleet_file_urls(struct fleet_run *r, struct arena *a, struct str *runner, struct str *source,
+	struct error *err);
+
+/* launch.c */
+enum step fleet_launch(struct fleet_run *r, struct call *call, struct error *err);
+/* Launches an instance for h, instead of one that is no more. */
+int launch_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err);
+/* What EC2 says of the host now, no older than max_age_ns; one call for all hosts. NULL: it doesn't
+ * know it (yet). */
+int fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
+	struct ec2_instance **out, struct error *err);
+
+/* environment.c */
+enum step fleet_environment(
+	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err);
+/* Tells the host which run it is, and opens the session. *host may be NULL. */
+int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
+	struct error *err);
+
+/* mend.c: reaching a host again after a cut. */
+bool host_was_cut(void *ctx, const struct error *err);
+void host_stop_mending(struct host *h);
+
+/* release.c */
+int fleet_release(struct fleet_run *r, struct host *h, struct error *err);
+
+int64_t fleet_now(const struct fleet_site *s);
+
+#endif

@@ -1,0 +1,254 @@
+/* launch: from nothing to an instance that has an address. The call's token is on disk before the
+ * call goes out, so that a reply that is lost launches nothing twice. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/user_data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t boot_lease_s = 900;
+static const int64_t poll_ns = NS_PER_S;
+static const int64_t look_again_ns = 100 * NS_PER_MS;
+
+enum { MAX_TAGS = 12 };
+
+/* The same for the same run, instance, try and zone, and for nothing else. */
+static struct str
+make_token(const struct fleet_run *r, struct arena *a, const struct host *h, struct str zone)
+{
+	struct str record =
+		arena_printf(a, "%s/%u/%u/%.*s", r->id, h->index, h->launches, STR_ARG(zone));
+	struct digest d = digest_of(record.p, record.n);
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_hex(hex, &d);
+	return arena_printf(a, "furrow-%.40s", hex);
+}
+
+static void
+add_tag(struct pairs *tags, const char *name, struct str value)
+{
+	tags->v[tags->n++] = (struct pair){.name = str_from(name), .value = value};
+}
+
+static struct pairs
+make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, const char *print)
+{
+	const struct manifest *m = r->site->site.config.manifest;
+	struct pairs tags = {.v = ARENA_ARRAY(a, struct pair, MAX_TAGS)};
+
+	add_tag(&tags, "Name", arena_printf(a, "furrow-%.*s", STR_ARG(m->name)));
+	add_tag(&tags, "furrow:job", m->name);
+	add_tag(&tags, "furrow:run", str_from(r->id));
+	add_tag(&tags, "furrow:slot", arena_printf(a, "%u", h->index));
+	add_tag(&tags, "furrow:lease", arena_printf(a, "%lld", (long long)boot_lease_s));
+	add_tag(&tags, "furrow:idle",
+		arena_printf(a, "%lld", (long long)(m->instances.idle_ns / NS_PER_S)));
+	add_tag(&tags, "furrow:wish", str_from(r->site->wish));
+	add_tag(&tags, "furrow:host-key", str_from(h->host_key));
+	add_tag(&tags, "furrow:key", str_from(print));
+	return tags;
+}
+
+/* With a key pair of the host's own, known to us before it boots. */
+static int
+make_user_data(struct fleet_run *r, struct arena *a, struct host *h, struct error *err)
+{
+	struct ssh_key key;
+	struct user_data u = {.source_id = str_from(r->source_id), .boot_lease_s = boot_lease_s};
+	int rc = ssh_key_make(&key, err);
+
+	if (rc == 0)
+		rc = fleet_file_urls(r, a, &u.runner.url, &u.source.url, err);
+	if (rc < 0)
+		return rc;
+	memcpy(h->host_key, key.public_key, sizeof(h->host_key));
+	u.host_key_private = str_from(key.private_key);
+	u.host_key_public = str_from(key.public_key);
+	u.authorized_key = str_from(r->site->key.public_key);
+	u.runner.sha256 = r->site->runner_sha256;
+	buf_clear(&h->user_data);
+	rc = user_data_write(&h->user_data, &u, err);
+	explicit_bzero(&key, sizeof(key));
+	return rc;
+}
+
+static void
+take_instance(struct host *h, const struct ec2_instance *i)
+{
+	struct str address = i->public_address.p ? i->public_address : i->private_address;
+
+	snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(i->id));
+	snprintf(h->type, sizeof(h->type), "%.*s", STR_ARG(i->type));
+	snprintf(h->zone, sizeof(h->zone), "%.*s", STR_ARG(i->zone));
+	snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
+}
+
+static struct ec2_launch
+describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
+{
+	const struct fleet_site *s = r->site;
+	const struct instances *wish = &s->site.config.manifest->instances;
+	const struct ec2_subnet *subnet = &s->subnets[h->subnet];
+	char print[SSH_KEY_PRINT_BYTES] = "";
+
+	ssh_key_print(print, str_from(s->key.public_key));
+	return (struct ec2_launch){.token = str_from(h->token),
+		.image = s->image.id,
+		.type = s->type->name,
+		.zone = subnet->zone,
+		.subnet = subnet->id,
+		.group = s->group.id,
+		.root_device = s->image.root_device,
+		.disk_bytes = wish->disk.size_bytes,
+		.disk_warm_bytes_per_s = wish->disk.warm_bytes_per_s,
+		.spot = wish->spot == TRI_TRUE,
+		.public_address = subnet->public_address,
+		.user_data = buf_str(&h->user_data),
+		.tags = make_tags(r, a, h, print)};
+}
+
+/* Another one than those that were asked for before. */
+static int
+prepare_launch(
+	struct fleet_run *r, struct arena *a, struct host *h, size_t subnet, struct error *err)
+{
+	struct str token;
+
+	h->subnet = subnet;
+	token = make_token(r, a, h, r->site->subnets[subnet].zone);
+	snprintf(h->token, sizeof(h->token), "%.*s", STR_ARG(token));
+	return make_user_data(r, a, h, err);
+}
+
+/* One try in one zone. */
+static int
+launch_once(
+	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
+{
+	const struct ec2_launch launch = describe_launch(r, h, a);
+	struct ec2_instance made;
+	int rc = call->sink->intent(call, "RunInstances", h->token, err);
+
+	if (rc < 0)
+		return rc;
+	h->unsure = true;
+	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, err);
+	/* AWS said no: there is none. A reply that was lost says nothing. */
+	if (rc == 0 || err->class == CLASS_CAPACITY || err->class == CLASS_QUOTA ||
+		err->class == CLASS_DENIED || rc == ERR_INPUT)
+		h->unsure = false;
+	if (rc < 0)
+		return rc;
+	take_instance(h, &made);
+	snprintf(h->runner.shown, sizeof(h->runner.shown), "%s", h->id);
+	return call->sink->effect(call, h->id, err);
+}
+
+int
+launch_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
+{
+	struct fleet_site *s = r->site;
+	struct arena scratch = {0};
+	size_t first = h->unsure ? h->subnet : 0;
+	int rc = fleet_check_lock(s, err);
+
+	if (rc == 0)
+		rc = fleet_key(s, true, err);
+	h->launches += !h->unsure;
+	h->since_ns = fleet_now(s);
+	for (size_t i = first; rc == 0; i++) {
+		if (!h->unsure)
+			rc = prepare_launch(r, &scratch, h, i, err);
+		if (rc == 0)
+			rc = launch_once(r, &scratch, h, call, err);
+		if (rc == 0 || err->class != CLASS_CAPACITY || i + 1 == s->n_subnets)
+			break;
+		rc = 0; /* another zone may have some */
+	}
+	arena_free(&scratch);
+	return rc;
+}
+
+static int
+refresh(struct fleet_run *r, struct error *err)
+{
+	struct strings ids = {.v = mem_alloc((r->n_hosts + 1) * sizeof(struct str))};
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->n_hosts; i++) {
+		if (r->hosts[i]->id[0])
+			ids.v[ids.n++] = str_from(r->hosts[i]->id);
+	}
+	arena_reset(&r->seen_arena);
+	r->n_seen = 0;
+	if (ids.n)
+		rc = ec2_describe_instances(r->site->aws, &r->seen_arena, (struct str){0}, &ids,
+			NULL, &r->seen, &r->n_seen, err);
+	r->seen_ns = fleet_now(r->site);
+	free(ids.v);
+	return rc;
+}
+
+static struct str
+copied(struct arena *a, struct str s)
+{
+	return s.p ? arena_str(a, s) : s;
+}
+
+int
+fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
+	struct ec2_instance **out, struct error *err)
+{
+	int rc = 0;
+
+	*out = NULL;
+	pthread_mutex_lock(&r->site->lock);
+	if (!r->seen_ns || fleet_now(r->site) - r->seen_ns > max_age_ns)
+		rc = refresh(r, err);
+	for (size_t i = 0; rc == 0 && i < r->n_seen; i++) {
+		struct ec2_instance *seen = &r->seen[i];
+
+		if (!str_is(seen->id, h->id))
+			continue;
+		*out = arena_alloc(a, sizeof(**out));
+		**out = *seen;
+		(*out)->id = copied(a, seen->id);
+		(*out)->type = copied(a, seen->type);
+		(*out)->zone = copied(a, seen->zone);
+		(*out)->public_address = copied(a, seen->public_address);
+		(*out)->private_address = copied(a, seen->private_address);
+		(*out)->reason = copied(a, seen->reason);
+		(*out)->reason_code = copied(a, seen->reason_code);
+		(*out)->tags = (struct pairs){0};
+	}
+	pthread_mutex_unlock(&r->site->lock);
+	return rc;
+}
+
+enum step
+fleet_launch(struct fleet_run *r, struct call *call, struct error *err)
+{
+	struct host *h = r->hosts[call->node->index];
+	struct ec2_instance *seen;
+	struct arena scratch = {0};
+	int rc = 0;
+
+	call->sink->phase(call, PHASE_LAUNCH);
+	if (!h->id[0])
+		rc = launch_host(r, h, call, err);
+	if (rc == 0 && !h->address[0]) {
+		rc = fleet_look(r, h, poll_ns, &scratch, &seen, err);
+		if (rc == 0 && seen)
+			take_instance(h, seen);
+	}
+	arena_free(&scratch);
+	if (rc < 0)
+		return STEP_FAILED;
+	if (h->address[0])
+		return STEP_DONE;
+	call->pending_until_ns = call->sink->now_ns(call) + look_again_ns;
+	return STEP_PENDING;
+}

@@ -1,0 +1,159 @@
+/* observe: what the cloud has for a job, read by the nodes of a small graph so that reads run side
+ * by side. Changes nothing. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/s3.h"
+#include "providers/inputs.h"
+#include "providers/store/collect.h"
+#include "providers/store/collect_s3.h"
+
+#include <stdlib.h>
+
+static int
+read_source(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	int rc = source_open(&s->reader, &s->site.config.source, err);
+
+	return rc < 0 ? rc : source_list(s->reader, a, &s->site.seen.source, err);
+}
+
+static int
+read_list(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	return inputs_read_list(s->reader, a, s->site.config.manifest, &s->site.seen.source,
+		&s->site.seen.inputs.list, err);
+}
+
+static int
+read_results(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct observed *o = &s->site.seen.observed;
+	struct str bucket, prefix;
+
+	if (s3_parse_url(s->site.config.results, &bucket, &prefix))
+		return collect_s3_observe(
+			s->aws, a, bucket, prefix, &o->collected, &o->n_collected, err);
+	return collect_observe(
+		a, arena_cstr(a, s->site.config.results), &o->collected, &o->n_collected, err);
+}
+
+enum step
+fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
+{
+	static int (*const reads[FLEET_READS])(
+		struct fleet_site *, struct arena *, struct error *) = {
+		[READ_SOURCE] = read_source,
+		[READ_LIST] = read_list,
+		[READ_RESULTS] = read_results,
+		[READ_STORE] = fleet_read_store,
+		[READ_HISTORY] = fleet_read_history,
+		[READ_SHARED] = fleet_read_shared,
+		[READ_HOSTS] = fleet_read_hosts,
+		[READ_NETWORK] = fleet_read_network,
+		[READ_TYPE] = fleet_read_type,
+	};
+
+	return reads[what](s, &s->reads[what], err) < 0 ? STEP_FAILED : STEP_DONE;
+}
+
+static uint32_t
+add_read(struct graph *g, enum fleet_read what, const uint32_t *after, uint32_t n)
+{
+	const struct node node = {.kind = KIND_READ,
+		.verb = VERB_RUN,
+		.index = what,
+		.estimate_ns = -1,
+		.p90_ns = -1};
+
+	return graph_add(g, &node, after, n);
+}
+
+int
+fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct error *err)
+{
+	const struct map *map = &site->config.manifest->map;
+	uint32_t source;
+
+	graph_init(out, a);
+	add_read(out, READ_HOSTS, NULL, 0);
+	add_read(out, READ_STORE, NULL, 0);
+	add_read(out, READ_HISTORY, NULL, 0);
+	add_read(out, READ_SHARED, NULL, 0);
+	add_read(out, READ_NETWORK, NULL, 0);
+	add_read(out, READ_TYPE, NULL, 0);
+	add_read(out, READ_RESULTS, NULL, 0);
+	source = add_read(out, READ_SOURCE, NULL, 0);
+	if (map->kind == MAP_FILE)
+		add_read(out, READ_LIST, &source, 1);
+	return graph_freeze(out, err);
+}
+
+static bool
+has(const struct strings *list, const char *id)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (str_is(list->v[i], id))
+			return true;
+	}
+	return false;
+}
+
+/* Those that can be used first; of these, what needs least. */
+static int
+by_use(const void *a, const void *b)
+{
+	const struct warm *x = a, *y = b;
+	int order = (x->why_not.p != NULL) - (y->why_not.p != NULL);
+
+	if (order == 0)
+		order = y->source_ready - x->source_ready;
+	if (order == 0)
+		order = y->setup_ready - x->setup_ready;
+	return order ? order : str_cmp(x->id, y->id);
+}
+
+static struct host *
+find_host(struct host **hosts, size_t n, struct str id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_is(id, hosts[i]->id))
+			return hosts[i];
+	}
+	return NULL;
+}
+
+/* The site's hosts come in the order of the observed ones. */
+static void
+sort_hosts(struct fleet_site *s, struct fleet *f)
+{
+	struct host **sorted = ARENA_ARRAY(&s->arena, struct host *, s->n_hosts);
+
+	if (f->n_warm)
+		qsort(f->warm, f->n_warm, sizeof(*f->warm), by_use);
+	for (size_t i = 0; i < f->n_warm; i++)
+		sorted[i] = find_host(s->hosts, s->n_hosts, f->warm[i].id);
+	s->hosts = sorted;
+}
+
+void
+fleet_observe_identities(struct site *site, const struct job *job, struct observed *obs)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+	struct fleet *f = &obs->fleet;
+	char source[DIGEST_HEX_BYTES], env[DIGEST_HEX_BYTES];
+
+	digest_hex(source, &job->export_identity);
+	digest_hex(env, &job->environment_identity);
+	f->there = true;
+	f->region = str_from(aws_region(s->aws));
+	f->max = (uint32_t)site->config.manifest->instances.max;
+	f->max_slots = site->config.max_slots;
+	obs->source_ready = has(&s->stored_sources, source);
+	for (size_t i = 0; i < f->n_warm; i++) {
+		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
+
+		f->warm[i].source_ready = has(&h->words.sources, source);
+		f->warm[i].setup_ready = has(&h->words.envs, env);
+	}
+	sort_hosts(s, f);
+}

@@ -1,0 +1,156 @@
+/* observe_hosts: the instances of a job that are there, and over SSH, all at once, what each of them
+ * has. One that does not answer is no failure: it is left alone, and the plan says why. */
+#include "providers/fleet/internal.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { POLL_MS = 20 };
+
+static const int64_t answer_ns = 5 * NS_PER_S;
+/* A younger one that does not answer may still be booting. */
+static const int64_t boot_ns = 5 * 60 * NS_PER_S;
+
+static void
+copy(char *to, size_t size, struct str from)
+{
+	snprintf(to, size, "%.*s", STR_ARG(from));
+}
+
+static struct str
+address_of(const struct ec2_instance *i)
+{
+	return i->public_address.p ? i->public_address : i->private_address;
+}
+
+static struct host *
+host_of_instance(struct fleet_site *s, const struct ec2_instance *i)
+{
+	struct host *h = host_new(s);
+
+	copy(h->id, sizeof(h->id), i->id);
+	copy(h->type, sizeof(h->type), i->type);
+	copy(h->zone, sizeof(h->zone), i->zone);
+	copy(h->address, sizeof(h->address), address_of(i));
+	copy(h->host_key, sizeof(h->host_key), ec2_tag(i, "furrow:host-key"));
+	h->launched_wall_ns = i->launched_wall_ns;
+	h->found = true;
+	return h;
+}
+
+/* Why an instance cannot serve this manifest, from its tags alone; absent: it can. */
+static struct str
+judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i)
+{
+	char print[SSH_KEY_PRINT_BYTES];
+	struct str key = ec2_tag(i, "furrow:key");
+
+	if (!str_is(ec2_tag(i, "furrow:wish"), s->wish))
+		return STR("it was launched for other wishes of `instances`");
+	if (!ec2_tag(i, "furrow:host-key").p)
+		return STR("it has no host key in its tags to know it by");
+	if (!s->has_key || !ssh_key_print(print, str_from(s->key.public_key)) ||
+		!str_is(key, print))
+		return arena_printf(a, "it lets in another key than ours (%.*s)", STR_ARG(key));
+	return (struct str){0};
+}
+
+static bool
+is_young(const struct fleet_site *s, const struct host *h)
+{
+	const struct clock *c = s->site.config.clock;
+
+	return c->wall_ns(c->ctx) - h->launched_wall_ns < boot_ns;
+}
+
+/* Asks once more whether it said its words. true: nothing more is to be waited for. */
+static bool
+is_settled(struct fleet_site *s, struct arena *a, struct host *h, struct warm *w)
+{
+	struct error err;
+	int rc;
+
+	if (w->why_not.p || !h->ssh)
+		return true;
+	rc = host_listen(h, &err);
+	if (rc < 0 && !is_young(s, h))
+		w->why_not = arena_str(a, str_from(err.message));
+	if (rc < 0)
+		host_disconnect(h);
+	return rc != 0;
+}
+
+/* Until all have answered, or the time is over. */
+static void
+listen_to_all(struct fleet_site *s, struct arena *a, struct warm *warm)
+{
+	int64_t until = fleet_now(s) + answer_ns;
+	bool settled = false;
+
+	while (!settled && fleet_now(s) < until) {
+		struct pollfd *p = mem_alloc((s->n_hosts + 1) * sizeof(*p));
+
+		settled = true;
+		for (size_t i = 0; i < s->n_hosts; i++) {
+			bool done = is_settled(s, a, s->hosts[i], &warm[i]);
+
+			settled &= done;
+			p[i] = (struct pollfd){.fd = done ? -1 : s->hosts[i]->fd, .events = POLLIN};
+		}
+		if (!settled)
+			poll(p, s->n_hosts, POLL_MS);
+		free(p);
+	}
+	for (size_t i = 0; i < s->n_hosts; i++) {
+		struct host *h = s->hosts[i];
+
+		if (h->words.there || warm[i].why_not.p)
+			continue;
+		host_disconnect(h);
+		if (!is_young(s, h))
+			warm[i].why_not = STR("it did not answer within 5 s");
+	}
+}
+
+static struct warm
+warm_of(struct arena *a, const struct host *h, struct str why_not)
+{
+	return (struct warm){.id = arena_str(a, str_from(h->id)),
+		.type = arena_str(a, str_from(h->type)),
+		.zone = arena_str(a, str_from(h->zone)),
+		.why_not = why_not};
+}
+
+int
+fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct pair filters[] = {
+		{.name = STR("tag:furrow:job"), .value = s->site.config.manifest->name},
+		{.name = STR("instance-state-name"), .value = STR("pending,running")}};
+	const struct pairs wanted = {.v = filters, .n = 2};
+	struct ec2_instance *found;
+	struct warm *warm;
+	size_t n;
+	int rc = ec2_describe_instances(s->aws, a, (struct str){0}, NULL, &wanted, &found, &n, err);
+
+	if (rc < 0 || n == 0)
+		return rc;
+	if (fleet_key(s, false, err) < 0 && err->code != ERR_MISSING)
+		return err->code;
+	warm = ARENA_ARRAY(a, struct warm, n);
+	s->hosts = ARENA_ARRAY(a, struct host *, n);
+	s->n_hosts = n;
+	for (size_t i = 0; i < n; i++) {
+		struct host *h = s->hosts[i] = host_of_instance(s, &found[i]);
+		struct error why;
+
+		warm[i] = warm_of(a, h, judge_tags(s, a, &found[i]));
+		if (!warm[i].why_not.p && h->address[0] && host_connect(h, answer_ns, &why) < 0)
+			warm[i].why_not = arena_str(a, str_from(why.message));
+	}
+	listen_to_all(s, a, warm);
+	s->site.seen.observed.fleet.warm = warm;
+	s->site.seen.observed.fleet.n_warm = n;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* release: letting go of an instance: terminated, or left with a lease for the next apply. It runs
+ * whatever became of the run, and is not done before EC2 said yes. */
+#include "providers/fleet/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t goodbye_ns = 10 * NS_PER_S;
+
+/* A launch whose reply never came: there may be an instance of it. */
+static int
+find_lost(struct fleet_run *r, struct host *h, struct arena *a, struct error *err)
+{
+	struct pair filter = {.name = STR("client-token"), .value = str_from(h->token)};
+	const struct pairs filters = {.v = &filter, .n = 1};
+	struct ec2_instance *found;
+	size_t n;
+	int rc = ec2_describe_instances(
+		r->site->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+
+	if (rc == 0 && n)
+		snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(found[0].id));
+	h->unsure = rc < 0;
+	return rc;
+}
+
+static int
+say_goodbye(struct host *h, int64_t timeout_ns, struct error *err)
+{
+	struct session *session;
+
+	atomic_store(&h->leaving, true);
+	host_stop_mending(h);
+	pthread_mutex_lock(&h->runner.door);
+	session = h->runner.session;
+	h->runner.session = NULL;
+	pthread_mutex_unlock(&h->runner.door);
+	return session ? session_close(session, timeout_ns, err) : 0;
+}
+
+static int
+terminate(struct fleet_run *r, struct host *h, struct arena *a, struct error *err)
+{
+	struct str id = str_from(h->id);
+	const struct strings ids = {.v = &id, .n = 1};
+
+	if (ec2_terminate(r->site->aws, a, (struct str){0}, &ids, err) < 0)
+		return error_wrap(err,
+			"%s still runs and costs money; remove it with furrow destroy, or aws ec2 "
+			"terminate-instances --instance-ids %s",
+			h->id, h->id);
+	return 0;
+}
+
+int
+fleet_release(struct fleet_run *r, struct host *h, struct error *err)
+{
+	bool keep = r->site->site.config.manifest->instances.idle_ns > 0 && h->ready &&
+		    runner_state(&h->runner) == RUNNER_LIVE;
+	struct arena scratch = {0};
+	struct error local;
+	int rc = 0;
+
+	if (!err)
+		err = &local;
+	if (!h->id[0] && h->unsure)
+		rc = find_lost(r, h, &scratch, err);
+	if (rc == 0 && h->id[0] && !keep)
+		rc = terminate(r, h, &scratch, err);
+	/* One that is kept is told so by our goodbye. */
+	if (keep && rc == 0)
+		rc = say_goodbye(h, goodbye_ns, err);
+	else
+		say_goodbye(h, 0, NULL);
+	host_disconnect(h);
+	h->released = rc == 0;
+	h->ready = false;
+	arena_free(&scratch);
+	return rc;
+}

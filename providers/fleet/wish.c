@@ -1,0 +1,195 @@
+/* wish: what a new instance would be: its type, image and network, and the runner that fits. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/http.h"
+#include "providers/host/spawn.h"
+#include "planner/units.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+add_range(struct hasher *h, const struct range *r)
+{
+	hasher_add(h, &r->min, sizeof(r->min));
+	hasher_add(h, &r->max, sizeof(r->max));
+}
+
+/* Two manifests with the same wish take each other's warm instances. */
+void
+fleet_describe_wish(struct fleet_site *s)
+{
+	const struct instances *in = &s->site.config.manifest->instances;
+	int64_t numbers[] = {
+		in->arch, in->disk.size_bytes, in->disk.warm_bytes_per_s, in->spot == TRI_TRUE};
+	struct hasher *h = hasher_new();
+	struct digest d;
+	char hex[DIGEST_HEX_BYTES];
+
+	hasher_add_field(h, in->type);
+	hasher_add_field(h, in->ami);
+	hasher_add_field(h, in->infra.zone);
+	hasher_add_field(h, in->gpus.name);
+	add_range(h, &in->gpus.count);
+	add_range(h, &in->cpus);
+	add_range(h, &in->memory_bytes);
+	hasher_add(h, numbers, sizeof(numbers));
+	d = hasher_end(h);
+	hasher_free(h);
+	digest_hex(hex, &d);
+	snprintf(s->wish, sizeof(s->wish), "%.16s", hex);
+}
+
+static int
+hash_file(const char *path, struct digest *out, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct hasher *h;
+	char *bytes;
+	ssize_t n;
+
+	if (fd < 0)
+		return error_set_errno(err, ERR_HOST, errno, "cannot read %s", path);
+	h = hasher_new();
+	bytes = mem_alloc(1 << 16);
+	while ((n = read(fd, bytes, 1 << 16)) > 0)
+		hasher_add(h, bytes, (size_t)n);
+	*out = hasher_end(h);
+	hasher_free(h);
+	free(bytes);
+	close(fd);
+	return n < 0 ? error_set_errno(err, ERR_HOST, errno, "cannot read %s", path) : 0;
+}
+
+/* Beside the runner of this machine's architecture lies that of the other, named after it. */
+int
+fleet_find_runner(struct fleet_site *s, struct error *err)
+{
+	bool arm64 = s->site.config.manifest->instances.arch == ARCH_ARM64;
+	char path[4096];
+	int rc = spawn_find_runner(path, sizeof(path), err);
+
+	if (rc < 0)
+		return rc;
+	s->runner_path = (char *)arena_printf(&s->arena, "%s%s", path, arm64 ? "-arm64" : "").p;
+	if (access(s->runner_path, R_OK) != 0)
+		return error_set_errno(err, ERR_INPUT, errno,
+			"%s, which tasks on arm64 instances need, is not there: build it with make "
+			"arm64",
+			s->runner_path);
+	return hash_file(s->runner_path, &s->runner_sha256, err);
+}
+
+/* The architecture that tasks are made for: x86_64 unless the manifest says arm64. */
+static void
+narrow_arch(struct instances *wish)
+{
+	if (wish->arch == ARCH_ANY)
+		wish->arch = ARCH_X86_64;
+}
+
+static int
+choose_type(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct instances wish = s->site.config.manifest->instances;
+	const struct ec2_type **fitting;
+	struct strings named = {.v = &wish.type, .n = 1};
+	struct ec2_type *types;
+	size_t n, n_fitting;
+	int rc;
+
+	narrow_arch(&wish);
+	if (wish.type.p)
+		rc = ec2_types_named(s->aws, a, &named, &types, &n, err);
+	else
+		rc = ec2_types(s->aws, a, NULL, &types, &n, err);
+	if (rc == 0)
+		rc = ec2_choose(a, &wish, types, n, &fitting, &n_fitting, err);
+	if (rc == 0)
+		s->type = fitting[0];
+	return rc;
+}
+
+int
+fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	const struct manifest *m = s->site.config.manifest;
+	struct fleet *f = &s->site.seen.observed.fleet;
+	bool arm64 = m->instances.arch == ARCH_ARM64;
+	int rc = choose_type(s, a, err);
+
+	if (rc == 0)
+		rc = ec2_find_image(s->aws, a, &m->instances, arm64, &s->image, err);
+	if (rc < 0)
+		return rc;
+	f->type = s->type->name;
+	f->cpus = s->type->cpus;
+	f->memory_bytes = s->type->memory_bytes;
+	f->arch = arm64 ? ARCH_ARM64 : ARCH_X86_64;
+	f->image = s->image.id;
+	f->spot = m->instances.spot == TRI_TRUE;
+	f->slots = (uint32_t)(m->map.per_instance >= 1 ? m->map.per_instance : f->cpus);
+	return 0;
+}
+
+/* "203.0.113.7/32": whom instances see when we call. */
+static int
+read_caller(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	const char *url = getenv("FURROW_CALLER_IP_URL");
+	unsigned char address[16];
+	struct str answer;
+	int status, rc;
+
+	if (!url || !*url)
+		url = "https://checkip.amazonaws.com";
+	rc = http_fetch(
+		NULL, a, "GET", url, NULL, (struct str){0}, 10 * NS_PER_S, &status, &answer, err);
+	if (rc < 0)
+		return error_wrap(err, "this machine's address, which instances have to let in");
+	answer = str_trim(answer);
+	if (status == 200 && inet_pton(AF_INET, arena_cstr(a, answer), address) == 1) {
+		s->caller_cidr = arena_printf(a, "%.*s/32", STR_ARG(answer));
+		return 0;
+	}
+	return error_set(err, ERR_HOST,
+		"%s does not tell this machine's address (status %d), which instances have to let "
+		"in; set FURROW_CALLER_IP_URL to one that answers with an IPv4 address alone",
+		url, status);
+}
+
+static bool
+lets_in(const struct fleet_site *s)
+{
+	for (size_t i = 0; i < s->group.cidrs.n; i++) {
+		if (str_eq(s->group.cidrs.v[i], s->caller_cidr) ||
+			str_is(s->group.cidrs.v[i], "0.0.0.0/0"))
+			return true;
+	}
+	return false;
+}
+
+int
+fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct fleet *f = &s->site.seen.observed.fleet;
+	struct str zone = s->site.config.manifest->instances.infra.zone;
+	int rc = ec2_subnets(s->aws, a, zone, &s->subnets, &s->n_subnets, err);
+
+	if (rc == 0)
+		rc = read_caller(s, a, err);
+	if (rc == 0)
+		rc = ec2_find_group(s->aws, a, s->subnets[0].vpc, s->group_name, &s->group, err);
+	if (rc == ERR_MISSING) {
+		s->group = (struct ec2_group){0};
+		rc = 0;
+	}
+	f->group = s->group_name;
+	f->zone = zone;
+	f->group_ready = rc == 0 && s->group.id.p && lets_in(s);
+	return rc;
+}
