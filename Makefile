@@ -47,7 +47,7 @@ PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/u
 	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
 	host/session host/session_hear host/spawn host/ssh_dial host/ssh_hub host/ssh_key host/ssh_relay host/ssh_said host/ssh_steps host/sweep local/local local/observe local/run \
 	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
-	store/index store/io store/lock store/object store/record store/result store/store store/unpack store/writer tasks/tasks ssh/lib \
+	store/index store/io store/lock store/object store/record store/result store/s3_gc store/s3_result store/s3_store store/spool store/store store/unpack store/writer tasks/tasks ssh/lib \
 	fleet/access fleet/environment fleet/fleet fleet/host fleet/launch fleet/mend fleet/observe fleet/observe_hosts \
 	fleet/release fleet/store fleet/upload fleet/wish
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \

@@ -29,6 +29,7 @@ struct fixture {
 	char root[128];
 	char path[PATH_MAX]; /* of the store: ROOT/store */
 	struct store *s;
+	int (*open)(struct fixture *f, struct store **out); /* the same place once more */
 	struct arena a;
 	struct error err;
 };
@@ -49,7 +50,13 @@ remove_tree(const char *path)
 }
 
 static inline int
-fixture_open(void **state)
+fixture_open_dir(struct fixture *f, struct store **out)
+{
+	return store_open_dir(out, f->path, true, &f->err);
+}
+
+static inline int
+fixture_open_by(void **state, int (*open)(struct fixture *f, struct store **out))
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	const char *base = getenv("TMPDIR");
@@ -58,10 +65,15 @@ fixture_open(void **state)
 	if (!mkdtemp(f->root))
 		return -1;
 	snprintf(f->path, sizeof(f->path), "%s/store", f->root);
-	if (store_open_dir(&f->s, f->path, true, &f->err) < 0)
-		return -1;
+	f->open = open;
 	*state = f;
-	return 0;
+	return open(f, &f->s);
+}
+
+static inline int
+fixture_open(void **state)
+{
+	return fixture_open_by(state, fixture_open_dir);
 }
 
 static inline int
@@ -80,7 +92,7 @@ static inline void
 reopen(struct fixture *f)
 {
 	store_close(f->s);
-	assert_int_equal(store_open_dir(&f->s, f->path, false, &f->err), 0);
+	assert_int_equal(f->open(f, &f->s), 0);
 }
 
 static inline struct digest
