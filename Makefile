@@ -39,17 +39,27 @@ PLANNER := diag diff diff_fleet estimate expand folder glob graph history job jo
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
 	spans state timings
-PROVIDERS := dynlib parallel state_dir archive/lib aws/printable aws/sigv4 aws/uri aws/xml aws/credentials aws/credentials_answer aws/credentials_ask aws/credentials_container aws/credentials_imds aws/credentials_look \
-	aws/credentials_process aws/credentials_profile aws/credentials_sso aws/credentials_web aws/ec2_choose aws/ec2_describe aws/ec2_group aws/ec2_image aws/ec2_page aws/ec2_quota \
-	aws/ec2_run aws/ec2_subnet aws/ec2_type_cache aws/ec2_types aws/ini aws/s3_bucket aws/s3_call aws/s3_delete aws/s3_list aws/s3_multipart aws/s3_object aws/shared_config aws/sts aws/user_data container/archive container/call container/container container/kept \
-	container/credentials container/engine container/http container/image container/reference container/registry \
-	container/setup curl/lib expat/lib git/blob git/bytes git/certs git/entries git/export \
-	git/folder git/ignore git/lib git/links git/relative git/remote git/repository git/status git/tree git/walk \
-	host/session host/session_hear host/spawn host/ssh_dial host/ssh_hub host/ssh_key host/ssh_relay host/ssh_said host/ssh_steps host/sweep local/local local/observe local/run \
-	store/collect store/collect_fill store/collect_index store/collect_look store/commit store/dir store/gc \
-	store/index store/io store/lock store/object store/record store/result store/s3_gc store/s3_result store/s3_store store/spool store/store store/unpack store/writer tasks/tasks ssh/lib \
-	fleet/access fleet/environment fleet/fleet fleet/host fleet/launch fleet/mend fleet/observe fleet/observe_hosts \
-	fleet/release fleet/store fleet/upload fleet/wish
+ARCHIVE := lib
+AWS := client client_call client_error client_sign credentials credentials_answer credentials_ask \
+	credentials_container credentials_imds credentials_look credentials_process credentials_profile \
+	credentials_sso credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page ec2_quota ec2_run \
+	ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini limiter operation \
+	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object shared_config sigv4 sts uri \
+	user_data xml
+CONTAINER := archive call container credentials engine http image kept reference registry setup
+CURL := lib
+EXPAT := lib
+FLEET := access environment fleet host launch mend observe observe_hosts release store upload wish
+GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
+HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
+LOCAL := local observe run
+SSH := lib
+STORE := collect collect_fill collect_index collect_look commit dir gc index io lock object record result \
+	s3_gc s3_result s3_store spool store unpack writer
+TASKS := tasks
+PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
+	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
+	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
 CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
