@@ -23,7 +23,8 @@ wait_before(int attempt)
 void
 looking_end(struct looking *l)
 {
-	http_close(l->http);
+	http_close(l->http[0]);
+	http_close(l->http[1]);
 	arena_wipe(&l->arena);
 	buf_free(&l->notes);
 }
@@ -34,7 +35,9 @@ fetch(struct looking *l, const struct ask *ask, int *status, struct str *answer,
 	static const char *const none[] = {NULL};
 	const char *const *headers = ask->headers ? ask->headers : none;
 	const struct credentials_world *w = l->world;
-	struct http_options options = {.ca_bundle = shared_config_env(l->config, "AWS_CA_BUNDLE")};
+	struct http_options options = {
+		.ca_bundle = shared_config_env(l->config, "AWS_CA_BUNDLE"), .direct = ask->direct};
+	struct http **http = &l->http[ask->direct];
 	int rc;
 
 	if (w->fetch)
@@ -42,10 +45,10 @@ fetch(struct looking *l, const struct ask *ask, int *status, struct str *answer,
 			ask->timeout_ns, status, answer, err);
 	if (!options.ca_bundle.p)
 		options.ca_bundle = shared_config_get(l->config, (struct str){0}, "ca_bundle");
-	rc = l->http ? 0 : http_open(&l->http, &options, err);
+	rc = *http ? 0 : http_open(http, &options, err);
 	if (rc < 0)
 		return rc;
-	return http_fetch(l->http, &l->arena, ask->method, ask->url, headers, ask->body,
+	return http_fetch(*http, &l->arena, ask->method, ask->url, headers, ask->body,
 		ask->timeout_ns, status, answer, err);
 }
 

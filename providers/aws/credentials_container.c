@@ -152,6 +152,7 @@ credentials_from_container(
 	if (token.n)
 		headers[1] = arena_printf(&l->arena, "Authorization: %.*s", STR_ARG(token)).p;
 	ask.url = url.p;
+	ask.direct = str_starts(url, STR("http://"));
 	if (credentials_ask(l, &ask, &status, &answer, err) < 0)
 		return error_wrap(err, "container");
 	if (status != 200)

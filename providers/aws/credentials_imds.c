@@ -73,6 +73,7 @@ request(struct looking *l, const struct imds *i, const char *method, const char 
 		.url = arena_printf(&l->arena, "%.*s%s", STR_ARG(i->base), path).p,
 		.headers = headers,
 		.timeout_ns = i->timeout_ns,
+		.direct = true,
 		.attempts = i->attempts};
 	int rc = credentials_ask(l, &ask, status, answer, err);
 

@@ -13,10 +13,10 @@ struct http;
 struct looking {
 	const struct shared_config *config;
 	const struct credentials_world *world; /* clock and process_timeout_ns are there */
-	struct http *http;  /* when the world has no fetch; from the first use on */
-	struct arena arena; /* wiped afterwards */
-	struct buf notes;   /* what was found so far at places that have none: "a: b; c: d" */
-	bool from_imds;	    /* what was found may be used beyond its time when IMDS is down */
+	struct http *http[2]; /* when the world has no fetch, from the first use on; [1]: direct */
+	struct arena arena;   /* wiped afterwards */
+	struct buf notes;     /* what was found so far at places that have none: "a: b; c: d" */
+	bool from_imds;	      /* what was found may be used beyond its time when IMDS is down */
 	bool imds_down;
 };
 
@@ -49,6 +49,7 @@ struct ask {
 	const char *const *headers; /* NULL: none */
 	struct str body;
 	int64_t timeout_ns; /* of one attempt */
+	bool direct;	    /* past any proxy */
 	int attempts;	    /* for connections that fail, 429 and 5xx */
 };
 

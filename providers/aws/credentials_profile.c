@@ -206,7 +206,7 @@ from_source(struct looking *l, const struct role *r, struct credentials *out, st
 		{"Ec2InstanceMetadata", credentials_from_imds},
 		{"EcsContainer", credentials_from_container},
 	};
-	size_t noted = l->notes.n;
+	size_t noted = l->notes.n ? l->notes.n + 2 : 0; /* behind "; " */
 	int rc;
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {

@@ -13,6 +13,7 @@ enum { CONNECT_TIMEOUT_S = 5, STALL_TIMEOUT_S = 30, EXPECT_BYTES = 1 << 20 };
 struct http {
 	const struct libcurl *lib;
 	char *ca_bundle; /* NULL: libcurl's own */
+	bool direct;
 	int64_t connect_timeout_ns, stall_timeout_ns;
 	pthread_mutex_t lock;
 	struct http_slot *idle; /* under the lock */
@@ -68,6 +69,7 @@ http_open(struct http **out, const struct http_options *options, struct error *e
 	h = mem_alloc(sizeof(*h));
 	*h = (struct http){
 		.lib = lib,
+		.direct = options->direct,
 		.connect_timeout_ns = options->connect_timeout_ns ? options->connect_timeout_ns
 								  : CONNECT_TIMEOUT_S * NS_PER_S,
 		.stall_timeout_ns = options->stall_timeout_ns ? options->stall_timeout_ns
@@ -323,6 +325,8 @@ set_options(const struct http *h, CURL *easy)
 		easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(h->connect_timeout_ns / NS_PER_MS));
 	if (h->ca_bundle)
 		h->lib->curl_easy_setopt(easy, CURLOPT_CAINFO, h->ca_bundle);
+	if (h->direct)
+		h->lib->curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (h->share)
 		h->lib->curl_easy_setopt(easy, CURLOPT_SHARE, h->share);
 }

@@ -17,6 +17,7 @@ struct http_options {
 	struct str ca_bundle;	    /* a file of certificates; absent: the machine's */
 	int64_t connect_timeout_ns; /* name, TCP and TLS; 0: 5 s */
 	int64_t stall_timeout_ns;   /* without a byte either way; 0: 30 s */
+	bool direct; /* no proxy: for places on this host and link, which no proxy is to hear of */
 };
 
 int http_open(struct http **out, const struct http_options *options, struct error *err);
