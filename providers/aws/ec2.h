@@ -29,8 +29,8 @@ struct ec2_instance {
  * With ids, one that EC2 doesn't know (yet, or any more) is simply absent from the result. region
  * absent: the client's. */
 int ec2_describe_instances(struct aws *aws, struct arena *a, struct str region,
-	const struct strings *ids, const struct pairs *filters, struct ec2_instance **out, size_t *n,
-	struct error *err);
+	const struct strings *ids, const struct pairs *filters, struct ec2_instance **out,
+	size_t *n, struct error *err);
 
 /* The tag's value, absent when there is none. */
 struct str ec2_tag(const struct ec2_instance *i, const char *name);
@@ -38,13 +38,14 @@ struct str ec2_tag(const struct ec2_instance *i, const char *name);
 struct ec2_launch {
 	struct str token; /* ClientToken, <= 64 ASCII */
 	struct str image, type, zone, subnet, group;
-	struct str root_device;	  /* of the image: "/dev/xvda" */
-	int64_t disk_bytes;	  /* < 0: as the image has it */
+	struct str root_device;	       /* of the image: "/dev/xvda" */
+	int64_t disk_bytes;	       /* < 0: as the image has it */
 	int64_t disk_warm_bytes_per_s; /* < 0: none: VolumeInitializationRate */
 	bool spot;
 	bool public_address;
 	struct str user_data; /* raw; <= 16 KiB */
-	struct pairs tags;    /* put on instance, volumes and network interfaces in the creating call */
+	struct pairs
+		tags; /* put on instance, volumes and network interfaces in the creating call */
 };
 
 /* One instance, with IMDSv2 required, terminate on shutdown, DeleteOnTermination. Repeatable by its token.
@@ -106,13 +107,14 @@ int ec2_types_named(struct aws *aws, struct arena *a, const struct strings *name
 /* Those that fit, the cheapest first (for now: fewest GPUs, then the lesser sum of cpus and memory in
  * the proportion that instances are priced by, current generation first, name). Pure. Bare-metal ones
  * only when named. ERR_INPUT: none fits: the message says which wish excludes how many types. */
-int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_type *types, size_t n,
-	const struct ec2_type ***out, size_t *n_out, struct error *err);
+int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_type *types,
+	size_t n, const struct ec2_type ***out, size_t *n_out, struct error *err);
 
 /* The image to boot: wish->ami ("ami-…", or an SSM parameter's path "/aws/service/…"), else Amazon
  * Linux 2023's for the architecture, by its public SSM parameter. ERR_INPUT: no such image, or of another architecture. */
 struct ec2_image {
-	struct str id, name, root_device, user; /* user: whom to log in as: "ec2-user", "ubuntu", "admin" */
+	struct str id, name, root_device,
+		user; /* user: whom to log in as: "ec2-user", "ubuntu", "admin" */
 	bool arm64;
 	int64_t disk_bytes;
 };
@@ -122,7 +124,13 @@ int ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wis
 /* All regions that the account may use. */
 int ec2_regions(struct aws *aws, struct arena *a, struct strings *out, struct error *err);
 
-/* The account's 12 digits. Cached in memory. */
-int sts_account(struct aws *aws, struct arena *a, struct str *account, struct str *arn, struct error *err);
+/* Why a region cannot be reached: ERR_INPUT when there is none of this name (lists those there are,
+ * "did you mean"), or the account has not enabled it; 0 when nothing is wrong with the name. Asks
+ * another region, so it is for after a call has failed. */
+int ec2_check_region(struct aws *aws, struct arena *a, struct str region, struct error *err);
+
+/* The account's 12 digits, and the ARN of who asks. One call each time: keep what it gave. */
+int sts_account(
+	struct aws *aws, struct arena *a, struct str *account, struct str *arn, struct error *err);
 
 #endif
