@@ -113,7 +113,7 @@ static void
 look_at_instances(struct builder *b)
 {
 	const struct fleet *f = fleet_of(b);
-	uint32_t usable = count_usable(f);
+	uint32_t usable = count_usable(f), next = b->out->n_instances;
 
 	for (uint32_t i = 0; i < b->out->n_instances; i++) {
 		const struct warm *w = warm_at(f, i);
@@ -136,7 +136,7 @@ look_at_instances(struct builder *b)
 		diff_add_in_place(b, KIND_INSTANCE, CAUSE_UNUSED,
 			arena_printf(b->arena, "%.*s (%.*s in %.*s) is left alone: %.*s",
 				STR_ARG(w->id), STR_ARG(w->type), STR_ARG(w->zone), STR_ARG(why)))
-			->index = b->out->n_instances + i;
+			->index = next++;
 	}
 }
 
@@ -151,7 +151,7 @@ look_at_environments(struct builder *b)
 		enum cause cause = !has_setup ? CAUSE_MISSING
 				   : kept     ? CAUSE_KEPT_SETUP
 					      : CAUSE_NEEDS_SETUP;
-		struct str where = w ? w->id : arena_printf(b->arena, "instance[%u]", i);
+		struct str where = w ? w->id : STR("it");
 		const char *source = w && !w->source_ready ? ", fetch the source" : "";
 		const char *setup = !has_setup ? ""
 				    : kept     ? ", with what setup left before"

@@ -20,7 +20,7 @@ struct node {
 	struct str reason;   /* may be absent (tasks) */
 	int64_t estimate_ns; /* < 0: unknown */
 	int64_t p90_ns;	     /* < 0: unknown */
-	double usd;	     /* 0 on this machine */
+	double usd;	     /* 0 on this machine; < 0: unknown */
 	uint32_t after;	     /* first of n_after indices in graph->edges */
 	uint32_t n_after;
 	uint32_t before; /* set by graph_freeze: first of n_before indices in graph->back_edges */
@@ -61,6 +61,9 @@ int graph_freeze(struct graph *g, struct error *err);
 /* The plan's graph. Estimates come from observed->history. Frozen. */
 int graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 	const struct observed *obs, const struct changes *changes, struct error *err);
+
+/* What the whole costs in US dollars; < 0: unknown, as is a node's. */
+double graph_price(const struct graph *g);
 
 /* How long the whole takes with `slots` task slots (0 counts as 1), and its 90th percentile; < 0:
  * unknown, as is the whole when an image, instance, environment or task has no estimate. Simulates

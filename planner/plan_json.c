@@ -4,9 +4,9 @@
  *   {"furrow_plan":1,"job":…,"infra":…,
  *    "manifest":{"path":…,"sha256":…,"commit":…|null,"dirty":…,"describe":…|null,"patch_sha256":…|null},
  *    "actions":[{"id":"task[17]","kind":"task","verb":"create|change|remove|run","reason":…,"after":["…"],
- *                "needs":"slot"|null,"estimate":{"s":…|null,"p90_s":…|null,"usd":…},"cause":…,"label":…}],
+ *                "needs":"slot"|null,"estimate":{"s":…|null,"p90_s":…|null,"usd":…|null},"cause":…,"label":…}],
  *    "in_place":[{"id":…,"kind":…,"reason":…,"label":…}],
- *    "summary":{"create":…,"change":…,"remove":…,"run":…,"in_place":…,"s":…|null,"p90_s":…|null,"usd":…,
+ *    "summary":{"create":…,"change":…,"remove":…,"run":…,"in_place":…,"s":…|null,"p90_s":…|null,"usd":…|null,
  *               "tasks":…,"tasks_in_place":…,"to_collect":…},
  *    "state_sha256":…,"slots":…}
  *
@@ -44,7 +44,10 @@ static void
 add_usd(struct buf *out, const char *name, double usd)
 {
 	json_add_name(out, name);
-	json_add_seconds(out, llround(usd * 1e9));
+	if (usd < 0)
+		buf_add_cstr(out, "null");
+	else
+		json_add_seconds(out, llround(usd * 1e9));
 }
 
 /* By hand: a large plan has hundreds of thousands. */

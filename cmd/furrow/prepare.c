@@ -11,7 +11,7 @@
 
 #include <sys/random.h>
 
-enum { READ_WORKERS = 4 };
+enum { READ_WORKERS = 10 };
 
 void
 prepare_ulid(char out[27])
@@ -260,6 +260,7 @@ prepare_graph(struct prepared *p, struct error *err)
 		return rc;
 	plan->slots = p->site->ops->slots(p->site, &plan->changes);
 	graph_estimate(&plan->graph, plan->slots, &plan->ns, &plan->p90_ns);
+	plan->usd = graph_price(&plan->graph);
 	prepare_ulid(id);
 	plan->id = arena_str(&p->arena, str_from(id));
 	plan_state(plan);

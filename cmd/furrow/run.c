@@ -12,8 +12,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Steps that are no tasks, at a time. */
-enum { WORKERS = 8, STEP_ATTEMPTS = 4, AHEAD_LEAST = 32 };
+/* WORKERS: steps that are no tasks, at a time; beside them each instance may be at its setup. */
+enum { WORKERS = 8, MAX_WORKERS = 256, STEP_ATTEMPTS = 4, AHEAD_LEAST = 32 };
 
 static const int64_t grace_ns = 5 * NS_PER_S;
 
@@ -96,6 +96,8 @@ options_of(const struct prepared *p, const struct options *o)
 		.task_timeout_ns = m->timeout_ns,
 		.grace_ns = grace_ns,
 		.ahead = ahead_of(p, o),
+		/* This machine is not lost but by a fault; an instance may be taken away. */
+		.remake_places = m->instances.infra.kind == INFRA_AWS,
 		.retry =
 			{
 				.task_attempts =
@@ -153,6 +155,14 @@ exit_status_of(int rc, const struct exec_result *result)
 	return error_exit_code((enum error_code)rc);
 }
 
+static uint32_t
+count_workers(const struct plan *plan)
+{
+	uint32_t n = WORKERS + plan->changes.n_instances;
+
+	return n < MAX_WORKERS ? n : MAX_WORKERS;
+}
+
 /* Walks the graph with everything in place; fills out->exit_status. */
 static int
 execute(struct run *out, struct prepared *p, const struct options *o, const char *trace,
@@ -171,7 +181,7 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	struct exec_result result = {0};
 	struct journal *journal = NULL;
 	struct view *view;
-	struct pool *pool = pool_open(&p->site->provider, clock, WORKERS);
+	struct pool *pool = pool_open(&p->site->provider, clock, count_workers(&p->plan));
 	int64_t wall0_ns = clock->wall_ns(clock->ctx);
 	int rc = open_journal(&journal, out, p, trace, wall0_ns, err);
 

@@ -144,12 +144,19 @@ add_task_rows(struct view *v)
 				c->n_tasks_in_place == 1 ? "" : "s"));
 }
 
+/* Of one environment. */
+static uint32_t
+slots_of(const struct plan *p)
+{
+	return p->observed.fleet.there ? p->observed.fleet.slots : p->slots;
+}
+
 /* Changes of one kind stand side by side; those that say the same become one row. */
 static size_t
 add_means_row(struct view *v, const struct change *c, size_t n, const struct node *node)
 {
 	struct str more = STR(""), time = STR("");
-	uint32_t *indices;
+	uint32_t *indices, slots = slots_of(v->plan);
 	size_t same = 1;
 
 	while (same < n && c[same].kind == c->kind && str_eq(c[same].reason, c->reason))
@@ -157,9 +164,9 @@ add_means_row(struct view *v, const struct change *c, size_t n, const struct nod
 	indices = ARENA_ARRAY(&v->arena, uint32_t, same);
 	for (size_t i = 0; i < same; i++)
 		indices[i] = c[i].index;
-	if (c->kind == KIND_ENVIRONMENT && v->plan->slots)
-		more = arena_printf(&v->arena, ", %u task%s at a time", v->plan->slots,
-			v->plan->slots == 1 ? "" : "s");
+	if (c->kind == KIND_ENVIRONMENT && slots)
+		more = arena_printf(&v->arena, ", %u task%s at a time%s", slots,
+			slots == 1 ? "" : "s", same > 1 ? " each" : "");
 	if (node && node->estimate_ns >= 0)
 		time = time_text(v, (double)node->estimate_ns, 1);
 	add_row(v, c->verb, ids_text(v, c->kind, indices, same),
@@ -347,7 +354,10 @@ show_summary(struct buf *out, const struct view *v)
 		buf_add_cstr(out, ", ");
 		show_plan_time(out, p);
 	}
-	buf_addf(out, ", $%.2f\n", p->usd);
+	if (p->usd < 0)
+		buf_add_cstr(out, ", price unknown\n");
+	else
+		buf_addf(out, ", $%.2f\n", p->usd);
 }
 
 void

@@ -118,8 +118,12 @@ make_job(struct side *s, struct str state)
 	if (manifest_parse(s->arena, &s->manifest, &s->diags, STR("furrow.yaml"), s->bytes, NULL,
 		    &options, &err))
 		return false;
-	manifest_check_local(&s->manifest, s->plan.observed.machine.cpus,
-		s->plan.observed.machine.memory_bytes, s->plan.observed.machine.arch, &s->diags);
+	if (s->manifest.instances.infra.kind == INFRA_AWS)
+		manifest_check_aws(&s->manifest, &s->diags);
+	else
+		manifest_check_local(&s->manifest, s->plan.observed.machine.cpus,
+			s->plan.observed.machine.memory_bytes, s->plan.observed.machine.arch,
+			&s->diags);
 	if (s->diags.n_errors)
 		return false;
 	return job_resolve(s->arena, &s->plan.job, &s->manifest, &s->source, &s->inputs, &s->diags,
@@ -148,7 +152,10 @@ make_plan(struct test *t, struct side *s, struct str manifest, struct str state)
 	diff(&t->arena, &p->changes, &p->job, &p->observed);
 	if (graph_of_changes(&t->arena, &p->graph, &p->job, &p->observed, &p->changes, &err))
 		test_fail(&t->problem, "graph: %s", err.message);
+	if (p->observed.fleet.there)
+		p->slots = p->changes.n_instances * p->observed.fleet.slots;
 	graph_estimate(&p->graph, p->slots, &p->ns, &p->p90_ns);
+	p->usd = graph_price(&p->graph);
 	plan_state(p);
 }
 

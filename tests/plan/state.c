@@ -194,6 +194,62 @@ state_machine(struct side *s, const struct words *w)
 	return true;
 }
 
+static void
+state_fleet(struct side *s, const struct words *w)
+{
+	struct fleet *f = &s->plan.observed.fleet;
+
+	*f = (struct fleet){.there = true,
+		.region = STR("us-east-2"),
+		.store = STR("s3://furrow-123456789012-us-east-2"),
+		.group = STR("furrow-count"),
+		.type = w->v[1],
+		.image = STR("ami-1"),
+		.cpus = number(s, w->v[2]),
+		.memory_bytes = number(s, w->v[3]) << 30,
+		.slots = (uint32_t)number(s, w->v[2]),
+		.max = (uint32_t)number(s, w->v[4]),
+		.warm = ARENA_ARRAY(s->arena, struct warm, MAX_WORDS)};
+}
+
+static void
+state_warm(struct side *s, const struct words *w)
+{
+	struct fleet *f = &s->plan.observed.fleet;
+	struct warm *warm = &f->warm[f->n_warm++];
+
+	*warm = (struct warm){.id = w->v[1], .type = f->type, .zone = STR("us-east-2a")};
+	for (size_t i = 2; i < w->n; i++) {
+		warm->source_ready |= str_is(w->v[i], "source");
+		warm->setup_ready |= str_is(w->v[i], "setup");
+		if (str_starts(w->v[i], STR("not:")))
+			warm->why_not = str_from_index(w->v[i], 4);
+	}
+}
+
+/* The statements about instances, and what they share. */
+static bool
+state_cloud(struct side *s, const struct words *w)
+{
+	struct fleet *f = &s->plan.observed.fleet;
+
+	if (str_is(w->v[0], "fleet") && w->n == 5) {
+		state_fleet(s, w);
+	} else if (str_is(w->v[0], "warm") && w->n >= 2 && f->warm) {
+		state_warm(s, w);
+	} else if (str_is(w->v[0], "shared")) {
+		for (size_t i = 1; i < w->n; i++) {
+			f->bucket_ready |= str_is(w->v[i], "bucket");
+			f->group_ready |= str_is(w->v[i], "group");
+			f->runner_ready |= str_is(w->v[i], "runner");
+			f->spot |= str_is(w->v[i], "spot");
+		}
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* The statements about how furrow was called. */
 static bool
 state_options(struct side *s, const struct words *w)
@@ -238,7 +294,8 @@ side_read_state(struct side *s, struct str text)
 
 			if (!cut_words(s->arena, line, &w) || is_about_tasks(w.v[0]))
 				continue;
-			if (!state_source(s, &w) && !state_machine(s, &w) && !state_options(s, &w))
+			if (!state_source(s, &w) && !state_machine(s, &w) && !state_cloud(s, &w) &&
+				!state_options(s, &w))
 				test_fail(s->problem, "state: don't understand '%.*s'",
 					STR_ARG(line));
 		}

@@ -20,7 +20,10 @@
  *   old LABEL…               tasks of which an older result lies there
  *   took KIND SECONDS        history
  *   task LABEL SECONDS [this]          history of a task: with this key, else with another one
- *   slots N                  (default: 2)
+ *   fleet TYPE CPUS GIB MAX  the job runs on instances, new ones of this type
+ *   warm ID [source] [setup] [not:WHY]   an instance that is there, after `fleet`
+ *   shared [bucket] [group] [runner] [spot]
+ *   slots N                  (default: 2; with a fleet: of the instances used)
  *   infra NAME               --infra
  *   rev NAME                 --rev */
 #ifndef FURROW_TESTS_PLAN_STATE_H
