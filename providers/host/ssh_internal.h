@@ -24,8 +24,8 @@ enum ssh_step {
 	STEP_DIAL,    /* connect(2) */
 	STEP_KEX,     /* versions and keys */
 	STEP_SERVICE, /* asked for ssh-userauth */
-	STEP_AUTH,    /* signed; channel and command are on their way as well */
-	STEP_CHANNEL, /* let in */
+	STEP_AUTH,    /* signed */
+	STEP_CHANNEL, /* let in; channel and command are on their way */
 	STEP_EXEC,    /* the channel is open */
 	STEP_RUN,     /* the command runs */
 	STEP_DRAIN,   /* it is over, its last output waits for the caller */

@@ -1,7 +1,8 @@
-/* ssh_steps: one connection from its first byte to its end. As few round trips as libssh allows: the
- * signed login, the channel and the command go out together as soon as the service is granted, since the
- * first channel's number at the server is known to be 0. A server that numbers otherwise hangs up before
- * it starts anything; it is called again, and then each thing waits for the one before. */
+/* ssh_steps: one connection from its first byte to its end. As few round trips as libssh allows (7, with
+ * connect(2), to the command's first byte): nobody asks what logins there are or whether the key is
+ * known, and the command goes out together with the channel it is for, since the first channel's number
+ * at the server is known to be 0. A server that numbers otherwise hangs up before it starts anything; it is
+ * called again, and then each thing waits for the one before. */
 #include "providers/host/ssh_internal.h"
 
 #include <netinet/in.h>
@@ -232,7 +233,7 @@ lost(struct ssh_host *h, const char *when)
 	struct str why = str_from(last_words(h, text, sizeof(text)));
 
 	/* A server that counts channels otherwise hangs up like this, before it starts anything. */
-	if (!h->careful && h->step >= STEP_AUTH && h->step < STEP_RUN &&
+	if (!h->careful && h->step > STEP_AUTH && h->step < STEP_RUN &&
 		str_starts(why, STR("Received SSH_MSG_DISCONNECT"))) {
 		h->careful = true;
 		ssh_drop(h);
@@ -268,11 +269,6 @@ request_service(struct ssh_host *h)
 		ssh_fail(h, CLASS_FATAL, "libssh does not take the private key");
 		return h->step;
 	}
-	h->step = STEP_AUTH;
-	lib->ssh_userauth_publickey(h->session, NULL, h->auth_key);
-	if (!h->careful && (!open_channel(h) || lib->ssh_channel_request_exec(
-							h->channel, h->command) == SSH_ERROR))
-		return lost(h, "at the login");
 	return STEP_AUTH;
 }
 
@@ -314,7 +310,8 @@ log_in(struct ssh_host *h)
 	if (banner)
 		ssh_say(h, banner, strlen(banner));
 	lib->ssh_string_free_char(banner);
-	if (!h->channel && !open_channel(h))
+	if (!open_channel(h) ||
+		(!h->careful && lib->ssh_channel_request_exec(h->channel, h->command) == SSH_ERROR))
 		return lost(h, "after the login");
 	return STEP_CHANNEL;
 }
