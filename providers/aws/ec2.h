@@ -104,9 +104,11 @@ int ec2_types(struct aws *aws, struct arena *a, const char *cache_dir, struct ec
  * unknown one, with "did you mean". */
 int ec2_types_named(struct aws *aws, struct arena *a, const struct strings *names,
 	struct ec2_type **out, size_t *n, struct error *err);
-/* Those that fit, the cheapest first (for now: fewest GPUs, then the lesser sum of cpus and memory in
- * the proportion that instances are priced by, current generation first, name). Pure. Bare-metal ones
- * only when named. ERR_INPUT: none fits: the message says which wish excludes how many types. */
+/* Those that fit, the cheapest first: fewest GPUs, then (until prices are known) the lesser sum of
+ * cpus and memory in the proportion that instances are priced by, special families and previous
+ * generations counted dearer, then by name. Pure. Bare-metal ones only when named, ones of less than
+ * 1 GiB only when named or when memory is wished for. ERR_INPUT: none fits: the message says which
+ * wish excludes how many types, err->line and col where the worst stands. */
 int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_type *types,
 	size_t n, const struct ec2_type ***out, size_t *n_out, struct error *err);
 

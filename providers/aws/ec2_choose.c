@@ -11,6 +11,8 @@
 
 /* What a vCPU costs beside a MiB of memory, as the prices of the c, m and r families go. */
 enum { MIB_PER_CPU = 11 << 10 };
+/* With less than this Amazon Linux has no room left for a job. */
+#define LEAST_MEMORY_BYTES (INT64_C(1) << 30)
 
 enum wish {
 	WISH_TYPE,
@@ -74,14 +76,17 @@ fits_one(enum wish k, const struct instances *w, const struct ec2_type *t)
 	return true;
 }
 
-/* Whether it is there to be chosen at all: furrow's runner is for two architectures, and a machine
- * without a hypervisor takes many minutes to boot. */
+/* Whether it is there to be chosen at all: furrow's runner is for two architectures, a machine
+ * without a hypervisor takes many minutes to boot, and half a GiB of memory has to be asked for. */
 static bool
 is_candidate(const struct instances *w, const struct ec2_type *t)
 {
 	if (!t->x86_64 && !t->arm64)
 		return false;
-	return !t->bare_metal || (w->type.p && str_eq(w->type, t->name));
+	if (w->type.p && str_eq(w->type, t->name))
+		return true;
+	return !t->bare_metal &&
+	       (w->memory_bytes.min >= 0 || t->memory_bytes >= LEAST_MEMORY_BYTES);
 }
 
 /* The wishes that it doesn't meet, as bits. */
@@ -97,10 +102,33 @@ unmet(const struct instances *w, const struct ec2_type *t)
 	return bits;
 }
 
+/* Of no particular use: of the families a, c, m, r, t, and without the letters behind the generation
+ * that stand for local disks, more network or a faster clock. */
+static bool
+is_general(struct str type)
+{
+	struct str family = str_cut(&type, '.');
+
+	if (family.n < 2 || !memchr("acmrt", family.p[0], 5) || family.p[1] < '0' ||
+		family.p[1] > '9')
+		return false;
+	for (size_t i = 2; i < family.n; i++) {
+		if (memchr("dnzb", family.p[i], 4))
+			return false;
+	}
+	return true;
+}
+
+/* In the proportion of prices. Special families cost about half as much again, previous generations a
+ * quarter. */
 static int64_t
 weight(const struct ec2_type *t)
 {
-	return t->cpus * MIB_PER_CPU + (t->memory_bytes >> 20);
+	int64_t w = t->cpus * MIB_PER_CPU + (t->memory_bytes >> 20);
+
+	if (!is_general(t->name))
+		w += w / 2;
+	return t->current ? w : w + w / 4;
 }
 
 static int
@@ -113,8 +141,6 @@ cheaper_first(const void *a, const void *b)
 		return x->gpus < y->gpus ? -1 : 1;
 	if (weight(x) != weight(y))
 		return weight(x) < weight(y) ? -1 : 1;
-	if (x->current != y->current)
-		return x->current ? -1 : 1;
 	return str_cmp(x->name, y->name);
 }
 
@@ -253,8 +279,12 @@ none_fits(struct arena *a, const struct instances *w, const struct ec2_type *typ
 	for (enum wish k = 0; k < WISHES; k++) {
 		if (!r.by[k])
 			continue;
-		buf_addf(&text, "%s '%.*s' excludes %zu", first ? "" : ",",
-			STR_ARG(wish_text(a, k, w)), r.by[k]);
+		buf_addf(&text, "%s '%.*s' excludes ", first ? "" : ",",
+			STR_ARG(wish_text(a, k, w)));
+		if (r.by[k] == r.candidates)
+			buf_add_cstr(&text, "all");
+		else
+			buf_addf(&text, "%zu", r.by[k]);
 		first = false;
 	}
 	if (r.candidates)
