@@ -205,7 +205,7 @@ prices(void **state)
 	assert_string_equal(
 		fit[0]->name.p, "m7i.xlarge"); /* a price that is not known excludes nothing */
 	assert_int_equal(ec2_choose(&service.arena, &w, two, 1, &fit, &n, &service.err), ERR_INPUT);
-	says("'max_hourly_cost 0.05' excludes 1");
+	says("'max_hourly_cost 0.05' excludes all");
 }
 
 static bool
