@@ -378,7 +378,7 @@ def exec_in_host(dir, id, argv):
     env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "USER": "root",
            "LANG": "C.UTF-8", "TERM": os.environ.get("TERM", "dumb")}
     into = ["nsenter", f"--mount={ns}/mnt", f"--pid={ns}/pid", f"--net={ns}/net", "--", "nsenter", "--target", pid,
-            "--mount", "--uts", "--ipc", "--net", "--pid", "--time", "--wd=/root", "--"]
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--time", "--wdns=/root", "--"]
     os.execvpe("nsenter", into + (argv or ["bash", "-l"]), env)
 
 
@@ -395,6 +395,9 @@ def word(name, args):
         return shell(args)
     if name == "which":
         print(which())
+        return 0
+    if name == "python":
+        print(python_with_moto())
         return 0
     if name == "check":
         print(why_not() or "", end="")
