@@ -25,8 +25,9 @@ int s3_list_folders(struct aws *aws, struct arena *a, struct str bucket, struct 
 
 /* What a put asks for. Zero: nothing. */
 struct s3_condition {
-	bool if_absent;	    /* If-None-Match: * */
-	struct str if_etag; /* If-Match */
+	bool if_absent;		 /* If-None-Match: * */
+	struct str if_etag;	 /* If-Match */
+	const atomic_bool *stop; /* as in struct aws_request; NULL: none */
 };
 /* Integrity end to end: x-amz-checksum-sha256 is sent, and checked by S3. etag may be NULL. ERR_STALE: the
  * condition does not hold. A put whose answer was lost and whose retry finds its own object has

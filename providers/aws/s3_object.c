@@ -9,6 +9,7 @@ enum { READ_ATTEMPTS = 3 /* of a body that is not what its checksum says */ };
 static void
 add_condition(struct s3_call *c, const struct s3_condition *condition)
 {
+	c->request.stop = condition ? condition->stop : NULL;
 	if (condition && condition->if_absent)
 		s3_call_header(c, "If-None-Match", STR("*"));
 	if (condition && condition->if_etag.p)
