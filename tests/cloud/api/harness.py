@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -59,6 +61,7 @@ def run() -> None:
 class Box:
     def __init__(self, *more: str):
         self.more = more
+        self.clients: dict[Any, Any] = {}
 
     def __enter__(self) -> "Box":
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="furrow-box."))
@@ -104,8 +107,15 @@ class Box:
         return self.control("GET", "log" + query)
 
     def client(self, service: str, **more: Any) -> Any:
+        """boto3's, made once: it reads megabytes of models for each."""
+        key = (service, tuple(sorted(more.items())))
+        if key not in self.clients:
+            self.clients[key] = self._client(service, **more)
+        return self.clients[key]
+
+    def _client(self, service: str, **more: Any) -> Any:
         options = dict(region_name=REGION, endpoint_url=self.url, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET,
-                       config=botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"},
+                       config=botocore.config.Config(retries={"total_max_attempts": 1}, max_pool_connections=32, s3={"addressing_style": "path"},
                                                      parameter_validation=False))
         return boto3.client(service, **(options | more))
 
@@ -137,8 +147,6 @@ class Box:
 @contextlib.contextmanager
 def clock_of_botocore(when: str | None) -> Iterator[None]:
     """botocore signs as at this time (YYYYMMDDTHHMMSSZ)."""
-    import datetime
-
     before = botocore.auth.get_current_datetime
     if when:
         t = datetime.datetime.strptime(when, "%Y%m%dT%H%M%SZ")
@@ -177,8 +185,6 @@ def presign(url: str, service: str, method: str, target: str, expires: int = 300
 
 
 def code(body: bytes) -> str:
-    import re
-
     m = re.search(rb"<Code>([^<]*)</Code>", body) or re.search(rb'"__type": "([^"]*)"', body)
     return m[1].decode() if m else ""
 
