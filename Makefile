@@ -42,10 +42,10 @@ EXECUTE := critical events executor journal layout lines nodes places pool read_
 ARCHIVE := lib
 AWS := client client_call client_error client_sign credentials credentials_answer credentials_ask \
 	credentials_container credentials_imds credentials_look credentials_process credentials_profile \
-	credentials_sso credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page ec2_quota ec2_run \
-	ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini limiter operation \
-	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object shared_config sigv4 sts uri \
-	user_data xml
+	credentials_sso credentials_sso_renew credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page \
+	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini \
+	limiter operation printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object \
+	shared_config sigv4 sts uri user_data xml
 CONTAINER := archive call container credentials engine http image kept reference registry setup
 CURL := lib
 EXPAT := lib
@@ -54,8 +54,8 @@ GIT := blob bytes certs entries export folder ignore lib links relative remote r
 HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
 SSH := lib
-STORE := collect collect_fill collect_index collect_look commit dir gc index io job_holder job_lock lock object record result \
-	s3_gc s3_result s3_store spool store unpack writer
+STORE := collect collect_fill collect_index collect_look collect_plan commit dir gc index io job_holder job_lock lock \
+	object record result s3_gc s3_result s3_store spool store unpack writer
 TASKS := tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \

@@ -172,15 +172,15 @@ forget_json(json_t *json)
 	json_object_foreach(json, name, member) forget_json(member);
 }
 
-static void
-close_json(json_t *json)
+void
+answer_close_json(json_t *json)
 {
 	forget_json(json);
 	json_decref(json);
 }
 
-static int
-open_json(json_t **out, struct str bytes, const char *what, struct error *err)
+int
+answer_open_json(json_t **out, struct str bytes, const char *what, struct error *err)
 {
 	json_error_t at;
 
@@ -190,7 +190,7 @@ open_json(json_t **out, struct str bytes, const char *what, struct error *err)
 			what, at.line, at.column, bytes.n);
 	if (json_is_object(*out))
 		return 0;
-	close_json(*out);
+	answer_close_json(*out);
 	*out = NULL;
 	return credentials_wrong(err, "%s: not a JSON object", what);
 }
@@ -281,12 +281,12 @@ answer_read_json(struct arena *a, struct credentials *out, struct str bytes,
 	const struct answer_shape *shape, const char *what, struct error *err)
 {
 	json_t *json;
-	int rc = open_json(&json, bytes, what, err);
+	int rc = answer_open_json(&json, bytes, what, err);
 
 	*out = (struct credentials){0};
 	if (rc == 0)
 		rc = take_all(a, out, json, shape, what, err);
-	close_json(json);
+	answer_close_json(json);
 	return rc;
 }
 
@@ -296,9 +296,9 @@ answer_member(struct arena *a, struct str bytes, const char *name)
 	json_t *json;
 	struct str out = {0};
 
-	if (open_json(&json, bytes, "", NULL) == 0)
+	if (answer_open_json(&json, bytes, "", NULL) == 0)
 		take_string(a, &out, json, name, false, "", NULL);
-	close_json(json);
+	answer_close_json(json);
 	return out;
 }
 
@@ -308,7 +308,7 @@ answer_read_sso_token(struct arena *a, struct sso_token *out, struct str bytes, 
 {
 	struct str expires = {0};
 	json_t *json;
-	int rc = open_json(&json, bytes, what, err);
+	int rc = answer_open_json(&json, bytes, what, err);
 
 	*out = (struct sso_token){0};
 	if (rc == 0)
@@ -319,7 +319,7 @@ answer_read_sso_token(struct arena *a, struct sso_token *out, struct str bytes, 
 		rc = credentials_wrong(err, "%s: accessToken is empty or no token", what);
 	if (rc == 0 && !answer_read_time(expires, &out->expires_wall_ns))
 		rc = credentials_wrong(err, "%s: expiresAt is no time", what);
-	close_json(json);
+	answer_close_json(json);
 	return rc;
 }
 

@@ -83,6 +83,11 @@ extern const struct answer_shape answer_of_process, answer_of_container, answer_
 int answer_read_json(struct arena *a, struct credentials *out, struct str bytes,
 	const struct answer_shape *shape, const char *what, struct error *err);
 
+/* An object; ERR_INPUT, CLASS_DENIED. Closing wipes its strings; NULL is fine. */
+struct json_t;
+int answer_open_json(struct json_t **out, struct str bytes, const char *what, struct error *err);
+void answer_close_json(struct json_t *json);
+
 /* STS's answer to AssumeRole and AssumeRoleWithWebIdentity. */
 int answer_read_sts(struct arena *a, struct credentials *out, struct str xml, const char *what,
 	struct error *err);
@@ -98,6 +103,11 @@ struct sso_token {
 };
 int answer_read_sso_token(struct arena *a, struct sso_token *out, struct str bytes,
 	const char *what, struct error *err);
+
+/* Makes a login longer, when it can be: `bytes` is what its file at `path` holds. 1 with *token, 0 when
+ * it can't. */
+int credentials_sso_renew(struct looking *l, const char *path, struct str bytes, struct str region,
+	struct sso_token *token, struct error *err);
 
 /* RFC 3339, with "UTC" for "Z" too. false: none. Beyond 2262: INT64_MAX. */
 bool answer_read_time(struct str s, int64_t *wall_ns);

@@ -1,5 +1,5 @@
 /* credentials_sso: a role by the token that `aws sso login` left in ~/.aws/sso/cache. The login itself
- * is the AWS CLI's. */
+ * is the AWS CLI's; that it lasts, credentials_sso_renew.c's. */
 #include "providers/aws/credentials_internal.h"
 
 #include "providers/aws/uri.h"
@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-enum { TIMEOUT_S = 10, ATTEMPTS = 3, SHA1_BYTES = 20 };
+enum { TIMEOUT_S = 10, ATTEMPTS = 3, SHA1_BYTES = 20, RENEW_S = 15 * 60 };
 
 struct sso {
 	struct str profile, session, start_url, region, account, role;
@@ -90,15 +90,23 @@ read_token(struct looking *l, const struct sso *s, struct sso_token *token, stru
 	const struct clock *clock = l->world->clock;
 	struct error why = {0};
 	const char *what;
+	int64_t left_ns;
+	int rc;
 
 	if (credentials_read_file(&l->arena, &bytes, path.p, &why) < 0)
 		return log_in(s, why.os_errno == ENOENT ? "not logged in" : why.message, err);
 	what = arena_printf(&l->arena, "%s: %s", s->what, path.p).p;
 	if (answer_read_sso_token(&l->arena, token, bytes, what, err) < 0)
 		return ERR_INPUT;
-	if (token->expires_wall_ns <= clock->wall_ns(clock->ctx))
+	left_ns = token->expires_wall_ns - clock->wall_ns(clock->ctx);
+	if (!s->session.p || left_ns > RENEW_S * NS_PER_S)
+		return left_ns > 0 ? 0 : log_in(s, "the login expired", err);
+	rc = credentials_sso_renew(l, path.p, bytes, s->region, token, &why);
+	if (rc > 0 || left_ns > 0)
+		return 0;
+	if (rc == 0)
 		return log_in(s, "the login expired", err);
-	return 0;
+	return log_in(s, arena_printf(&l->arena, "the login expired (%s)", why.message).p, err);
 }
 
 static struct str

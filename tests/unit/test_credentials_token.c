@@ -1,6 +1,8 @@
 /* test_credentials_token: places that give a role for a token: web identity and SSO. */
 #include "tests/unit/aws_fixture.h"
 
+#include "providers/aws/credentials_internal.h"
+
 #define SECRET "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 
 #define STS_XML                                                                                  \
@@ -245,6 +247,123 @@ sso_that_fails(void **state)
 		"sso_role_name is missing");
 }
 
+#define LOGIN                                                                                    \
+	"{\"startUrl\":\"https://corp/start\",\"region\":\"eu-west-1\",\"accessToken\":\"old\"," \
+	"\"expiresAt\":\"%s\",\"clientId\":\"id\",\"clientSecret\":\"" SECRET "\","              \
+	"\"registrationExpiresAt\":\"%s\",\"refreshToken\":\"again\"}"
+
+static void
+write_login(struct world *w, const char *file, int64_t until_s, int64_t registered_until_s)
+{
+	struct str text = arena_printf(
+		&w->arena, LOGIN, world_time(w, until_s), world_time(w, registered_until_s));
+
+	world_write(w, file, text.p);
+}
+
+static const char *
+file_text(struct world *w, const char *file)
+{
+	struct str text;
+
+	assert_int_equal(credentials_read_file(&w->arena, &text,
+				 arena_printf(&w->arena, "%s/%s", w->home, file).p, &w->err),
+		0);
+	return text.p;
+}
+
+#define OIDC "https://oidc.eu-west-1.amazonaws.com/token"
+
+static struct world *
+renewing_world(const char **file)
+{
+	struct world *w = config_world(SSO, "p");
+
+	*file = sso_file(w, "corp").p;
+	w->routes[0] = (struct route){.method = "POST",
+		.url = OIDC,
+		.status = 200,
+		.body = "{\"accessToken\":\"new\",\"expiresIn\":3600,\"tokenType\":\"Bearer\","
+			"\"refreshToken\":\"next\"}"};
+	w->routes[1] = (struct route){.method = "GET",
+		.url = "https://portal.sso.eu-west-1.amazonaws.com/",
+		.status = 200,
+		.body = "{\"roleCredentials\":{\"accessKeyId\":\"A\",\"secretAccessKey\":\"s\","
+			"\"sessionToken\":\"t\",\"expiration\":1900007200000}}"};
+	return w;
+}
+
+/* The login ends, but its refresh token makes another, which the CLI finds as well. */
+static void
+sso_renewed(void **state)
+{
+	const char *file, *text;
+	struct world *w = renewing_world(&file);
+	struct credentials c;
+
+	(void)state;
+	write_login(w, file, 16 * 60, 86400); /* long enough yet */
+	assert_int_equal(world_get(w, &c), 0);
+	assert_null(strstr(buf_cstr(&w->heard), OIDC));
+
+	write_login(w, file, -60, 86400);
+	credentials_forget(w->chain, STR("A"));
+	w->heard.n = 0;
+	if (world_get(w, &c) != 0)
+		fail_msg("%s", w->err.message);
+	assert_true(strstr(buf_cstr(&w->heard),
+		"POST " OIDC "|Content-Type: application/json|Accept: application/json|"
+		"{\"grantType\":\"refresh_token\",\"clientId\":\"id\",\"clientSecret\":\"" SECRET
+		"\",\"refreshToken\":\"again\"}\n"));
+	assert_true(strstr(buf_cstr(&w->heard), "x-amz-sso_bearer_token: new|"));
+	text = file_text(w, file);
+	assert_true(strstr(text, "\"accessToken\": \"new\""));
+	assert_true(strstr(text, "\"refreshToken\": \"next\""));
+	assert_true(strstr(text, "\"expiresAt\": \"2030-03-17T18:46:40Z\""));
+	assert_true(strstr(text, "\"clientId\": \"id\""));
+	world_free(w);
+}
+
+static void
+sso_not_renewed(void **state)
+{
+	static const struct {
+		int status;
+		const char *body, *part;
+	} cases[] = {
+		{400, "{\"error\":\"invalid_grant\"}",
+			"the login expired (renewing the login: HTTP 400: invalid_grant); run `aws "
+			"sso login --profile p`"},
+		{0, "",
+			"the login expired (renewing the login: " OIDC
+			": connection refused); run"},
+		{200, "{}", "(renewing the login: no accessToken or expiresIn)"},
+		{200, "{\"accessToken\":\"a b\",\"expiresIn\":9}", "(renewing the login: the new "},
+		{200, "{\"accessToken\":\"a\",\"expiresIn\":-9}", "no accessToken or expiresIn"},
+		{200, "<html>", "(renewing the login: not JSON (line 1"},
+	};
+	const char *file;
+	struct world *w = renewing_world(&file);
+	struct credentials c;
+
+	(void)state;
+	write_login(w, file, 0, -1); /* the client's registration ended too */
+	ASSERT_FAILS(w, ERR_INPUT, "sso: the login expired; run `aws sso login --profile p`");
+	assert_int_equal(atomic_load(&w->asked), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_login(w, file, 0, 86400);
+		w->routes[0].status = cases[i].status;
+		w->routes[0].body = cases[i].body;
+		assert_fails(w, ERR_INPUT, cases[i].part, (int)i);
+		assert_true(strstr(file_text(w, file), "\"accessToken\":\"old\""));
+	}
+	write_login(w, file, 1, 86400); /* it lasts a little longer: is used */
+	if (world_get(w, &c) != 0)
+		fail_msg("%s", w->err.message);
+	assert_true(strstr(buf_cstr(&w->heard), "x-amz-sso_bearer_token: old|"));
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -254,6 +373,8 @@ main(void)
 		cmocka_unit_test(sso),
 		cmocka_unit_test(sso_of_old),
 		cmocka_unit_test(sso_that_fails),
+		cmocka_unit_test(sso_renewed),
+		cmocka_unit_test(sso_not_renewed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
