@@ -11,7 +11,7 @@
 #include "providers/store/collect.h"
 
 #include "providers/store/collect_fill.h"
-#include "providers/store/collect_index.h"
+#include "providers/store/collect_plan.h"
 #include "providers/store/io.h"
 
 #include <dirent.h>
@@ -24,25 +24,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What becomes of one item. */
-struct plan_entry {
-	const struct collect_item *item;
-	bool kept;     /* lies there as it should */
-	bool replaces; /* a folder of ours lies there */
-	bool changes;  /* there is a new state for the index */
-	bool prepared; /* .furrow-tmp/NUMBER is to be renamed into place */
-	uint32_t number;
-};
-
 struct collecting {
 	struct store *store;
 	const char *path; /* of the results folder, for messages */
 	int results_fd, temporary_fd;
 	struct arena arena;
 	struct arena scratch; /* for one result */
-	struct collect_index old;
-	struct plan_entry *entries; /* sorted by folder */
-	size_t n;
+	struct collect_plan plan;
 	struct collect_report *report;
 	struct error *err;
 };
@@ -132,121 +120,26 @@ open_temporary(struct collecting *c)
 	return c->temporary_fd < 0 ? collect_not_writable(c->path, errno, c->err) : 0;
 }
 
-static int
-by_folder(const void *a, const void *b)
-{
-	return str_cmp(((const struct plan_entry *)a)->item->folder,
-		((const struct plan_entry *)b)->item->folder);
-}
-
-static int
-check_items(struct collecting *c, const struct collect_item *items, size_t n)
-{
-	c->entries = ARENA_ARRAY(&c->arena, struct plan_entry, n);
-	c->n = n;
-	for (size_t i = 0; i < n; i++) {
-		if (!collect_is_folder(items[i].folder))
-			return error_set(c->err, ERR_INPUT,
-				"collect into %s: '%.*s' cannot be a task's folder", c->path,
-				STR_ARG(items[i].folder));
-		c->entries[i].item = &items[i];
-	}
-	qsort(c->entries, n, sizeof(*c->entries), by_folder);
-	for (size_t i = 1; i < n; i++) {
-		if (str_eq(c->entries[i - 1].item->folder, c->entries[i].item->folder))
-			return error_set(c->err, ERR_INPUT,
-				"collect into %s: two tasks have the folder %.*s; give each its "
-				"own in `results`",
-				c->path, STR_ARG(c->entries[i].item->folder));
-	}
-	return 0;
-}
-
-static const struct plan_entry *
-find_item(const struct collecting *c, struct str folder)
-{
-	struct collect_item wanted = {.folder = folder};
-	struct plan_entry key = {.item = &wanted};
-
-	return c->n ? bsearch(&key, c->entries, c->n, sizeof(key), by_folder) : NULL;
-}
-
-static int
-by_label(const void *a, const void *b)
-{
-	return str_cmp(((const struct collected *)a)->label, ((const struct collected *)b)->label);
-}
-
-static const struct collected *
-find_old(const struct collecting *c, struct str folder)
-{
-	struct collected key = {.label = folder};
-
-	return c->old.n ? bsearch(&key, c->old.v, c->old.n, sizeof(key), by_label) : NULL;
-}
-
-/* No task's folder may lie within another one's: replacing that would take it away. */
-static int
-check_nesting(struct collecting *c, struct str folder)
-{
-	for (size_t i = 1; i < folder.n; i++) {
-		struct str above = {.p = folder.p, .n = i};
-
-		if (folder.p[i] == '/' && (find_item(c, above) || find_old(c, above)))
-			return error_set(c->err, ERR_INPUT,
-				"collect into %s: the folder %.*s would lie within that of another "
-				"task, %.*s",
-				c->path, STR_ARG(folder), STR_ARG(above));
-	}
-	return 0;
-}
-
 /* What is there under a task's name and is not from us is the user's. */
 static int
-check_free(struct collecting *c, struct str folder)
+check_free(void *ctx, struct str folder, struct error *err)
 {
+	struct collecting *c = ctx;
 	char path[PATH_MAX];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%.*s", STR_ARG(folder));
 	if (fstatat(c->results_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return error_set(c->err, ERR_INPUT,
+		return error_set(err, ERR_INPUT,
 			"collect into %s: there is a %s %s that furrow has not made; move it away, "
 			"or name another folder "
 			"as `results`",
 			c->path, S_ISDIR(st.st_mode) ? "folder" : "file", path);
-	return errno == ENOENT ? 0 : collect_not_writable(path, errno, c->err);
-}
-
-/* Decides what is kept and what is new, before anything is written. */
-static int
-decide(struct collecting *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		struct plan_entry *e = &c->entries[i];
-		const struct collected *old = find_old(c, e->item->folder);
-		enum collect_state state =
-			old ? (enum collect_state)c->old.state[old - c->old.v] : COLLECT_GONE;
-		int rc = check_nesting(c, e->item->folder);
-
-		if (rc < 0)
-			return rc;
-		if ((state == COLLECT_FOLDER || state == COLLECT_EMPTY) &&
-			digest_cmp(&old->key, &e->item->key) == 0) {
-			c->report->n_kept++;
-			e->kept = true;
-			continue;
-		}
-		e->replaces = state == COLLECT_FOLDER || state == COLLECT_PENDING;
-		rc = e->replaces ? 0 : check_free(c, e->item->folder);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return errno == ENOENT ? 0 : collect_not_writable(path, errno, err);
 }
 
 static int
-make_folder(struct collecting *c, struct plan_entry *e, const struct result *r)
+make_folder(struct collecting *c, struct collect_entry *e, const struct result *r)
 {
 	char name[16];
 	int fd, rc = open_temporary(c);
@@ -265,7 +158,7 @@ make_folder(struct collecting *c, struct plan_entry *e, const struct result *r)
 }
 
 static int
-prepare(struct collecting *c, struct plan_entry *e)
+prepare(struct collecting *c, struct collect_entry *e)
 {
 	struct result r;
 	int rc;
@@ -303,8 +196,8 @@ prepare_all(struct collecting *c, struct error *first)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < c->n; i++) {
-		struct plan_entry *e = &c->entries[i];
+	for (size_t i = 0; i < c->plan.n; i++) {
+		struct collect_entry *e = &c->plan.entries[i];
 		int rc;
 
 		e->number = (uint32_t)i;
@@ -382,7 +275,7 @@ place_new(struct collecting *c, const char *temporary, int parent, const char *l
 }
 
 static int
-place(struct collecting *c, const struct plan_entry *e)
+place(struct collecting *c, const struct collect_entry *e)
 {
 	char temporary[16], last[NAME_MAX + 1];
 	int parent = open_parent(c->results_fd, e->item->folder, last), rc;
@@ -407,43 +300,10 @@ place(struct collecting *c, const struct plan_entry *e)
 	return rc < 0 ? failed(c, -rc, "put in place", e->item->folder) : 0;
 }
 
-/* The old index with what changed: pending, or as it is now. */
-static struct collect_index
-merge(struct collecting *c, bool pending)
-{
-	struct collect_index out = {.v = ARENA_ARRAY(&c->arena, struct collected, c->old.n + c->n),
-		.state = ARENA_ARRAY(&c->arena, uint8_t, c->old.n + c->n)};
-	size_t o = 0, i = 0;
-
-	while (o < c->old.n || i < c->n) {
-		const struct plan_entry *e = i < c->n ? &c->entries[i] : NULL;
-		int order;
-
-		if (e && !e->changes) {
-			i++;
-			continue;
-		}
-		order = !e ? -1 : o == c->old.n ? 1 : str_cmp(c->old.v[o].label, e->item->folder);
-		if (order < 0) {
-			out.v[out.n] = c->old.v[o];
-			out.state[out.n++] = c->old.state[o++];
-			continue;
-		}
-		out.v[out.n] = (struct collected){.label = e->item->folder, .key = e->item->key};
-		out.state[out.n++] =
-			(uint8_t)(!e->prepared && (!pending || !e->replaces) ? COLLECT_EMPTY
-				  : pending				     ? COLLECT_PENDING
-									     : COLLECT_FOLDER);
-		o += order == 0;
-		i++;
-	}
-	return out;
-}
-
 static int
 write_index(struct collecting *c, bool pending)
 {
-	struct collect_index index = merge(c, pending);
+	struct collect_index index = collect_plan_merge(&c->plan, &c->arena, pending);
 	int rc = open_temporary(c);
 
 	if (rc < 0)
@@ -457,7 +317,7 @@ write_index(struct collecting *c, bool pending)
 }
 
 static bool
-needs_place(const struct plan_entry *e)
+needs_place(const struct collect_entry *e)
 {
 	return e->changes && (e->prepared || e->replaces);
 }
@@ -472,8 +332,8 @@ publish_folders(struct collecting *c)
 		rc = failed(c, errno, "sync", STR("."));
 	else
 		rc = write_index(c, true);
-	for (size_t i = 0; i < c->n; i++) {
-		struct plan_entry *e = &c->entries[i];
+	for (size_t i = 0; i < c->plan.n; i++) {
+		struct collect_entry *e = &c->plan.entries[i];
 
 		if (rc == 0 && needs_place(e))
 			rc = place(c, e);
@@ -493,9 +353,9 @@ publish(struct collecting *c)
 	bool any = false, folders = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < c->n; i++) {
-		any |= c->entries[i].changes;
-		folders |= needs_place(&c->entries[i]);
+	for (size_t i = 0; i < c->plan.n; i++) {
+		any |= c->plan.entries[i].changes;
+		folders |= needs_place(&c->plan.entries[i]);
 	}
 	if (folders)
 		rc = publish_folders(c);
@@ -508,8 +368,8 @@ publish(struct collecting *c)
 		c->err = err;
 		rc = rc < 0 ? rc : wrote;
 	}
-	for (size_t i = 0; i < c->n; i++)
-		c->report->n_written += c->entries[i].changes;
+	for (size_t i = 0; i < c->plan.n; i++)
+		c->report->n_written += c->plan.entries[i].changes;
 	return rc;
 }
 
@@ -519,15 +379,15 @@ run(struct collecting *c, const struct collect_item *items, size_t n)
 	struct error first, *err = c->err;
 	int rc, published;
 
-	rc = check_items(c, items, n);
+	rc = collect_plan_items(&c->plan, &c->arena, items, n, err);
 	if (rc == 0)
 		rc = open_results(c);
 	if (rc == 0)
-		rc = collect_index_read(&c->arena, c->results_fd, &c->old, err);
+		rc = collect_index_read(&c->arena, c->results_fd, &c->plan.old, err);
 	if (rc < 0)
 		return rc;
-	collect_index_look(c->results_fd, &c->old);
-	rc = decide(c);
+	collect_index_look(c->results_fd, &c->plan.old);
+	rc = collect_plan_decide(&c->plan, &c->report->n_kept, check_free, c, err);
 	if (rc < 0)
 		return rc;
 	rc = prepare_all(c, &first);
@@ -544,6 +404,7 @@ collect_run(struct store *s, const char *results_dir, const struct collect_item 
 	struct error unwanted = {0};
 	struct collecting c = {.store = s,
 		.path = results_dir,
+		.plan = {.where = results_dir},
 		.results_fd = -1,
 		.temporary_fd = -1,
 		.report = report,

@@ -129,18 +129,13 @@ sort_lines(struct collect_index *index)
 	free(v);
 }
 
-int
-collect_index_read(struct arena *a, int results_fd, struct collect_index *out, struct error *err)
+void
+collect_index_parse(struct arena *a, struct collect_index *out, struct str bytes)
 {
-	struct str bytes;
 	bool sorted = true;
-	size_t lines;
-	int rc = read_whole(a, results_fd, &bytes, err);
+	size_t lines = count_lines(bytes);
 
 	*out = (struct collect_index){0};
-	if (rc < 0)
-		return rc;
-	lines = count_lines(bytes);
 	out->v = ARENA_ARRAY(a, struct collected, lines);
 	out->state = ARENA_ARRAY(a, uint8_t, lines);
 	while (lines--) {
@@ -153,7 +148,18 @@ collect_index_read(struct arena *a, int results_fd, struct collect_index *out, s
 	}
 	if (!sorted)
 		sort_lines(out);
-	return 0;
+}
+
+int
+collect_index_read(struct arena *a, int results_fd, struct collect_index *out, struct error *err)
+{
+	struct str bytes;
+	int rc = read_whole(a, results_fd, &bytes, err);
+
+	*out = (struct collect_index){0};
+	if (rc == 0)
+		collect_index_parse(a, out, bytes);
+	return rc;
 }
 
 static struct str
@@ -286,11 +292,28 @@ collect_index_look(int results_fd, struct collect_index *index)
 	}
 }
 
-int
-collect_index_write(int temporary_fd, const struct collect_index *index)
+void
+collect_index_format(struct buf *out, const struct collect_index *index)
 {
 	static const char marks[] = {[COLLECT_EMPTY] = '-', [COLLECT_PENDING] = '?'};
 	char hex[DIGEST_HEX_BYTES];
+
+	for (size_t i = 0; i < index->n; i++) {
+		if (index->state[i] == COLLECT_GONE)
+			continue;
+		digest_hex(hex, &index->v[i].key);
+		buf_add(out, hex, KEY_DIGITS);
+		if (index->state[i] != COLLECT_FOLDER)
+			buf_add_char(out, marks[index->state[i]]);
+		buf_add_char(out, '\t');
+		buf_add_str(out, index->v[i].label);
+		buf_add_char(out, '\n');
+	}
+}
+
+int
+collect_index_write(int temporary_fd, const struct collect_index *index)
+{
 	struct buf b = {0};
 	int fd, rc;
 
@@ -298,17 +321,7 @@ collect_index_write(int temporary_fd, const struct collect_index *index)
 		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < index->n; i++) {
-		if (index->state[i] == COLLECT_GONE)
-			continue;
-		digest_hex(hex, &index->v[i].key);
-		buf_add(&b, hex, KEY_DIGITS);
-		if (index->state[i] != COLLECT_FOLDER)
-			buf_add_char(&b, marks[index->state[i]]);
-		buf_add_char(&b, '\t');
-		buf_add_str(&b, index->v[i].label);
-		buf_add_char(&b, '\n');
-	}
+	collect_index_format(&b, index);
 	rc = io_write_all(fd, b.p, b.n);
 	if (rc == 0 && fdatasync(fd) < 0)
 		rc = -errno;

@@ -4,6 +4,7 @@
 #define FURROW_STORE_COLLECT_INDEX_H
 
 #include "planner/base/arena.h"
+#include "planner/base/buf.h"
 #include "planner/base/error.h"
 #include "planner/observed.h"
 
@@ -23,6 +24,10 @@ struct collect_index {
 	uint8_t *state;	     /* of each, enum collect_state */
 	size_t n;
 };
+
+/* Lines that are none are left out. */
+void collect_index_parse(struct arena *a, struct collect_index *out, struct str bytes);
+void collect_index_format(struct buf *out, const struct collect_index *index);
 
 /* None there: empty. Lines that are none are left out. */
 int collect_index_read(

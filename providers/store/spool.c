@@ -43,8 +43,8 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return 0;
 }
 
-static void
-remove_tree(const char *path)
+void
+spool_remove(const char *path)
 {
 	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
@@ -72,7 +72,7 @@ sweep(const char *beginning, const char *own)
 			continue;
 		if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
 			flock(fd, LOCK_EX | LOCK_NB) == 0)
-			remove_tree(path);
+			spool_remove(path);
 		close(fd);
 	}
 	if (d)
@@ -126,7 +126,7 @@ spool_close(struct spool *s)
 {
 	if (!s)
 		return;
-	remove_tree(s->path);
+	spool_remove(s->path);
 	close(s->fd);
 	free(s);
 }

@@ -16,6 +16,9 @@ void spool_close(struct spool *s);
 /* The path of a new file or folder in it; not made. Any thread. ERR_HOST: too long. */
 int spool_name(struct spool *s, char path[SPOOL_PATH_BYTES], struct error *err);
 
+/* Removes a file or folder with all that is in it, following no symlink. */
+void spool_remove(const char *path);
+
 /* A file without a name in the same place, for reading and writing; < 0: -errno. */
 int spool_unlinked_file(void);
 
