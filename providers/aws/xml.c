@@ -37,7 +37,7 @@ local_name(struct arena *a, const char *name)
 {
 	const char *colon = strrchr(name, ':');
 
-	return arena_str(a, str_from(colon ? colon + 1 : name));
+	return arena_str(a, str_from(colon && colon[1] ? colon + 1 : name));
 }
 
 static void

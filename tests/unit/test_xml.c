@@ -99,6 +99,8 @@ text_and_names(void **state)
 	assert_true(str_is(xml_text(f->root, "b"), "inner"));
 	assert_non_null(xml_at(f->root, "c"));
 	assert_int_equal(f->root->text.p[f->root->text.n], '\0');
+	assert_int_equal(parse(f, STR("<m:/>")), 0);
+	assert_true(str_is(f->root->name, "m:"));
 }
 
 static void
