@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 
-from cloudbox import image, imds, kernel
+from cloudbox import cgroups, image, imds, kernel
 
 BEHAVIOURS = {
     "ok": "boots (the default)",
@@ -75,6 +75,8 @@ class Hosts:
     def __init__(self, dir, on_poweroff):
         self.dir, self.on_poweroff = dir, on_poweroff
         self.hosts, self.lock = {}, threading.Lock()
+        with open(os.path.join(dir, "cgroup")) as f:
+            self.cgroup = f.read()
         self.closing = False
         self.slots = threading.Semaphore(AT_ONCE)
         self.imds = imds.Imds(self._who)
@@ -225,7 +227,8 @@ class Hosts:
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "ID": i["id"], "ADDRESS": i["private_ip"], "MAC": i["mac"],
                "LINK": i["link"], "GATEWAY": "172.31.0.1", "NAME": i["hostname"], "FS": host.fs,
                "SIZE": disk_size(self.dir), "SEED": os.path.join(host.folder, "seed"),
-               "IMAGE": os.path.join(self.dir, "fs", "image"), "BEHAVIOUR": behaviour}
+               "IMAGE": os.path.join(self.dir, "fs", "image"), "BEHAVIOUR": behaviour,
+               "CGROUP": f"{self.cgroup}/{i['id']}"}
         self.slots.acquire()
         slot = _Once(self.slots.release)
         with host.lock:
@@ -265,6 +268,7 @@ class Hosts:
             pass
         subprocess.run(["umount", "-l", host.fs], stderr=subprocess.DEVNULL)
         shutil.rmtree(host.fs, ignore_errors=True)
+        cgroups.remove(f"{self.cgroup}/{host.instance['id']}")
 
 
 class _Once:

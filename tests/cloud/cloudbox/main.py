@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
-from cloudbox import image, kernel, supervisor
+from cloudbox import cgroups, image, kernel, supervisor
 
 PROC = os.environ.get("BOX_PROC", "/proc")
 PREFIX = "furrow-box."
@@ -136,6 +136,7 @@ def up(args, leash=None):
     no_more(args)
     if reason := why_not():
         raise Failed(f"no box here: {reason}")
+    cgroups.sweep()
     delay, python = delay_program(), python_with_moto()
     if dir is None:
         dir = tempfile.mkdtemp(prefix=PREFIX)
@@ -193,6 +194,7 @@ def down(dir):
             wait_gone(keeper, 5)
         os.close(keeper)
     clear(dir)
+    cgroups.sweep()
 
 
 def wait_gone(pidfd, seconds):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from cloudbox import image, kernel
+from cloudbox import cgroups, image, kernel
 
 CLIENT, API, PORT = "10.77.0.2", "10.77.1.1", 80
 KEY, SECRET = "AKIAFURROWBOX0000001", "furrow/box+secret/0000000000000000000001"
@@ -180,6 +180,9 @@ def keep(dir, delay, rtt, python, ready, leash):
     kernel.unshare(kernel.CLONE_NEWPID, "the box's processes")
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD])
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    group = cgroups.name_of(os.getpid())
+    with open(os.path.join(dir, "cgroup"), "w") as f:
+        f.write(group)
     pid = os.fork()
     if pid == 0:
         kernel.die_with_parent()
@@ -194,6 +197,7 @@ def keep(dir, delay, rtt, python, ready, leash):
     os.rename(os.path.join(dir, "box.tmp"), os.path.join(dir, "box"))
     _wait(pid, leash)
     _end_clients(ns)
+    cgroups.remove(group)
     os._exit(0)
 
 
