@@ -12,7 +12,7 @@ static int
 name_bucket(struct fleet_site *s, struct error *err)
 {
 	struct arena scratch = {0};
-	struct str account;
+	struct str account, arn;
 	int rc;
 
 	if (s->site.config.store.p) {
@@ -22,7 +22,7 @@ name_bucket(struct fleet_site *s, struct error *err)
 				STR_ARG(s->site.config.store));
 		return 0;
 	}
-	rc = sts_account(s->aws, &scratch, &account, NULL, err);
+	rc = sts_account(s->aws, &scratch, &account, &arn, err);
 	if (rc == 0) {
 		s->bucket = arena_printf(
 			&s->arena, "furrow-%.*s-%s", STR_ARG(account), aws_region(s->aws));
@@ -102,7 +102,6 @@ fleet_read_store(struct fleet_site *s, struct arena *a, struct error *err)
 
 	if (rc == 0)
 		rc = store_list_results(s->site.store, a, &o->results, &o->n_results, err);
-	o->fleet.bucket_ready = rc == 0;
 	return rc == ERR_MISSING ? 0 : rc;
 }
 
@@ -143,6 +142,7 @@ fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err)
 		return rc;
 	prefix = fleet_object(s, a, "sources/");
 	rc = s3_list(s->aws, a, s->bucket, prefix, 0, &sources, &n, err);
+	s->site.seen.observed.fleet.bucket_ready = rc == 0;
 	if (rc < 0)
 		return rc == ERR_MISSING ? 0 : rc;
 	s->stored_sources = (struct strings){.v = ARENA_ARRAY(a, struct str, n), .n = n};
