@@ -59,13 +59,10 @@ dial(const char *path)
 }
 
 int
-attach(const char *socket_path, int in_fd, int out_fd)
+relay(int fd, int in_fd, int out_fd, void (*heard)(void *ctx), void *ctx)
 {
 	static struct way up, down;
-	int fd = dial(socket_path);
 
-	if (fd < 0)
-		return 1;
 	up = (struct way){.from = in_fd, .to = fd};
 	down = (struct way){.from = fd, .to = out_fd};
 	for (;;) {
@@ -82,11 +79,21 @@ attach(const char *socket_path, int in_fd, int out_fd)
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return 1;
 		if (!carry(&down, p[1].revents))
-			return down.ended ? 0 : 1;
+			return down.ended && !up.ended ? 0 : down.ended ? 1 : -1;
+		if (heard && p[0].revents & POLLIN)
+			heard(ctx);
 		/* The caller is done: the runner learns it, and what it still says is passed on. */
 		if (!carry(&up, p[0].revents)) {
 			up.ended = true;
 			shutdown(fd, SHUT_WR);
 		}
 	}
+}
+
+int
+attach(const char *socket_path, int in_fd, int out_fd)
+{
+	int fd = dial(socket_path);
+
+	return fd >= 0 && relay(fd, in_fd, out_fd, NULL, NULL) >= 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 /* furrow-runner: runs tasks where they run. One static binary, started by furrow on its own
  * machine, as the first process of a container, or on a host. */
+#include "cmd/runner/host.h"
 #include "cmd/runner/serve.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@ static const char help[] =
 	"  furrow-runner serve --listen SOCKET  for a furrow that connects to this unix socket\n"
 	"  furrow-runner attach SOCKET          carries stdin and stdout to and from such a "
 	"socket\n"
+	"  furrow-runner host                   says what this host has, then serves the run that it is "
+	"told\n"
 	"  furrow-runner --version\n"
 	"\n"
 	"Exit status: 0 the connection ended or said goodbye, 1 failure, 64 usage, 128+signal.\n";
@@ -91,6 +94,8 @@ main(int argc, char **argv)
 		close(null_fd);
 		return serve(-1, -1, argv[3]);
 	}
+	if (strcmp(mode, "host") == 0 && argc == 2)
+		return host();
 	if (strcmp(mode, "attach") == 0 && argc == 3) {
 		signal(SIGPIPE, SIG_IGN);
 		return attach(argv[2], 0, 1);

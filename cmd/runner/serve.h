@@ -6,6 +6,11 @@
  * NULL, whoever connects there. Returns the exit status. */
 int serve(int in_fd, int out_fd, const char *socket_path);
 
+/* Bytes from in_fd to a connected socket and from there to out_fd, until the socket's end. heard (may
+ * be NULL) is called when some came from in_fd. 0: the socket ended, 1: it did after in_fd had ended,
+ * -1: what came cannot be passed on. */
+int relay(int fd, int in_fd, int out_fd, void (*heard)(void *ctx), void *ctx);
+
 /* Bytes from in_fd to the socket and from the socket to out_fd, until the socket's end. */
 int attach(const char *socket_path, int in_fd, int out_fd);
 

@@ -61,6 +61,12 @@ enum frame_type {
 	/* Nothing: end all tasks, clean up, exit. The end of the connection says that this is done.
 	 */
 	FRAME_BYE = 8,
+	/* To `furrow-runner host`, before HELLO: str run, u32 lease_s: the host stays up for so long
+	 * without a word from furrow, u32 idle_s: and for so long after a BYE, str source_id, str
+	 * source_url, str env_id (empty: no setup), str setup, list of str setup_files, list of str
+	 * setup_vars ("NAME=VALUE"). The host prepares what is missing; then it is as if furrow was
+	 * connected to the run's runner. */
+	FRAME_ORDER = 9,
 
 	/* From the runner to furrow. */
 

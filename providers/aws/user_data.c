@@ -6,6 +6,7 @@
  *   /run/furrow/until     uptime in seconds at which it powers itself off; replaced by rename
  *   /run/furrow/boot      "NAME UPTIME" a line: start, runner, source, as each is there
  *   /run/furrow/boot.err  "NAME: what failed" a line; what is transient is tried again
+ *   /run/furrow/source.id the source that it was told to fetch; get_source.pid: by whom
  *   /var/lib/furrow/runner/SHA256, /var/lib/furrow/source/ID/   whole or not there */
 #include "providers/aws/user_data.h"
 
@@ -46,7 +47,8 @@ static const char script[] =
 	"	sys.exit(str(e))' \"$1\" \"$2\"\n"
 	"	fi\n"
 	"}\n"
-	"is_whole() { # SHA256 FILE\n"
+	"is_whole() { # SHA256 FILE; an empty one: what it is told by is checked elsewhere\n"
+	"	[ -n \"$1\" ] || return 0\n"
 	"	s=$(sha256sum <\"$2\") || return 1\n"
 	"	[ \"${s%% *}\" = \"$1\" ] || { echo \"its sha256 is ${s%% *}, expected $1\"; "
 	"return 1; }\n"
@@ -114,7 +116,8 @@ static const char script[] =
 	"	mkdir -p \"$lib/runner\" \"$lib/source\" \"$lib/env\" \"$lib/run\"\n"
 	"	chown 4711:4711 \"$run\" \"$lib\" \"$lib\"/*\n"
 	"	start get_runner\n"
-	"	[ -z \"$source_url\" ] || start get_source\n"
+	"	[ -z \"$source_url\" ] ||\n"
+	"		{ echo \"$source_id\" >\"$run/source.id\" && start get_source; }\n"
 	")\n";
 
 /* Behind a block scalar's header: each line at its depth; an empty one stays empty. */
@@ -241,7 +244,8 @@ add_script(struct buf *out, const struct user_data *u)
 	add_variable(out, "runner_sha256", str_from(hex));
 	add_variable(out, "source_url", u->source.url);
 	digest_hex(hex, &u->source.sha256);
-	add_variable(out, "source_sha256", str_from(hex));
+	add_variable(out, "source_sha256",
+		digest_is_zero(&u->source.sha256) ? STR("") : str_from(hex));
 	add_variable(out, "source_id", u->source_id);
 	add_block(out, "    ", (struct str){script, sizeof(script) - 1});
 }

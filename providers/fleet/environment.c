@@ -3,7 +3,7 @@
  * replaced. */
 #include "providers/fleet/internal.h"
 
-#include "planner/base/json.h"
+#include "planner/base/protocol.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,50 +21,79 @@ enum { LEASE_S = 600, LINGER_S = 600 };
 /* Fetching the source, and setup, which may build the world. */
 static const int64_t begin_ns = 2 * 3600 * NS_PER_S;
 
-static void
-add_setup(struct buf *b, struct fleet_run *r, struct arena *a)
+static size_t
+strings_bytes(const struct strings *v)
 {
-	const struct environment *e = &r->site->site.config.manifest->environment;
-	struct pairs vars;
+	size_t n = 4;
 
-	if (!e->setup.p) {
-		buf_add_cstr(b, ",\"env\":null");
-		return;
-	}
-	job_setup_env(r->site->site.config.manifest, a, &vars);
-	buf_addf(b, ",\"env\":{\"id\":\"%s\"", r->env_id);
-	json_add_member_string(b, "setup", e->setup);
-	buf_add_cstr(b, ",\"files\":[");
-	for (size_t i = 0; i < e->setup_files.n; i++) {
-		buf_add_cstr(b, i ? "," : "");
-		json_add_string(b, e->setup_files.v[i]);
-	}
-	buf_add_cstr(b, "],\"vars\":[");
-	for (size_t i = 0; i < vars.n; i++) {
-		buf_add_cstr(b, i ? "," : "");
-		json_add_string(b, arena_printf(a, "%.*s=%.*s", STR_ARG(vars.v[i].name),
-					   STR_ARG(vars.v[i].value)));
-	}
-	buf_add_cstr(b, "]}");
+	for (size_t i = 0; i < v->n; i++)
+		n += 4 + v->v[i].n;
+	return n;
 }
 
-/* The one line that makes the far side the runner of this run. */
+static uint8_t *
+put_strings(uint8_t *at, const struct strings *v)
+{
+	at = put_u32(at, (uint32_t)v->n);
+	for (size_t i = 0; i < v->n; i++)
+		at = put_str(at, v->v[i]);
+	return at;
+}
+
+/* "NAME=VALUE" each. */
+static struct strings
+variables_of(struct arena *a, const struct pairs *vars)
+{
+	struct strings out = {.v = ARENA_ARRAY(a, struct str, vars->n), .n = vars->n};
+
+	for (size_t i = 0; i < vars->n; i++)
+		out.v[i] = arena_printf(a, "%.*s=%.*s", STR_ARG(vars->v[i].name),
+			STR_ARG(vars->v[i].value));
+	return out;
+}
+
+/* FRAME_ORDER: what makes the far side the runner of this run. */
 static int
 order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err)
 {
-	const struct instances *in = &r->site->site.config.manifest->instances;
-	struct str runner, source;
+	const struct manifest *m = r->site->site.config.manifest;
+	const struct environment *e = &m->environment;
+	struct str run = str_from(r->id), source_id = str_from(r->source_id), runner, source;
+	struct str env_id = str_from(e->setup.p ? r->env_id : "");
+	struct str setup = e->setup.p ? e->setup : STR("");
+	struct strings vars = {0};
+	struct pairs own;
+	uint8_t head[FRAME_HEADER_BYTES], *payload, *at;
+	size_t n;
 	int rc = fleet_file_urls(r, a, &runner, &source, err);
 
 	if (rc < 0)
 		return rc;
-	buf_addf(b, "{\"do\":\"run\",\"run\":\"%s\",\"lease_s\":%d,\"idle_s\":%lld", r->id, LEASE_S,
-		(long long)(in->idle_ns / NS_PER_S));
-	buf_addf(b, ",\"source\":{\"id\":\"%s\"", r->source_id);
-	json_add_member_string(b, "url", source);
-	buf_add_char(b, '}');
-	add_setup(b, r, a);
-	buf_add_cstr(b, "}\n");
+	if (e->setup.p) {
+		job_setup_env(m, a, &own);
+		vars = variables_of(a, &own);
+	}
+	n = 4 + run.n + 4 + 4 + 4 + source_id.n + 4 + source.n + 4 + env_id.n + 4 + setup.n +
+	    strings_bytes(&e->setup_files) + strings_bytes(&vars);
+	if (n > FRAME_MAX_BYTES)
+		return error_set(err, ERR_INPUT,
+			"%.*s:%u: environment.setup and its variables take %zu bytes, more than "
+			"%d; put what is long into a file of setup_files",
+			STR_ARG(e->pos_setup.file), e->pos_setup.line, n, FRAME_MAX_BYTES);
+	payload = at = arena_alloc(a, n);
+	at = put_str(at, run);
+	at = put_u32(at, LEASE_S);
+	at = put_u32(at, (uint32_t)(m->instances.idle_ns / NS_PER_S));
+	at = put_str(at, source_id);
+	at = put_str(at, source);
+	at = put_str(at, env_id);
+	at = put_str(at, setup);
+	at = put_strings(at, &e->setup_files);
+	put_strings(at, &vars);
+	frame_header(head, &(struct frame){.type = FRAME_ORDER,
+				   .payload = {.p = (const char *)payload, .n = n}});
+	buf_add(b, (const char *)head, sizeof(head));
+	buf_add(b, (const char *)payload, n);
 	return 0;
 }
 

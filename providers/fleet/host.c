@@ -100,9 +100,9 @@ command_of(struct host *h)
 	digest_hex(hex, &h->site->runner_sha256);
 	return arena_printf(&h->arena,
 		"r=/var/lib/furrow/runner/%s; i=0; while [ ! -x $r ]; do "
-		"if [ $i -gt 3000 ] || [ -s /run/furrow/boot.err ]; then "
+		"if [ $i -gt 6000 ]; then "
 		"cat /run/furrow/boot.err >&2; exit 9; fi; "
-		"i=$((i+1)); sleep 0.1; done; exec $r host",
+		"i=$((i+1)); sleep 0.05; done; exec $r host",
 		hex);
 }
 

@@ -12,6 +12,7 @@
 
 enum {
 	READ_BYTES = 128 << 10,
+	ALIVE_MS = 30000, /* of silence from us, at most */
 	ACK_MS = 20, /* how long an acknowledgement may lie in the queue */
 	CREDIT_BYTES = PROTOCOL_WINDOW_BYTES / 8 /* taken before it is said so */
 };
@@ -235,6 +236,7 @@ write_out(struct session *s)
 		if (n < 0)
 			return error_set_errno(&s->why, ERR_HOST, errno, "writing to the runner");
 		s->out_at += (size_t)n;
+		s->spoke_ns = now_ns();
 	}
 	buf_clear(&s->out);
 	s->out_at = 0;
@@ -281,6 +283,14 @@ give_credit(struct session *s)
 {
 	put_u32(add_frame(&s->out, FRAME_CREDIT, 0, 4), s->taken_bytes);
 	s->taken_bytes = 0;
+}
+
+/* A host stays up for as long as it hears from us, also while there is nothing to say. */
+static void
+say_alive(struct session *s)
+{
+	if (s->welcomed && s->out.n == 0 && now_ns() - s->spoke_ns >= ALIVE_MS * NS_PER_MS)
+		give_credit(s);
 }
 
 static int
@@ -346,7 +356,7 @@ wait_for(struct session *s, const struct orders *o, bool *readable)
 	};
 	int64_t until = o->close_until_ns ? o->close_until_ns : s->welcomed ? 0 : s->open_until_ns;
 	int64_t left = until - now_ns();
-	int ms = o->acks_to_come ? ACK_MS : -1;
+	int ms = o->acks_to_come ? ACK_MS : ALIVE_MS;
 
 	if (until && left < 0)
 		return -1;
@@ -369,6 +379,7 @@ drive(struct session *s)
 		bool closing = o.close_until_ns != 0;
 		int rc;
 
+		say_alive(s);
 		rc = write_out(s);
 		if (rc < 0 && !closing)
 			return rc;

@@ -46,6 +46,7 @@ struct session {
 	struct buf out, in;
 	size_t out_at, in_at;
 	uint32_t taken_bytes; /* of data, not credited yet */
+	int64_t spoke_ns;     /* when anything went out last */
 	int64_t hello_ns;     /* when HELLO went out */
 	int64_t offset_ns;    /* the host's clock less ours */
 	struct session_host host;

@@ -1,0 +1,178 @@
+/* host: the conversation with furrow, from words to the run's end. */
+#include "cmd/runner/host.h"
+
+#include "cmd/runner/alloc.h"
+#include "cmd/runner/dir.h"
+#include "cmd/runner/serve.h"
+#include "cmd/runner/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	/* Who said goodbye terminates the host; one that is forgotten goes by itself. */
+	GOODBYE_LEAST_S = 60
+};
+
+bool
+host_path(char *out, const char *fmt, ...)
+{
+	const char *root = getenv("FURROW_ROOT");
+	size_t n = root ? strlen(root) : 0;
+	va_list args;
+	int added;
+
+	if (n >= HOST_PATH_BYTES / 2)
+		return false;
+	memcpy(out, root ? root : "", n);
+	va_start(args, fmt);
+	added = vsnprintf(out + n, HOST_PATH_BYTES - n, fmt, args);
+	va_end(args);
+	if (added >= 0 && (size_t)added < HOST_PATH_BYTES - n)
+		return true;
+	fprintf(stderr, "furrow-runner: a path of %d bytes is too long\n", added);
+	return false;
+}
+
+/* Not a byte more than wanted: what follows is the run's. 1, 0: the end came first. */
+static int
+read_exactly(int fd, void *to, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		ssize_t got = read(fd, (char *)to + at, n - at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return 0;
+		at += (size_t)got;
+	}
+	return 1;
+}
+
+/* A name of a folder of ours; "" is fine as well. */
+static bool
+is_name(const char *s)
+{
+	return s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] ==
+		       '\0' &&
+	       strlen(s) <= 128;
+}
+
+static bool
+is_relative(const char *path)
+{
+	for (const char *at = path; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == '\0'))
+			return false;
+	}
+	return path[0] && path[0] != '/';
+}
+
+static bool
+read_fields(struct order *o, struct str payload)
+{
+	struct fields f = {.rest = payload};
+	char *at = must_alloc(payload.n + 16); /* the order's strings, as long as the process */
+
+	if (!text_string(&f, &at, &o->run))
+		return false;
+	o->lease_s = field_u32(&f);
+	o->idle_s = field_u32(&f);
+	if (!text_string(&f, &at, &o->source_id) || !text_string(&f, &at, &o->source_url) ||
+		!text_string(&f, &at, &o->env_id) || !text_string(&f, &at, &o->setup) ||
+		!text_list(&f, &at, &o->setup_files) || !text_list(&f, &at, &o->setup_vars))
+		return false;
+	for (char **file = o->setup_files; *file; file++) {
+		if (!is_relative(*file))
+			return false;
+	}
+	return o->run[0] && o->lease_s && is_name(o->run) && is_name(o->source_id) &&
+	       is_name(o->env_id);
+}
+
+/* 1, 0: furrow wanted to know what is here, and nothing more; -1: no order. */
+static int
+read_order(struct order *o)
+{
+	uint8_t head[FRAME_HEADER_BYTES], *all;
+	uint32_t n;
+	struct frame f;
+
+	if (read_exactly(0, head, sizeof(head)) == 0)
+		return 0;
+	memcpy(&n, head, sizeof(n));
+	if (n > FRAME_MAX_BYTES)
+		return -1;
+	all = must_alloc(sizeof(head) + n);
+	memcpy(all, head, sizeof(head));
+	if (read_exactly(0, all + sizeof(head), n) == 0 ||
+		frame_read((struct str){.p = (const char *)all, .n = sizeof(head) + n}, &f) <= 0 ||
+		f.type != FRAME_ORDER || !read_fields(o, f.payload)) {
+		free(all);
+		return -1;
+	}
+	free(all);
+	return 1;
+}
+
+static void
+heard(void *ctx)
+{
+	const struct order *o = ctx;
+
+	host_lease_renew(o->lease_s, 0);
+}
+
+/* The runner ended before furrow's end of the connection did: furrow said goodbye, or nothing is
+ * left to come back for. Where another end of the same run took over, the runner lives. */
+static void
+leave(const struct order *o)
+{
+	char path[HOST_PATH_BYTES];
+	int fd;
+
+	if (host_run_lives(o->run))
+		return;
+	host_lease(o->idle_s > GOODBYE_LEAST_S ? o->idle_s : GOODBYE_LEAST_S);
+	fd = host_path(path, "/var/lib/furrow/run") ? open(path, O_RDONLY | O_DIRECTORY) : -1;
+	if (fd >= 0)
+		dir_remove(fd, o->run);
+}
+
+int
+host(void)
+{
+	struct order o;
+	int fd, got;
+
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	if (host_words(1) != 0)
+		return 1;
+	got = read_order(&o);
+	if (got == 0)
+		return 0;
+	if (got < 0) {
+		fprintf(stderr, "furrow-runner: what came is no order of which run to serve\n");
+		return 64;
+	}
+	host_lease_renew(o.lease_s, 0);
+	host_end_others(o.run);
+	if (host_source(&o) != 0 || host_setup(&o) != 0 || (fd = host_open_run(o.run)) < 0)
+		return 1;
+	got = relay(fd, 0, 1, heard, &o);
+	if (got == 0)
+		leave(&o);
+	return got == 0 ? 0 : 1;
+}

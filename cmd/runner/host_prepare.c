@@ -1,0 +1,305 @@
+/* host_prepare: what a run stands on: the source, which the host fetches by itself while it boots
+ * or, when it is warm, now; and what `environment.setup` makes, once for each identity. */
+#include "cmd/runner/host.h"
+
+#include "cmd/runner/alloc.h"
+#include "cmd/runner/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STEP_MS = 20, TAIL_BYTES = 2048 };
+
+static const char clean_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/* As user_data.c's, for a source that the host was not launched with. The URL is in the
+ * environment, where other users don't see it. */
+static const char fetch_source[] =
+	"t=$1.$$ && trap 'rm -rf \"$t.partial\" \"$t.tar.gz\"' EXIT && mkdir \"$t.partial\" || exit\n"
+	"if command -v curl >/dev/null; then\n"
+	"	printf 'url = \"%s\"\\n' \"$URL\" | curl -K - -gfsS --retry 6 --retry-connrefused \\\n"
+	"		--connect-timeout 5 --speed-limit 1000 --speed-time 20 -o \"$t.tar.gz\"\n"
+	"else\n"
+	"	python3 -c 'import os, shutil, sys, urllib.request as r\n"
+	"try:\n"
+	"	shutil.copyfileobj(r.urlopen(os.environ[\"URL\"], timeout=20), open(sys.argv[1], \"wb\"))\n"
+	"except Exception as e:\n"
+	"	sys.exit(str(e))' \"$t.tar.gz\"\n"
+	"fi || exit\n"
+	"tar -xzf \"$t.tar.gz\" --no-same-owner -C \"$t.partial\" &&\n"
+	"	find \"$t.partial\" -type f -exec chmod a-w '{}' + &&\n"
+	"	{ sync -f \"$t.partial\" || sync; } || exit\n"
+	"mv -T \"$t.partial\" \"$1\" || [ -d \"$1\" ]\n";
+
+static void
+pause_step(void)
+{
+	const struct timespec t = {.tv_nsec = STEP_MS * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+/* The first line of a small file below the root; "" when there is none. */
+static void
+read_line(const char *name, char *out, size_t size)
+{
+	char path[HOST_PATH_BYTES];
+	int fd = host_path(path, "%s", name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Whether user data's script is at it. It is root's, so it cannot be signalled: EPERM. */
+static bool
+boot_fetches(const char *id)
+{
+	char text[128];
+	long pid;
+
+	read_line("/run/furrow/source.id", text, sizeof(text));
+	if (strcmp(text, id) != 0)
+		return false;
+	read_line("/run/furrow/get_source.pid", text, sizeof(text));
+	pid = strtol(text, NULL, 10);
+	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+/* Waits for a child, and keeps the lease meanwhile. When furrow goes, so does the child's whole
+ * group: it is run again when furrow comes back. */
+static int
+wait_for(pid_t pid, uint32_t lease_s)
+{
+	struct pollfd in = {.fd = 0, .events = POLLRDHUP};
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (poll(&in, 1, STEP_MS) > 0) {
+			kill(-pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			break;
+		}
+		host_lease_renew(lease_s, 0);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int
+host_source(const struct order *o)
+{
+	char dir[HOST_PATH_BYTES], url[HOST_PATH_BYTES];
+	char *argv[] = {"/bin/sh", "-c", (char *)fetch_source, "sh", dir, NULL};
+	char *env[] = {(char *)"PATH=/usr/local/bin:/usr/bin:/bin", url, NULL};
+	int status;
+	pid_t pid;
+
+	if (!o->source_id[0])
+		return 0;
+	if (!host_path(dir, "/var/lib/furrow/source/%s", o->source_id) ||
+		snprintf(url, sizeof(url), "URL=%s", o->source_url) >= (int)sizeof(url))
+		return -1;
+	while (access(dir, F_OK) != 0 && boot_fetches(o->source_id))
+		pause_step();
+	if (access(dir, F_OK) == 0)
+		return 0;
+	pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		dup2(2, 1);
+		execve(argv[0], argv, env);
+		_exit(127);
+	}
+	setpgid(pid, pid);
+	status = pid < 0 ? 127 : wait_for(pid, o->lease_s);
+	if (status == 0)
+		return 0;
+	fprintf(stderr, "furrow-runner: the source could not be fetched (status %d)\n", status);
+	return -1;
+}
+
+static int
+copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1, rc = -1;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (in >= 0 && fstat(in, &st) == 0)
+		out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+			(st.st_mode & 0777) | 0200);
+	while (out >= 0 && n > 0)
+		n = sendfile(out, in, NULL, INT_MAX / 2);
+	if (out >= 0 && n == 0)
+		rc = close(out);
+	else if (out >= 0)
+		close(out);
+	if (in >= 0)
+		close(in);
+	return rc;
+}
+
+/* Setup sees the files that its identity was made of, and no others. */
+static int
+copy_setup_files(const struct order *o, const char *dir)
+{
+	char from[HOST_PATH_BYTES], to[HOST_PATH_BYTES];
+
+	for (char **f = o->setup_files; *f; f++) {
+		if (!host_path(from, "/var/lib/furrow/source/%s/%s", o->source_id, *f) ||
+			snprintf(to, sizeof(to), "%s/%s", dir, *f) >= (int)sizeof(to))
+			return -1;
+		for (char *at = to + strlen(dir) + 1; (at = strchr(at, '/')); at++) {
+			*at = '\0';
+			(void)mkdir(to, 0755); /* what is wrong with it shows when the file is made */
+			*at = '/';
+		}
+		if (copy_file(from, to) != 0) {
+			fprintf(stderr, "furrow-runner: cannot copy %s to %s: %s\n", from, to,
+				strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static char **
+setup_environment(const struct order *o, const char *dir)
+{
+	size_t n = 0, at = 0;
+	char **env;
+
+	while (o->setup_vars[n])
+		n++;
+	env = must_alloc((n + 6) * sizeof(*env));
+	/* What the manifest's env says comes last: it wins. */
+	for (size_t i = 0; i < 5; i++)
+		env[i] = must_alloc(HOST_PATH_BYTES);
+	snprintf(env[at++], HOST_PATH_BYTES, "PATH=%s/bin:%s", dir, clean_path);
+	snprintf(env[at++], HOST_PATH_BYTES, "LANG=C.UTF-8");
+	snprintf(env[at++], HOST_PATH_BYTES, "FURROW_ENV=%s", dir);
+	snprintf(env[at++], HOST_PATH_BYTES, "FURROW_RUN=%s", o->run);
+	snprintf(env[at++], HOST_PATH_BYTES, "HOME=%s", dir);
+	for (size_t i = 0; i < n; i++) {
+		size_t name_n = strcspn(o->setup_vars[i], "=") + 1, at_same = at;
+
+		for (size_t e = 0; e < at; e++) {
+			if (strncmp(env[e], o->setup_vars[i], name_n) == 0)
+				at_same = e;
+		}
+		env[at_same] = o->setup_vars[i];
+		at += at_same == at;
+	}
+	return env;
+}
+
+static void
+tell_tail(const char *log, int status)
+{
+	char text[TAIL_BYTES + 1];
+	int fd = open(log, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t n = 0;
+
+	if (fd >= 0)
+		n = pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+	text[n > 0 ? n : 0] = '\0';
+	fprintf(stderr,
+		"environment.setup ended with status %d; it said last:\n%s\n(all of it: %s on the "
+		"host)\n",
+		status, text, log);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int
+run_setup(const struct order *o, const char *dir, const char *log)
+{
+	char *argv[] = {"/bin/sh", "-c", o->setup, NULL}, **env = setup_environment(o, dir);
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int in = open("/dev/null", O_RDONLY);
+		int out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+		setpgid(0, 0);
+		if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
+			chdir(dir) != 0)
+			_exit(127);
+		execve(argv[0], argv, env);
+		_exit(127);
+	}
+	setpgid(pid, pid);
+	status = pid < 0 ? 127 : wait_for(pid, o->lease_s);
+	free(env);
+	return status;
+}
+
+/* The marker, written last, says that it is whole. */
+static int
+mark_ready(const char *dir)
+{
+	char marker[HOST_PATH_BYTES];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 && syncfs(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!synced || snprintf(marker, sizeof(marker), "%s/.furrow-ready", dir) >=
+			       (int)sizeof(marker))
+		return -1;
+	fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return fd >= 0 ? close(fd) : -1;
+}
+
+int
+host_setup(const struct order *o)
+{
+	char root[HOST_PATH_BYTES], dir[HOST_PATH_BYTES], ready[HOST_PATH_BYTES];
+	char log[HOST_PATH_BYTES];
+	int root_fd, status;
+
+	if (!o->env_id[0])
+		return 0;
+	if (!host_path(root, "/var/lib/furrow/env") ||
+		!host_path(dir, "/var/lib/furrow/env/%s", o->env_id) ||
+		!host_path(ready, "/var/lib/furrow/env/%s/.furrow-ready", o->env_id) ||
+		!host_path(log, "/var/lib/furrow/env/%s.log", o->env_id))
+		return -1;
+	if (access(ready, F_OK) == 0)
+		return 0;
+	root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd >= 0) {
+		dir_remove(root_fd, o->env_id);
+		close(root_fd);
+	}
+	if (mkdir(dir, 0755) != 0) {
+		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", dir, strerror(errno));
+		return -1;
+	}
+	if (copy_setup_files(o, dir) != 0)
+		return -1;
+	status = run_setup(o, dir, log);
+	if (status != 0) {
+		tell_tail(log, status);
+		return -1;
+	}
+	if (mark_ready(dir) == 0)
+		return 0;
+	fprintf(stderr, "furrow-runner: cannot write into %s: %s\n", dir, strerror(errno));
+	return -1;
+}

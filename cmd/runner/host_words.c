@@ -1,0 +1,224 @@
+/* host_words: what a host says of itself before anything is asked of it. */
+#include "cmd/runner/host.h"
+
+#include "cmd/runner/alloc.h"
+#include "cmd/runner/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BOOT_BYTES = 4096, LINE_BYTES = 48 << 10 };
+
+/* The line on its way. What does not fit any more is left out: names are short, and few. */
+struct words {
+	char line[LINE_BYTES];
+	size_t n;
+	bool full;
+	const char *folder; /* being listed */
+	bool any;	    /* an item stands in the list already */
+};
+
+static void
+add(struct words *w, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(w->line + w->n, LINE_BYTES - w->n, fmt, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= LINE_BYTES - w->n)
+		w->full = true;
+	else
+		w->n += (size_t)n;
+}
+
+static void
+add_string(struct words *w, const char *s)
+{
+	add(w, "\"");
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			add(w, "\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			add(w, "\\u%04x", c);
+		else
+			add(w, "%c", c);
+	}
+	add(w, "\"");
+}
+
+static void
+add_item(struct words *w, const char *before, const char *name, const char *behind)
+{
+	size_t n = w->n;
+
+	add(w, "%s%s", w->any ? "," : "", before);
+	add_string(w, name);
+	add(w, "%s", behind);
+	/* Room for all that comes behind the lists. */
+	if (w->full || w->n > LINE_BYTES - BOOT_BYTES * 7) {
+		w->n = n;
+		w->full = false;
+	} else {
+		w->any = true;
+	}
+}
+
+/* Names that furrow gives are of hex digits alone; partial ones have a dot. */
+static bool
+is_id(const char *name)
+{
+	return name[0] && name[strspn(name, "0123456789abcdef")] == '\0';
+}
+
+static int
+each_id(void *ctx, const char *name, unsigned char type)
+{
+	(void)type;
+	if (is_id(name))
+		add_item(ctx, "", name, "");
+	return 0;
+}
+
+static int
+each_env(void *ctx, const char *name, unsigned char type)
+{
+	char path[HOST_PATH_BYTES];
+
+	(void)type;
+	if (is_id(name) && host_path(path, "/var/lib/furrow/env/%s/.furrow-ready", name) &&
+		access(path, F_OK) == 0)
+		add_item(ctx, "", name, "");
+	return 0;
+}
+
+static int
+each_run(void *ctx, const char *name, unsigned char type)
+{
+	(void)type;
+	if (!strchr(name, '.') && host_run_lives(name))
+		add_item(ctx, "{\"run\":", name, "}");
+	return 0;
+}
+
+static void
+add_list(struct words *w, const char *member, const char *folder, dir_fn each)
+{
+	char path[HOST_PATH_BYTES];
+	int fd = -1;
+
+	w->any = false;
+	add(w, ",\"%s\":[", member);
+	if (host_path(path, "%s", folder))
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		dir_each(fd, each, w);
+		close(fd);
+	}
+	add(w, "]");
+}
+
+/* The beginning of a small file; "" when there is none. */
+static void
+read_text(const char *name, char out[BOOT_BYTES])
+{
+	char path[HOST_PATH_BYTES];
+	int fd = host_path(path, "%s", name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? 0 : read(fd, out, BOOT_BYTES - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* "NAME UPTIME" lines: the first of each name, which is when it came about. */
+static void
+add_boot(struct words *w)
+{
+	char text[BOOT_BYTES], *rest = text, *line;
+	const char *seen[8];
+	size_t n = 0;
+
+	read_text("/run/furrow/boot", text);
+	add(w, ",\"boot\":{");
+	while ((line = strsep(&rest, "\n"))) {
+		char *value = strchr(line, ' '), *end;
+		double s;
+		bool again = false;
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		s = strtod(value, &end);
+		for (size_t i = 0; i < n; i++)
+			again |= strcmp(seen[i], line) == 0;
+		if (end == value || again || n == sizeof(seen) / sizeof(seen[0]) || s < 0)
+			continue;
+		add(w, "%s", n ? "," : "");
+		add_string(w, line);
+		add(w, ":%.2f", s);
+		seen[n++] = line;
+	}
+	add(w, "}");
+}
+
+static void
+add_numbers(struct words *w)
+{
+	struct timespec now;
+	char until[BOOT_BYTES];
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	read_text("/run/furrow/until", until);
+	add(w, ",\"cpus\":%d,\"memory\":%lld,\"uptime_s\":%lld.%02ld", CPU_COUNT(&cpus),
+		(long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), (long long)now.tv_sec,
+		now.tv_nsec / 10000000);
+	if (until[0])
+		add(w, ",\"until_s\":%ld", strtol(until, NULL, 10));
+}
+
+int
+host_words(int fd)
+{
+	struct words *w = must_alloc(sizeof(*w));
+	char why[BOOT_BYTES];
+	size_t at = 0;
+
+	add(w, "{\"furrow_host\":1");
+	add_numbers(w);
+	add_list(w, "runners", "/var/lib/furrow/runner", each_id);
+	add_list(w, "sources", "/var/lib/furrow/source", each_id);
+	add_list(w, "envs", "/var/lib/furrow/env", each_env);
+	add_list(w, "runs", "/run/furrow/runs", each_run);
+	add_boot(w);
+	read_text("/run/furrow/boot.err", why);
+	if (why[0]) {
+		add(w, ",\"boot_err\":");
+		add_string(w, why);
+	}
+	add(w, "}\n");
+	while (at < w->n) {
+		ssize_t n = write(fd, w->line + at, w->n - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		at += (size_t)n;
+	}
+	free(w);
+	return at > 0 ? 0 : -1;
+}
