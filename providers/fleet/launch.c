@@ -86,6 +86,17 @@ take_instance(struct host *h, const struct ec2_instance *i)
 	snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
 }
 
+/* Named also when it is the image's own: gp3, whatever the image was made with. */
+static int64_t
+disk_bytes(const struct fleet_site *s)
+{
+	int64_t wished = s->site.config.manifest->instances.disk.size_bytes;
+
+	if (wished >= 0)
+		return wished;
+	return s->image.disk_bytes > 0 ? s->image.disk_bytes : -1;
+}
+
 static struct ec2_launch
 describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
 {
@@ -102,7 +113,7 @@ describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
 		.subnet = subnet->id,
 		.group = s->group.id,
 		.root_device = s->image.root_device,
-		.disk_bytes = wish->disk.size_bytes,
+		.disk_bytes = disk_bytes(s),
 		.disk_warm_bytes_per_s = wish->disk.warm_bytes_per_s,
 		.spot = wish->spot == TRI_TRUE,
 		.public_address = subnet->public_address,
