@@ -35,7 +35,8 @@ carry(struct way *w, short events)
 	got = read(w->from, w->bytes, sizeof(w->bytes));
 	w->at = 0;
 	w->n = got > 0 ? (size_t)got : 0;
-	w->ended = got == 0;
+	/* A socket that is reset is one whose other end left something unread. */
+	w->ended = got == 0 || (got < 0 && errno == ECONNRESET);
 	return got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN));
 }
 

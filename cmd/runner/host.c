@@ -2,23 +2,23 @@
 #include "cmd/runner/host.h"
 
 #include "cmd/runner/alloc.h"
-#include "cmd/runner/dir.h"
 #include "cmd/runner/serve.h"
 #include "cmd/runner/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	/* Who said goodbye terminates the host; one that is forgotten goes by itself. */
-	GOODBYE_LEAST_S = 60
+	GOODBYE_LEAST_S = 60,
+	END_STEPS = 500
 };
 
 bool
@@ -135,19 +135,20 @@ heard(void *ctx)
 }
 
 /* The runner ended before furrow's end of the connection did: furrow said goodbye, or nothing is
- * left to come back for. Where another end of the same run took over, the runner lives. */
+ * left to come back for. Where another end of the same run took over, the runner lives; one that
+ * ends closes the connection last. */
 static void
 leave(const struct order *o)
 {
-	char path[HOST_PATH_BYTES];
-	int fd;
+	const struct timespec step = {.tv_nsec = 1000000};
 
-	if (host_run_lives(o->run))
-		return;
+	for (int i = 0; host_run_lives(o->run); i++) {
+		if (i == END_STEPS)
+			return;
+		nanosleep(&step, NULL);
+	}
 	host_lease(o->idle_s > GOODBYE_LEAST_S ? o->idle_s : GOODBYE_LEAST_S);
-	fd = host_path(path, "/var/lib/furrow/run") ? open(path, O_RDONLY | O_DIRECTORY) : -1;
-	if (fd >= 0)
-		dir_remove(fd, o->run);
+	host_forget_run(o->run);
 }
 
 int

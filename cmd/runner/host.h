@@ -51,6 +51,8 @@ void host_lease_renew(uint32_t seconds, int in_fd);
 bool host_run_lives(const char *run);
 /* Ends the runs that furrow has given up, all but `run`: their processes, then their folders. */
 void host_end_others(const char *run);
+/* One that ended: removes what it left but its log. */
+void host_forget_run(const char *run);
 /* Starts the run's runner unless it lives; a socket that is connected to it, or -1. */
 int host_open_run(const char *run);
 

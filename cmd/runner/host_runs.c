@@ -155,6 +155,26 @@ host_end_others(const char *run)
 	}
 }
 
+static void
+remove_in(const char *folder, const char *name)
+{
+	char path[HOST_PATH_BYTES];
+	int fd = host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+					       : -1;
+
+	if (fd < 0)
+		return;
+	dir_remove(fd, name);
+	close(fd);
+}
+
+void
+host_forget_run(const char *run)
+{
+	remove_in("/run/furrow/runs", run);
+	remove_in("/var/lib/furrow/run", run);
+}
+
 static int
 dial(const char *path)
 {

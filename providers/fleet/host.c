@@ -91,7 +91,8 @@ fleet_key(struct fleet_site *s, bool create, struct error *err)
 	return rc;
 }
 
-/* Waits for the runner, which the host fetches while it boots, and becomes it. */
+/* Waits for the runner, which the host fetches while it boots, and becomes it. Where the fetching is
+ * over and another one lies there, another furrow launched the host. */
 static struct str
 command_of(struct host *h)
 {
@@ -99,9 +100,10 @@ command_of(struct host *h)
 
 	digest_hex(hex, &h->site->runner_sha256);
 	return arena_printf(&h->arena,
-		"r=/var/lib/furrow/runner/%s; i=0; while [ ! -x $r ]; do "
-		"if [ $i -gt 6000 ]; then "
-		"cat /run/furrow/boot.err >&2; exit 9; fi; "
+		"r=/var/lib/furrow/runner/%s b=/run/furrow/boot i=0; until [ -x $r ]; do "
+		"if grep -qs '^runner ' $b && [ ! -x $r ]; then "
+		"echo it was launched by another version of furrow >&2; exit 10; fi; "
+		"if [ $i -gt 6000 ]; then cat $b.err >&2; exit 9; fi; "
 		"i=$((i+1)); sleep 0.05; done; exec $r host",
 		hex);
 }
