@@ -55,7 +55,7 @@ HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said s
 LOCAL := local observe run
 SSH := lib
 STORE := collect collect_fill collect_index collect_look collect_plan commit dir gc index io job_holder job_lock lock \
-	object record result s3_gc s3_result s3_store spool store unpack writer
+	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
 TASKS := tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \

@@ -195,6 +195,7 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 		rc = fleet_open_store(s, err);
 	if (rc < 0)
 		return rc;
+	store_remember(site->store);
 	r = mem_alloc(sizeof(*r));
 	*r = (struct fleet_run){.site = s, .plan = plan};
 	s->run = r;

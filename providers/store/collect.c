@@ -10,6 +10,7 @@
  * Below the results folder (which may be a symlink itself) no symlink is followed. */
 #include "providers/store/collect.h"
 
+#include "providers/parallel.h"
 #include "providers/store/collect_fill.h"
 #include "providers/store/collect_plan.h"
 #include "providers/store/io.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -29,16 +31,21 @@ struct collecting {
 	const char *path; /* of the results folder, for messages */
 	int results_fd, temporary_fd;
 	struct arena arena;
-	struct arena scratch; /* for one result */
 	struct collect_plan plan;
 	struct collect_report *report;
 	struct error *err;
+	/* While folders are filled side by side: over temporary_fd, report, and what follows. */
+	pthread_mutex_t lock;
+	struct error first; /* of those that failed */
+	int failed;	    /* its code; 0: none */
+	bool stop;	    /* the next one would fail as well */
 };
 
 static int
-failed(struct collecting *c, int os_errno, const char *what, struct str folder)
+failed(const struct collecting *c, struct error *err, int os_errno, const char *what,
+	struct str folder)
 {
-	return error_set_errno(c->err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path,
+	return error_set_errno(err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path,
 		what, STR_ARG(folder));
 }
 
@@ -109,15 +116,15 @@ open_results(struct collecting *c)
 
 /* Only when there is something to write. */
 static int
-open_temporary(struct collecting *c)
+open_temporary(struct collecting *c, struct error *err)
 {
 	if (c->temporary_fd >= 0)
 		return 0;
 	if (mkdirat(c->results_fd, COLLECT_TEMPORARY, 0700) < 0)
-		return collect_not_writable(c->path, errno, c->err);
+		return collect_not_writable(c->path, errno, err);
 	c->temporary_fd = openat(
 		c->results_fd, COLLECT_TEMPORARY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return c->temporary_fd < 0 ? collect_not_writable(c->path, errno, c->err) : 0;
+	return c->temporary_fd < 0 ? collect_not_writable(c->path, errno, err) : 0;
 }
 
 /* What is there under a task's name and is not from us is the user's. */
@@ -139,47 +146,46 @@ check_free(void *ctx, struct str folder, struct error *err)
 }
 
 static int
-make_folder(struct collecting *c, struct collect_entry *e, const struct result *r)
+make_folder(struct collecting *c, struct collect_entry *e, const struct result *r, int64_t *bytes,
+	struct error *err)
 {
+	struct str folder = e->item->folder;
 	char name[16];
-	int fd, rc = open_temporary(c);
+	int fd, rc;
 
+	pthread_mutex_lock(&c->lock);
+	rc = open_temporary(c, err);
+	pthread_mutex_unlock(&c->lock);
 	if (rc < 0)
 		return rc;
 	snprintf(name, sizeof(name), "%08x", e->number);
 	if (mkdirat(c->temporary_fd, name, 0777) < 0)
-		return failed(c, errno, "make", e->item->folder);
+		return failed(c, err, errno, "make", folder);
 	fd = openat(c->temporary_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return failed(c, errno, "make", e->item->folder);
-	rc = collect_fill(c->store, r, fd, &c->report->bytes, c->err);
+		return failed(c, err, errno, "make", folder);
+	rc = collect_fill(c->store, r, fd, bytes, err);
 	close(fd);
-	return rc < 0 ? error_wrap(c->err, "collect %.*s", STR_ARG(e->item->folder)) : 0;
+	return rc < 0 ? error_wrap(err, "collect %.*s", STR_ARG(folder)) : 0;
 }
 
+/* 1: the store has no such result. */
 static int
-prepare(struct collecting *c, struct collect_entry *e)
+prepare(struct collecting *c, struct collect_entry *e, int64_t *bytes, struct error *err)
 {
+	struct arena scratch = {0};
 	struct result r;
-	int rc;
+	int rc = result_load(c->store, &scratch, &r, &e->item->key, err);
+	bool has_files = rc == 0 && collect_has_files(&r);
 
-	arena_reset(&c->scratch);
-	rc = result_load(c->store, &c->scratch, &r, &e->item->key, c->err);
-	if (rc == ERR_MISSING) {
-		c->report->n_missing++;
-		return 0;
+	if (has_files)
+		rc = make_folder(c, e, &r, bytes, err);
+	arena_free(&scratch);
+	if (rc == 0) {
+		e->prepared = has_files;
+		e->changes = true;
 	}
-	if (rc < 0)
-		return rc;
-	e->prepared = collect_has_files(&r);
-	if (e->prepared)
-		rc = make_folder(c, e, &r);
-	if (rc < 0) {
-		e->prepared = false;
-		return rc;
-	}
-	e->changes = true;
-	return 0;
+	return rc == ERR_MISSING && !has_files ? 1 : rc;
 }
 
 /* Whether it makes no sense to go on with the next result: the disk is full, say. */
@@ -189,29 +195,33 @@ is_general(const struct error *err)
 	return err->os_errno != 0 && err->os_errno != ENAMETOOLONG;
 }
 
-/* One result that cannot be unpacked doesn't keep the others from their folders. Returns the
- * first failure. */
-static int
-prepare_all(struct collecting *c, struct error *first)
+/* One result that cannot be unpacked doesn't keep the others from their folders. */
+static void
+prepare_one(void *ctx, size_t i)
 {
-	int result = 0;
+	struct collecting *c = ctx;
+	struct collect_entry *e = &c->plan.entries[i];
+	struct error err;
+	int64_t bytes = 0;
+	bool stop;
+	int rc;
 
-	for (size_t i = 0; i < c->plan.n; i++) {
-		struct collect_entry *e = &c->plan.entries[i];
-		int rc;
-
-		e->number = (uint32_t)i;
-		if (e->kept)
-			continue;
-		rc = prepare(c, e);
-		if (rc < 0 && result == 0) {
-			*first = *c->err;
-			result = rc;
-		}
-		if (rc < 0 && is_general(c->err))
-			break;
+	pthread_mutex_lock(&c->lock);
+	stop = c->stop;
+	pthread_mutex_unlock(&c->lock);
+	e->number = (uint32_t)i;
+	if (e->kept || stop)
+		return;
+	rc = prepare(c, e, &bytes, &err);
+	pthread_mutex_lock(&c->lock);
+	c->report->bytes += bytes;
+	c->report->n_missing += rc > 0;
+	if (rc < 0 && !c->failed) {
+		c->first = err;
+		c->failed = rc;
 	}
-	return result;
+	c->stop |= rc < 0 && is_general(&err);
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* The folder that a task's folder is in; made when it isn't there. < 0: -errno. */
@@ -286,7 +296,7 @@ place(struct collecting *c, const struct collect_entry *e)
 			"symlink: move that away",
 			c->path, STR_ARG(e->item->folder));
 	if (parent < 0)
-		return failed(c, -parent, "make", e->item->folder);
+		return failed(c, c->err, -parent, "make", e->item->folder);
 	snprintf(temporary, sizeof(temporary), "%08x", e->number);
 	if (!e->prepared) /* nothing to bring any more */
 		rc = renameat(parent, last, c->temporary_fd, temporary) < 0 && errno != ENOENT
@@ -297,14 +307,14 @@ place(struct collecting *c, const struct collect_entry *e)
 	else
 		rc = place_new(c, temporary, parent, last);
 	close(parent);
-	return rc < 0 ? failed(c, -rc, "put in place", e->item->folder) : 0;
+	return rc < 0 ? failed(c, c->err, -rc, "put in place", e->item->folder) : 0;
 }
 
 static int
 write_index(struct collecting *c, bool pending)
 {
 	struct collect_index index = collect_plan_merge(&c->plan, &c->arena, pending);
-	int rc = open_temporary(c);
+	int rc = open_temporary(c, c->err);
 
 	if (rc < 0)
 		return rc;
@@ -313,7 +323,7 @@ write_index(struct collecting *c, bool pending)
 		rc = -errno;
 	if (rc == 0 && fsync(c->results_fd) < 0)
 		rc = -errno;
-	return rc < 0 ? failed(c, -rc, "write", STR(COLLECT_INDEX)) : 0;
+	return rc < 0 ? failed(c, c->err, -rc, "write", STR(COLLECT_INDEX)) : 0;
 }
 
 static bool
@@ -329,7 +339,7 @@ publish_folders(struct collecting *c)
 	int rc;
 
 	if (syncfs(c->results_fd) < 0)
-		rc = failed(c, errno, "sync", STR("."));
+		rc = failed(c, c->err, errno, "sync", STR("."));
 	else
 		rc = write_index(c, true);
 	for (size_t i = 0; i < c->plan.n; i++) {
@@ -341,7 +351,7 @@ publish_folders(struct collecting *c)
 			e->changes = false;
 	}
 	if (rc == 0 && syncfs(c->results_fd) < 0)
-		rc = failed(c, errno, "sync", STR("."));
+		rc = failed(c, c->err, errno, "sync", STR("."));
 	return rc;
 }
 
@@ -376,7 +386,7 @@ publish(struct collecting *c)
 static int
 run(struct collecting *c, const struct collect_item *items, size_t n)
 {
-	struct error first, *err = c->err;
+	struct error *err = c->err;
 	int rc, published;
 
 	rc = collect_plan_items(&c->plan, &c->arena, items, n, err);
@@ -390,11 +400,11 @@ run(struct collecting *c, const struct collect_item *items, size_t n)
 	rc = collect_plan_decide(&c->plan, &c->report->n_kept, check_free, c, err);
 	if (rc < 0)
 		return rc;
-	rc = prepare_all(c, &first);
+	parallel_for(c->plan.n, store_readers(c->store), prepare_one, c);
 	published = publish(c);
-	if (rc < 0)
-		*err = first;
-	return rc < 0 ? rc : published;
+	if (c->failed)
+		*err = c->first;
+	return c->failed ? c->failed : published;
 }
 
 int
@@ -412,7 +422,9 @@ collect_run(struct store *s, const char *results_dir, const struct collect_item 
 	int rc;
 
 	*report = (struct collect_report){0};
+	pthread_mutex_init(&c.lock, NULL);
 	rc = run(&c, items, n);
+	pthread_mutex_destroy(&c.lock);
 	if (c.temporary_fd >= 0) {
 		close(c.temporary_fd);
 		remove_temporary(c.results_fd);
@@ -420,6 +432,5 @@ collect_run(struct store *s, const char *results_dir, const struct collect_item 
 	if (c.results_fd >= 0)
 		close(c.results_fd);
 	arena_free(&c.arena);
-	arena_free(&c.scratch);
 	return rc;
 }

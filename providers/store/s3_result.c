@@ -341,7 +341,10 @@ send_record(struct s3_result *r, struct error *err)
 	store_result_name(name, &r->record.key, NULL);
 	rc = s3_put(r->store->aws, &r->arena, r->store->bucket,
 		s3_store_key(r->store, &r->arena, name), buf_str(&bytes), NULL, NULL, err);
-	buf_free(&bytes);
+	if (rc == 0)
+		s3_cache_put(&r->store->cache, &r->record.key, bytes);
+	else
+		buf_free(&bytes);
 	return rc;
 }
 

@@ -92,6 +92,17 @@ s3_store_read_record(struct s3_store *s, struct arena *a, const struct digest *k
 	return is_damaged(s, s3_key, err);
 }
 
+/* The same, but what this process has put is not asked for again. */
+static int
+recall_record(struct s3_store *s, struct arena *a, const struct digest *key, struct record *out,
+	struct str *bytes, struct error *err)
+{
+	*bytes = s3_cache_get(&s->cache, a, key);
+	if (bytes->p && record_parse(bytes->p, out))
+		return 0;
+	return s3_store_read_record(s, a, key, out, bytes, NULL, NULL, err);
+}
+
 /* The bytes of a result that are in its record; absent: they are elsewhere, or there are none. */
 static struct str
 in_record(const struct store_name *name, const struct record *r, struct str bytes)
@@ -161,7 +172,7 @@ open_result(struct s3_store *s, struct arena *a, const struct store_name *name, 
 {
 	struct record r;
 	struct str bytes, found;
-	int rc = s3_store_read_record(s, a, &name->key, &r, &bytes, NULL, NULL, err);
+	int rc = recall_record(s, a, &name->key, &r, &bytes, err);
 
 	if (rc < 0)
 		return rc;
@@ -224,7 +235,7 @@ get_name(struct store *store, struct arena *a, const struct store_name *name, st
 			STORE_GET_BYTES, bytes, NULL, err);
 		return rc == ERR_MISSING ? missing(s, name->text, err) : wrap(s, rc, err);
 	}
-	rc = s3_store_read_record(s, a, &name->key, &r, &whole, NULL, NULL, err);
+	rc = recall_record(s, a, &name->key, &r, &whole, err);
 	if (rc < 0)
 		return rc;
 	found = in_record(name, &r, whole);
@@ -255,6 +266,7 @@ remove_result(struct s3_store *s, struct arena *a, const struct store_name *name
 	int rc = s3_store_read_record(s, a, &name->key, &r, &bytes, NULL, NULL, err);
 	bool readable = rc == 0;
 
+	s3_cache_drop(&s->cache, &name->key);
 	if (rc == ERR_MISSING)
 		return 0;
 	rc = s3_delete(s->aws, a, s->bucket, s3_store_key(s, a, name->text), NULL, err);
@@ -418,10 +430,17 @@ close_store(struct store *store)
 
 	s3_result_drain(s);
 	spool_close(s->spool);
+	s3_cache_free(&s->cache);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->work);
 	arena_free(&s->arena);
 	free(s);
+}
+
+static void
+remember(struct store *store)
+{
+	s3_cache_open(&s3_store_of(store)->cache);
 }
 
 static const struct store_ops s3_ops = {
@@ -440,6 +459,7 @@ static const struct store_ops s3_ops = {
 	.result_commit = s3_result_commit,
 	.result_abort = s3_result_abort,
 	.gc = s3_store_gc,
+	.remember = remember,
 	.readers = S3_STORE_THREADS,
 };
 
@@ -464,6 +484,7 @@ store_open_s3(struct store **out, struct aws *aws, struct str bucket, struct str
 		snprintf(s->writer + 2 * i, 3, "%02x", random[i]);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
+	s3_cache_init(&s->cache);
 	*out = &s->base;
 	return 0;
 }

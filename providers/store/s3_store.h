@@ -5,12 +5,13 @@
 
 #include "providers/aws/s3.h"
 #include "providers/store/ops.h"
+#include "providers/store/s3_cache.h"
 #include "providers/store/spool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { S3_STORE_THREADS = 16, S3_STORE_WRITER_BYTES = 17 };
+enum { S3_STORE_THREADS = 32, S3_STORE_WRITER_BYTES = 17 };
 
 struct s3_result;
 
@@ -22,6 +23,7 @@ struct s3_store {
 	struct str root; /* the prefix with '/' behind it, or "" */
 	char writer[S3_STORE_WRITER_BYTES];
 	atomic_uint n_names; /* counts what was named after the writer */
+	struct s3_cache cache;
 
 	pthread_mutex_t lock; /* over what follows; never held over a request */
 	pthread_cond_t work;

@@ -96,6 +96,13 @@ store_where(const struct store *s)
 	return s->where;
 }
 
+void
+store_remember(struct store *s)
+{
+	if (s->ops->remember)
+		s->ops->remember(s);
+}
+
 unsigned
 store_readers(const struct store *s)
 {

@@ -80,6 +80,10 @@ struct store_gc {
 int store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
 	bool dry, struct store_gc *out, struct error *err);
 
+/* From now on what this process puts of results is read as it put it, without asking: for the length of
+ * a run, in which nobody else puts results of the same job. A store that is quick to ask ignores it. */
+void store_remember(struct store *s);
+
 /* How many reads of this store are worth making side by side. */
 unsigned store_readers(const struct store *s);
 
