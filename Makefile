@@ -54,7 +54,7 @@ GIT := blob bytes certs entries export folder ignore lib links relative remote r
 HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
 SSH := lib
-STORE := collect collect_fill collect_index collect_look collect_plan commit dir gc index io job_holder job_lock lock \
+STORE := collect collect_fill collect_index collect_look collect_plan collect_s3 collect_s3_folder collect_s3_look commit dir gc index io job_holder job_lock lock \
 	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
 TASKS := tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
