@@ -13,6 +13,7 @@ enum ec2_state {
 	EC2_STOPPING = 64,
 	EC2_STOPPED = 80
 };
+enum { EC2_TAG_BYTES = 256 }; /* of a value, at most */
 const char *ec2_state_name(enum ec2_state s);
 
 struct ec2_instance {
@@ -33,6 +34,7 @@ int ec2_describe_instances(struct aws *aws, struct arena *a, struct str region,
 	size_t *n, struct error *err);
 
 /* The tag's value, absent when there is none. */
+struct str ec2_tag_of(const struct pairs *tags, const char *name);
 struct str ec2_tag(const struct ec2_instance *i, const char *name);
 
 struct ec2_launch {
@@ -73,8 +75,9 @@ int ec2_subnets(struct aws *aws, struct arena *a, struct str zone, struct ec2_su
 
 /* A security group of furrow's in a VPC, by name. ERR_MISSING: none. cidrs: who may reach port 22. */
 struct ec2_group {
-	struct str id;
+	struct str id, name;
 	struct strings cidrs;
+	struct pairs tags; /* absent after ec2_make_group made it */
 };
 int ec2_find_group(struct aws *aws, struct arena *a, struct str vpc, struct str name,
 	struct ec2_group *out, struct error *err);

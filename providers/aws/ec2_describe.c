@@ -25,13 +25,19 @@ ec2_state_name(enum ec2_state s)
 }
 
 struct str
-ec2_tag(const struct ec2_instance *i, const char *name)
+ec2_tag_of(const struct pairs *tags, const char *name)
 {
-	for (size_t k = 0; k < i->tags.n; k++) {
-		if (str_is(i->tags.v[k].name, name))
-			return i->tags.v[k].value;
+	for (size_t i = 0; i < tags->n; i++) {
+		if (str_is(tags->v[i].name, name))
+			return tags->v[i].value;
 	}
 	return (struct str){0};
+}
+
+struct str
+ec2_tag(const struct ec2_instance *i, const char *name)
+{
+	return ec2_tag_of(&i->tags, name);
 }
 
 int64_t
@@ -51,8 +57,8 @@ ec2_parse_time(struct str text)
 	return (int64_t)timegm(&tm) * NS_PER_S;
 }
 
-static struct pairs
-parse_tags(struct arena *a, const struct xml *set)
+struct pairs
+ec2_parse_tags(struct arena *a, const struct xml *set)
 {
 	const struct xml *first = xml_at(set, "item");
 	struct pairs tags = {0};
@@ -93,7 +99,7 @@ ec2_parse_instance(struct arena *a, const struct xml *item, struct ec2_instance 
 		.state = (enum ec2_state)(xml_int(item, "instanceState/code", 0) & 0xff),
 		.spot = str_is(xml_text(item, "instanceLifecycle"), "spot"),
 		.launched_wall_ns = ec2_parse_time(xml_text(item, "launchTime")),
-		.tags = parse_tags(a, xml_at(item, "tagSet")),
+		.tags = ec2_parse_tags(a, xml_at(item, "tagSet")),
 	};
 	if (!out->reason.p)
 		out->reason = text_of(a, item, "reason");

@@ -40,8 +40,10 @@ ec2_parse_group(struct arena *a, const struct xml *item, struct ec2_group *out)
 		add_ranges(a, &cidrs, xml_at(p, "ipRanges/item"), "cidrIp");
 		add_ranges(a, &cidrs, xml_at(p, "ipv6Ranges/item"), "cidrIpv6");
 	}
-	*out = (struct ec2_group){
-		.id = arena_str(a, xml_text(item, "groupId")), .cidrs = {cidrs.v, cidrs.n}};
+	*out = (struct ec2_group){.id = arena_str(a, xml_text(item, "groupId")),
+		.name = arena_str(a, xml_text(item, "groupName")),
+		.cidrs = {cidrs.v, cidrs.n},
+		.tags = ec2_parse_tags(a, xml_at(item, "tagSet"))};
 }
 
 struct finding {

@@ -38,6 +38,8 @@ int ec2_each_page(struct aws *aws, struct arena *a, struct query *q, ec2_page_fn
 void ec2_parse_instance(struct arena *a, const struct xml *item, struct ec2_instance *out);
 /* Of a DescribeInstances answer: adds to a list of struct ec2_instance. */
 void ec2_parse_reservations(struct arena *a, const struct xml *root, struct ec2_list *list);
+/* The items of a tagSet; NULL: none. */
+struct pairs ec2_parse_tags(struct arena *a, const struct xml *set);
 /* "2026-11-25T04:50:00.000Z"; 0 when it is none. */
 int64_t ec2_parse_time(struct str text);
 

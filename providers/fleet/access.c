@@ -20,8 +20,9 @@ make_bucket(struct fleet_site *s, struct arena *a, struct error *err)
 static int
 make_group(struct fleet_site *s, struct arena *a, struct error *err)
 {
-	struct pair tag = {.name = STR("furrow:job"), .value = s->site.config.manifest->name};
-	const struct pairs tags = {.v = &tag, .n = 1};
+	struct pair pairs[] = {{STR("furrow:job"), s->site.config.manifest->name},
+		{STR("furrow:store"), s->site.seen.observed.fleet.store}};
+	const struct pairs tags = {.v = pairs, .n = pairs[1].value.n <= EC2_TAG_BYTES ? 2 : 1};
 
 	return ec2_make_group(
 		s->aws, a, s->subnets[0].vpc, s->group_name, &tags, s->caller_cidr, &s->group, err);

@@ -202,6 +202,7 @@ host_parse_words(struct arena *a, struct host_words *out, struct str line, struc
 	out->cpus = json_integer_value(json_object_get(root, "cpus"));
 	out->memory_bytes = json_integer_value(json_object_get(root, "memory"));
 	out->uptime_s = number_of(root, "uptime_s");
+	out->until_s = number_of(root, "until_s");
 	out->boot_start_s = number_of(boot, "start");
 	out->boot_runner_s = number_of(boot, "runner");
 	out->boot_source_s = number_of(boot, "source");

@@ -42,7 +42,7 @@ struct host_words {
 	bool there;
 	struct strings runners, sources, envs, runs; /* live runs */
 	int64_t cpus, memory_bytes;
-	double uptime_s;
+	double uptime_s, until_s; /* until when it stays up, as uptime; < 0: not told */
 	double boot_start_s, boot_runner_s, boot_source_s; /* < 0: not told */
 	struct str boot_error;
 };

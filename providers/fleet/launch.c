@@ -37,6 +37,7 @@ static struct pairs
 make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, const char *print)
 {
 	const struct manifest *m = r->site->site.config.manifest;
+	struct str store = r->site->site.seen.observed.fleet.store;
 	struct pairs tags = {.v = ARENA_ARRAY(a, struct pair, MAX_TAGS)};
 
 	add_tag(&tags, "Name", arena_printf(a, "furrow-%.*s", STR_ARG(m->name)));
@@ -47,6 +48,8 @@ make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, cons
 	add_tag(&tags, "furrow:idle",
 		arena_printf(a, "%lld", (long long)(m->instances.idle_ns / NS_PER_S)));
 	add_tag(&tags, "furrow:wish", str_from(r->site->wish));
+	if (store.n <= EC2_TAG_BYTES)
+		add_tag(&tags, "furrow:store", store);
 	add_tag(&tags, "furrow:host-key", str_from(h->host_key));
 	add_tag(&tags, "furrow:key", str_from(print));
 	return tags;

@@ -140,7 +140,8 @@ fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	prefix = fleet_object(s, a, "sources/");
+	prefix = fleet_object(s, a,
+		arena_printf(a, "sources/%.*s/", STR_ARG(s->site.config.manifest->name)).p);
 	rc = s3_list(s->aws, a, s->bucket, prefix, 0, &sources, &n, err);
 	s->site.seen.observed.fleet.bucket_ready = rc == 0;
 	if (rc < 0)

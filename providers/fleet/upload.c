@@ -15,7 +15,10 @@ static const int64_t url_s = 3600;
 static struct str
 source_key(const struct fleet_run *r, struct arena *a)
 {
-	return fleet_object(r->site, a, arena_printf(a, "sources/%s.tar.gz", r->source_id).p);
+	struct str job = r->site->site.config.manifest->name;
+
+	return fleet_object(r->site, a,
+		arena_printf(a, "sources/%.*s/%s.tar.gz", STR_ARG(job), r->source_id).p);
 }
 
 static struct str

@@ -6,7 +6,7 @@
  *   results/<2 hex>/<62 hex>.tar | .stdout | .stderr      its parts: outputs; streams longer than what is inline
  *   history/<job>                                         planner/history.h
  *   blobs/<2 hex>/<62 hex>                                by SHA-256, for what is shared
- *   runners/…, sources/…                                  what hosts fetch
+ *   runners/…, sources/<job>/…                            what hosts fetch
  *
  * A result and its parts are one: they are put together, by store_result_commit, and read as
  * they were put together. Of several results of one key the one that was committed last counts.

@@ -524,7 +524,8 @@ group_rules(void **state)
 	struct xml *root;
 	struct ec2_group g;
 	struct str text = STR(
-		"<r><item><groupId>sg-1</groupId><ipPermissions>"
+		"<r><item><groupId>sg-1</groupId><groupName>furrow-x</groupName><tagSet><item>"
+		"<key>furrow:job</key><value>x</value></item></tagSet><ipPermissions>"
 		"<item><ipProtocol>tcp</ipProtocol><fromPort>80</fromPort><toPort>443</toPort>"
 		"<ipRanges><item><cidrIp>10.0.0.1/32</cidrIp></item></ipRanges></item>"
 		"<item><ipProtocol>udp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort>"
@@ -539,6 +540,8 @@ group_rules(void **state)
 	(void)state;
 	assert_int_equal(xml_parse(&service.arena, &root, text, "test", NULL), 0);
 	ec2_parse_group(&service.arena, xml_at(root, "item"), &g);
+	assert_true(str_is(g.name, "furrow-x"));
+	assert_true(str_is(ec2_tag_of(&g.tags, "furrow:job"), "x"));
 	assert_int_equal(g.cidrs.n, 3);
 	assert_string_equal(g.cidrs.v[0].p, "10.0.0.3/32");
 	assert_string_equal(g.cidrs.v[1].p, "2001:db8::/32");
