@@ -23,16 +23,12 @@ static int
 collect(struct fleet_run *r, struct arena *a, struct outcome *outcome, struct error *err)
 {
 	const struct job *job = &r->plan->job;
-	struct collect_item *items = ARENA_ARRAY(a, struct collect_item, job->n_tasks);
+	struct collect_item *items = tasks_to_collect(r->tasks, a);
 	struct collect_report report = {0};
 	struct str results = r->site->site.config.results, bucket, prefix;
 	struct store *store = r->site->site.store;
 	int rc;
 
-	for (uint32_t i = 0; i < job->n_tasks; i++) {
-		items[i].key = job->tasks[i].key;
-		items[i].folder = job_task_folder(job, i, a);
-	}
 	if (s3_parse_url(results, &bucket, &prefix))
 		rc = collect_s3_run(
 			store, r->site->aws, bucket, prefix, items, job->n_tasks, &report, err);

@@ -419,16 +419,11 @@ static int
 collect(struct local_run *r, struct arena *a, struct outcome *outcome, struct error *err)
 {
 	const struct job *job = &r->plan->job;
-	struct collect_item *items = ARENA_ARRAY(a, struct collect_item, job->n_tasks);
 	struct collect_report report = {0};
 	int rc;
 
-	for (uint32_t i = 0; i < job->n_tasks; i++) {
-		items[i].key = job->tasks[i].key;
-		items[i].folder = job_task_folder(job, i, a);
-	}
-	rc = collect_run(
-		r->l->site.store, r->l->site.config.results.p, items, job->n_tasks, &report, err);
+	rc = collect_run(r->l->site.store, r->l->site.config.results.p,
+		tasks_to_collect(r->tasks, a), job->n_tasks, &report, err);
 	outcome->output_files = report.n_written;
 	outcome->output_bytes = report.bytes;
 	return rc;

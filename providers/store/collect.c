@@ -45,8 +45,8 @@ static int
 failed(const struct collecting *c, struct error *err, int os_errno, const char *what,
 	struct str folder)
 {
-	return error_set_errno(err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path,
-		what, STR_ARG(folder));
+	return error_set_errno(err, ERR_HOST, os_errno, "collect into %s: %s %.*s", c->path, what,
+		STR_ARG(folder));
 }
 
 /* A folder that cannot be read, as a task may leave one, is made readable first. */
@@ -175,8 +175,8 @@ prepare(struct collecting *c, struct collect_entry *e, int64_t *bytes, struct er
 {
 	struct arena scratch = {0};
 	struct result r;
-	int rc = result_load(c->store, &scratch, &r, &e->item->key, err);
-	bool has_files = rc == 0 && collect_has_files(&r);
+	int rc = e->item->is_empty ? 0 : result_load(c->store, &scratch, &r, &e->item->key, err);
+	bool has_files = rc == 0 && !e->item->is_empty && collect_has_files(&r);
 
 	if (has_files)
 		rc = make_folder(c, e, &r, bytes, err);

@@ -16,6 +16,7 @@ struct collect_item {
 	struct digest key;
 	struct str
 		folder; /* below the results folder; may hold '/', never ".." nor a leading '/' */
+	bool is_empty;	/* its result is in the store and has nothing to bring: it needs no look */
 };
 
 struct collect_report {

@@ -181,10 +181,10 @@ find_one(void *ctx, size_t i)
 
 	if (e->kept || stopped(c))
 		return;
-	rc = result_load(c->store, &scratch, &r, &e->item->key, &err);
+	rc = e->item->is_empty ? 0 : result_load(c->store, &scratch, &r, &e->item->key, &err);
 	if (rc == 0) {
 		e->changes = true;
-		e->prepared = collect_has_files(&r);
+		e->prepared = !e->item->is_empty && collect_has_files(&r);
 	} else if (rc == ERR_MISSING) {
 		pthread_mutex_lock(&c->lock);
 		c->report->n_missing++;

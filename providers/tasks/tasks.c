@@ -48,6 +48,7 @@ struct tasks {
 	pthread_mutex_t lock;
 	struct task_run **v; /* [job->n_tasks] what sessions' threads have; under lock */
 	atomic_uint n_left;  /* to run and not ended well */
+	bool *left_nothing; /* [job->n_tasks] stored by this run, without a file; the store's thread */
 };
 
 void
@@ -59,6 +60,8 @@ tasks_open(struct tasks **out, const struct tasks_config *config)
 	pthread_mutex_init(&all->lock, NULL);
 	all->v = mem_alloc(all->job->n_tasks * sizeof(struct task_run *));
 	memset(all->v, 0, all->job->n_tasks * sizeof(struct task_run *));
+	all->left_nothing = mem_alloc(all->job->n_tasks * sizeof(bool));
+	memset(all->left_nothing, 0, all->job->n_tasks * sizeof(bool));
 	atomic_init(&all->n_left, config->plan->changes.n_tasks_run);
 	*out = all;
 }
@@ -70,6 +73,7 @@ tasks_close(struct tasks *all)
 		return;
 	pthread_mutex_destroy(&all->lock);
 	free(all->v);
+	free(all->left_nothing);
 	free(all);
 }
 
@@ -77,6 +81,19 @@ uint32_t
 tasks_left(struct tasks *all)
 {
 	return atomic_load(&all->n_left);
+}
+
+struct collect_item *
+tasks_to_collect(struct tasks *all, struct arena *a)
+{
+	const struct job *job = all->job;
+	struct collect_item *items = ARENA_ARRAY(a, struct collect_item, job->n_tasks);
+
+	for (uint32_t i = 0; i < job->n_tasks; i++)
+		items[i] = (struct collect_item){.key = job->tasks[i].key,
+			.folder = job_task_folder(job, i, a),
+			.is_empty = all->left_nothing[i]};
+	return items;
 }
 
 static uint64_t
@@ -283,8 +300,11 @@ on_stored(void *ctx, const struct error *err)
 	}
 	buf_free(&path);
 	acknowledge(t->runner, t->id);
-	if (!err)
+	if (!err) {
+		t->all->left_nothing[t->index] =
+			!t->has_tar && !t->streams[STDOUT].bytes && !t->streams[STDERR].bytes;
 		atomic_fetch_sub(&t->all->n_left, 1);
+	}
 	finish(t, err ? STEP_FAILED : STEP_DONE, err);
 }
 

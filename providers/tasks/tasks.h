@@ -6,6 +6,7 @@
 
 #include "planner/plan.h"
 #include "providers/host/session.h"
+#include "providers/store/collect.h"
 #include "providers/store/store.h"
 
 #include <pthread.h>
@@ -28,6 +29,10 @@ void tasks_close(struct tasks *all);
 
 /* How many of the plan's tasks have no result yet. Any thread. */
 uint32_t tasks_left(struct tasks *all);
+
+/* What collect brings of all the plan's tasks, each into its folder; once none runs any more. What this
+ * run itself stored is not looked at again where there is nothing to bring. */
+struct collect_item *tasks_to_collect(struct tasks *all, struct arena *a);
 
 /* What a runner's tasks do when its connection ends. */
 enum runner_state {

@@ -103,7 +103,8 @@ test_replacing(void **state)
 {
 	struct fixture *f = *state;
 	struct collect_item first = ITEM(1, "t"), second = ITEM(2, "t"), empty = ITEM(3, "t"),
-			    missing = ITEM(9, "t"), other = ITEM(1, "u");
+			    missing = ITEM(9, "t"), other = ITEM(1, "u"),
+			    known = {.key = key_of(4), .folder = STR("t"), .is_empty = true};
 	struct collected *seen;
 	size_t n;
 
@@ -126,6 +127,10 @@ test_replacing(void **state)
 	collect_ok(f, 1, &empty, 0, 1, 0);
 	collect_ok(f, 1, &second, 1, 0, 0);
 	expect_file(f, "t/new.txt", "new");
+	collect_ok(f, 1, &known, 1, 0, 0); /* not even looked for in the store */
+	assert_int_equal(file_bytes(results_of(f), "t"), -1);
+	collect_ok(f, 1, &known, 0, 1, 0);
+	collect_ok(f, 1, &second, 1, 0, 0);
 	assert_int_equal(collect_observe(&f->a, results_of(f), &seen, &n, &f->err), 0);
 	assert_int_equal(n, 2);
 }
