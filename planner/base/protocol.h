@@ -18,7 +18,11 @@
  * Furrow says HELLO first, is answered WELCOME, then says BASE. What has to survive a cut
  * connection is kept by the runner until furrow acknowledges it with ACK: WELCOME names the tasks
  * that it has, and is silent about each until furrow says RESUME, with the bytes that it doesn't
- * have yet. */
+ * have yet.
+ *
+ * Outputs that are large need not go through furrow: OFFER, answered by PUT, lets the runner send
+ * them to where they are stored, and PLACED says that they are there. That is for the tar of a
+ * task's outputs alone. Streams are bounded by the cap of BASE, and people follow them. */
 #ifndef FURROW_PROTOCOL_H
 #define FURROW_PROTOCOL_H
 
@@ -43,7 +47,8 @@ enum frame_type {
 	/* str root (absolute; task folders are made below it), str source (absolute or empty), str
 	 * outputs (relative or empty), list of str env ("NAME=VALUE") that all tasks get, u64 cap:
 	 * bytes kept of each of stdout and stderr, u32 slots: tasks at a time (0: 1), u8 inherit:
-	 * 1: what the runner's own environment holds lies beneath env. */
+	 * 1: what the runner's own environment holds lies beneath env, u64 offer_over: outputs whose
+	 * tar has more bytes are offered (absent or 0: none is). */
 	FRAME_BASE = 2,
 	/* u32 attempt, i64 timeout_ms (<= 0: none), u32 grace_ms, list of str argv, list of str
 	 * env, str input: when not empty, FURROW_INPUT is the absolute path of this path below
@@ -67,6 +72,9 @@ enum frame_type {
 	 * setup_vars ("NAME=VALUE"). The host prepares what is missing; then it is as if furrow was
 	 * connected to the run's runner. */
 	FRAME_ORDER = 9,
+	/* u8 part (enum offer_part), str url: the answer to OFFER. Where to PUT the part, by HTTP,
+	 * as one body with its length; empty: send it in OUTPUT. */
+	FRAME_PUT = 10,
 
 	/* From the runner to furrow. */
 
@@ -80,8 +88,8 @@ enum frame_type {
 	 * FURROW_TRACE_FILE, at most TRACE_MAX_BYTES of it, sent after the process ended. */
 	FRAME_STREAM = 34,
 	/* A piece of a tar stream (ustar, pax for what doesn't fit): what `outputs` and FURROW_OUT
-	 * hold. Comes after the last STREAM, before ENDED. Absent when there is nothing, and unless
-	 * the process ended with status 0. */
+	 * hold. Comes after the last STREAM, before ENDED. Absent when there is nothing, when it was
+	 * PLACED, and unless the process ended with status 0. */
 	FRAME_OUTPUT = 35,
 	/* i32 exit_status (-1: by signal), u32 signal, u8 why (enum ended_why), i64 begun_ns, i64
 	 * ended_ns, i64 cpu_ns, i64 max_rss_bytes, u64 stdout_bytes, u64 stderr_bytes (written by
@@ -89,8 +97,17 @@ enum frame_type {
 	 * output_files, str message. */
 	FRAME_ENDED = 36,
 	/* str: a word for people ("no base folder: …"); not fatal. */
-	FRAME_NOTE = 37
+	FRAME_NOTE = 37,
+	/* u8 part, u64 bytes, as of now: instead of OUTPUT, may I put this elsewhere? Said again
+	 * when the URL turned out to be good no more, and, over a new connection, also when it was
+	 * PLACED over an earlier one: if PUT then names the same place again, nothing is sent
+	 * twice. */
+	FRAME_OFFER = 38,
+	/* u8 part, u64 bytes: it was put to the URL that PUT named last. No OUTPUT comes. */
+	FRAME_PLACED = 39
 };
+
+enum offer_part { OFFER_TAR = 1 };
 
 enum ended_why {
 	ENDED_SELF = 0,

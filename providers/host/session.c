@@ -105,7 +105,8 @@ queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct 
 {
 	struct str root = str_from(base->root), source = str_from(base->source ? base->source : "");
 	struct str outputs = str_from(base->outputs ? base->outputs : "");
-	size_t n = 4 + root.n + 4 + source.n + 4 + outputs.n + pairs_size(&base->env) + 8 + 4 + 1;
+	size_t n =
+		4 + root.n + 4 + source.n + 4 + outputs.n + pairs_size(&base->env) + 8 + 4 + 1 + 8;
 	uint8_t *at;
 
 	if (n > FRAME_MAX_BYTES)
@@ -125,7 +126,8 @@ queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct 
 	at = put_pairs(at, &base->env);
 	at = put_i64(at, base->cap_bytes > 0 ? base->cap_bytes : 0);
 	at = put_u32(at, base->slots);
-	put_u8(at, base->inherit_env);
+	at = put_u8(at, base->inherit_env);
+	put_i64(at, base->offer_over_bytes > 0 ? base->offer_over_bytes : 0);
 	return 0;
 }
 
@@ -200,6 +202,27 @@ session_ack(struct session *s, uint64_t id)
 		s->n_unacked--;
 	/* No hurry, so nobody is woken for it: the thread comes by itself, see wait_for. */
 	pthread_mutex_unlock(&s->lock);
+}
+
+void
+session_put(struct session *s, uint64_t id, const char *url)
+{
+	struct str where = str_from(url ? url : "");
+	struct open_task *t;
+
+	pthread_mutex_lock(&s->lock);
+	t = open_find(&s->open, id);
+	if (t && t->offered) {
+		uint8_t *at;
+
+		if (where.n > FRAME_MAX_BYTES - 5)
+			where.n = 0;
+		t->offered = false;
+		t->may_put = where.n > 0;
+		at = add_frame(&s->queue, FRAME_PUT, id, 1 + 4 + where.n);
+		put_str(put_u8(at, OFFER_TAR), where);
+	}
+	unlock_and_wake(s);
 }
 
 /* Tasks that don't fit into a frame end here, without the runner having heard of them. */

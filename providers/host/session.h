@@ -31,6 +31,8 @@ struct session_base {
 	bool inherit_env;
 	int64_t cap_bytes; /* kept of each of stdout and stderr; <= 0: nothing */
 	uint32_t slots;	   /* tasks at a time, what is submitted beyond waits at the runner; 0: 1 */
+	/* Outputs whose tar is larger are offered, see session_events.offer; <= 0: none is. */
+	int64_t offer_over_bytes;
 };
 
 struct session_task {
@@ -45,7 +47,7 @@ struct session_task {
 };
 
 /* Called on the session's thread, in order for each task: begun, any number of streams, then of
- * traces, then of outputs, ended. Must not block for long: while it does, the window closes and the
+ * traces, then of outputs (or offer and placed instead), ended. Must not block for long: while it does, the window closes and the
  * runner keeps the data on its disk. None is called any more once session_close was. They may
  * submit, stop and acknowledge. */
 struct session_events {
@@ -58,6 +60,13 @@ struct session_events {
 	 * NULL. */
 	void (*trace)(void *ctx, uint64_t id, struct str bytes);
 	void (*output)(void *ctx, uint64_t id, struct str tar_bytes);
+	/* The runner has outputs that need not come over the connection: their tar has about so many
+	 * bytes. It waits for session_put, from here or any thread, and may ask again when its URL
+	 * was good no more. NULL: they come over the connection. */
+	void (*offer)(void *ctx, uint64_t id, int64_t tar_bytes);
+	/* They lie where session_put said, so many bytes; the runner says so, nobody has looked. Not
+	 * NULL when offer isn't. */
+	void (*placed)(void *ctx, uint64_t id, int64_t tar_bytes);
 	/* why: enum ended_why. message: may be empty. Output that came counts only with ENDED_SELF.
 	 */
 	void (*ended)(
@@ -87,7 +96,7 @@ int session_open(struct session **out, const struct transport *t, const char *ru
 	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
 	int64_t timeout_ns, struct session_host *host, struct error *err);
 
-/* These four never block; any thread. */
+/* These five never block; any thread. */
 void session_submit(struct session *s, const struct session_task *task);
 /* Its end comes as ENDED_STOPPED, unless it was faster. */
 void session_stop_task(struct session *s, uint64_t id, int64_t grace_ns);
@@ -95,6 +104,9 @@ void session_stop_task(struct session *s, uint64_t id, int64_t grace_ns);
 void session_resume(struct session *s, uint64_t id, uint64_t stdout_from, uint64_t stderr_from);
 /* Its result is stored, or nobody wants it: the runner may forget it. */
 void session_ack(struct session *s, uint64_t id);
+/* The answer to an offer: a URL that takes one HTTP PUT of it without further headers; NULL or "":
+ * over the connection, please. Without an offer that waits for it, nothing happens. */
+void session_put(struct session *s, uint64_t id, const char *url);
 
 /* BYE, waits for the runner to end (at most timeout_ns), joins the thread, closes. 0, or ERR_HOST
  * when it did not end in time. Not from an event. */

@@ -161,12 +161,47 @@ hear_stream(struct session *s, const struct frame *f, struct open_task *t)
 }
 
 static int
-hear_output(struct session *s, const struct frame *f)
+hear_output(struct session *s, const struct frame *f, const struct open_task *t)
 {
 	if (f->payload.n > FRAME_CHUNK_BYTES)
 		return nonsense(s, f, "too long a piece of output");
+	if (t->placed)
+		return nonsense(s, f, "output that was placed elsewhere");
 	s->taken_bytes += (uint32_t)f->payload.n;
 	s->events.output(s->events.ctx, f->id, f->payload);
+	return 0;
+}
+
+/* OFFER and PLACED. The table is changed first: the caller's function may answer at once. */
+static int
+hear_offer(struct session *s, const struct frame *f)
+{
+	struct fields in = {.rest = f->payload};
+	uint8_t part = field_u8(&in);
+	int64_t bytes = field_i64(&in);
+	bool placed = f->type == FRAME_PLACED, fits = false;
+	struct open_task *t;
+
+	if (in.bad || part != OFFER_TAR || bytes <= 0)
+		return nonsense(s, f, "no outputs to offer");
+	pthread_mutex_lock(&s->lock);
+	t = open_find(&s->open, f->id);
+	if (t)
+		fits = placed ? t->may_put && !t->placed : !t->offered && !t->placed;
+	if (fits) {
+		t->placed = placed;
+		t->offered = !placed;
+		t->may_put = false;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!fits)
+		return nonsense(s, f, "outputs that nobody asked to be put elsewhere");
+	if (placed)
+		s->events.placed(s->events.ctx, f->id, bytes);
+	else if (s->events.offer)
+		s->events.offer(s->events.ctx, f->id, bytes);
+	else
+		session_put(s, f->id, NULL);
 	return 0;
 }
 
@@ -263,7 +298,10 @@ hear_task(struct session *s, const struct frame *f)
 		rc = hear_stream(s, f, &t);
 		break;
 	case FRAME_OUTPUT:
-		return hear_output(s, f);
+		return hear_output(s, f, &t);
+	case FRAME_OFFER:
+	case FRAME_PLACED:
+		return hear_offer(s, f);
 	case FRAME_ENDED:
 		return hear_ended(s, f, &t);
 	default:

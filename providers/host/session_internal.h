@@ -14,6 +14,9 @@ struct open_task {
 	uint64_t id;		   /* 0: free */
 	uint64_t at[STREAM_TRACE]; /* bytes of each stream so far */
 	bool begun;
+	bool offered; /* and not answered yet */
+	bool may_put; /* answered with a URL */
+	bool placed;
 	bool too_long; /* its frame cannot be sent: refused on the session's thread */
 };
 

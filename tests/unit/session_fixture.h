@@ -34,6 +34,8 @@ struct seen {
 	struct buf streams[STREAM_TRACE + 1], tar;
 	bool keep_no_bytes;
 	int64_t bytes;
+	int n_offers, n_placed;
+	int64_t offered_bytes, placed_bytes;
 	struct outcome outcome;
 	int why;
 	char message[1024];
@@ -47,6 +49,8 @@ struct host {
 	uint32_t linger_s;
 	int64_t slow_ns; /* how long each stream event takes */
 	bool no_ack;
+	char url[128];	  /* what an offer is answered with; "": over the connection */
+	bool offers_wait; /* they are not answered */
 	pid_t runner;
 	int fd; /* ours of the connection */
 	struct session *session;
@@ -116,6 +120,35 @@ host_output(void *ctx, uint64_t id, struct str bytes)
 
 	pthread_mutex_lock(&h->lock);
 	buf_add_str(&h->seen[id].tar, bytes);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static inline void
+host_offer(void *ctx, uint64_t id, int64_t tar_bytes)
+{
+	struct host *h = ctx;
+	char url[160] = "";
+
+	pthread_mutex_lock(&h->lock);
+	h->seen[id].offered_bytes = tar_bytes;
+	if (h->url[0])
+		snprintf(url, sizeof(url), "%s?signed=%d", h->url, ++h->seen[id].n_offers);
+	else
+		h->seen[id].n_offers++;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+	if (!h->offers_wait)
+		session_put(h->session, id, url);
+}
+
+static inline void
+host_placed(void *ctx, uint64_t id, int64_t tar_bytes)
+{
+	struct host *h = ctx;
+
+	pthread_mutex_lock(&h->lock);
+	h->seen[id].n_placed++;
+	h->seen[id].placed_bytes = tar_bytes;
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -194,6 +227,8 @@ host_connect_to(struct host *h, int fd, struct error *err)
 		.stream = host_stream,
 		.trace = host_trace,
 		.output = host_output,
+		.offer = host_offer,
+		.placed = host_placed,
 		.ended = host_ended,
 		.note = host_note,
 		.lost = host_lost};
