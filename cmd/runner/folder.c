@@ -239,6 +239,15 @@ make_anew(struct folders *f, uint64_t id)
 }
 
 int
+folder_open(const struct folders *f, uint64_t id)
+{
+	char name[FOLDER_NAME_BYTES + 16];
+
+	folder_name(name, id, NULL);
+	return openat(f->tasks_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
 folder_make(struct folders *f, uint64_t id)
 {
 	char from[FOLDER_NAME_BYTES + 16], to[FOLDER_NAME_BYTES + 16];

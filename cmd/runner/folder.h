@@ -41,6 +41,8 @@ int folders_open(struct folders *f, const char *root, const char *source, const 
 
 /* 0, or -1 with errno. */
 int folder_make(struct folders *f, uint64_t id);
+/* For the *at() calls on a folder; the caller's. -1 with errno. */
+int folder_open(const struct folders *f, uint64_t id);
 /* Keeps it for another task, or has it removed. */
 void folder_give_back(struct folders *f, uint64_t id);
 /* Keeps it if nothing was made, changed or removed in it; else false. */

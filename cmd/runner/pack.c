@@ -454,6 +454,29 @@ pack_read(struct pack *p, void *out, size_t n)
 	return p->error[0] ? -1 : (ssize_t)done;
 }
 
+int
+pack_measure(struct pack *p, unsigned n_entries, uint64_t *tar_bytes)
+{
+	for (unsigned i = 0; i < n_entries && !p->error[0]; i++) {
+		if (!p->depth) {
+			*tar_bytes += p->any ? 2 * TAR_BLOCK_BYTES : 0;
+			return 1;
+		}
+		if (advance(p) != 0)
+			break;
+		*tar_bytes += p->headers_n;
+		p->headers_n = 0;
+		if (p->file >= 0) {
+			*tar_bytes += p->left + p->padding;
+			p->n_bytes += p->left;
+			p->left = p->padding = 0;
+			close(p->file);
+			p->file = -1;
+		}
+	}
+	return p->error[0] ? -1 : 0;
+}
+
 const char *
 pack_error(const struct pack *p)
 {

@@ -26,7 +26,7 @@ tv_ns(struct timeval t)
 static bool
 is_own(const struct runner *r, pid_t pid)
 {
-	return folders_is_remover(&r->folders, pid) || pid == r->record.helper;
+	return folders_is_remover(&r->folders, pid) || pid == r->record.helper || upload_of(r, pid);
 }
 
 /* Whose a process is that fell to us; 0: can't be told. */
@@ -167,6 +167,8 @@ collect(struct runner *r, pid_t pid)
 	if (t)
 		task_exited(r, t, status, tv_ns(use.ru_utime) + tv_ns(use.ru_stime),
 			(int64_t)use.ru_maxrss * 1024);
+	else if (upload_of(r, pid))
+		upload_child_ended(r, upload_of(r, pid), status);
 	else if (!folders_removed(&r->folders, pid))
 		forget_orphan(r, pid);
 }
@@ -287,6 +289,10 @@ reap_everything(struct runner *r)
 	for (struct task *t = r->active.first; t; t = t->next) {
 		if (t->pid)
 			kill(-t->pid, SIGKILL);
+	}
+	for (int i = 0; i < UPLOADS_AT_ONCE; i++) {
+		if (r->uploads[i])
+			upload_rest(r, r->uploads[i]);
 	}
 	while (runner_now() < until) {
 		kill_children(r);

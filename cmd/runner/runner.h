@@ -7,6 +7,7 @@
 #include "cmd/runner/folder.h"
 #include "cmd/runner/record.h"
 #include "cmd/runner/task.h"
+#include "cmd/runner/upload.h"
 
 #include <sys/resource.h>
 
@@ -40,13 +41,15 @@ struct runner {
 	const char *root, *source, *outputs;
 	uint64_t cap; /* bytes kept of a stream */
 	uint32_t slots;
+	uint64_t offer_over; /* bytes of a tar that may stay with the connection; 0: any */
 	struct folders folders;
 	struct record record;
 
 	struct task_list waiting, active, done;
 	struct task *by_id[RUNNER_BUCKETS], *by_pid[RUNNER_BUCKETS];
 	uint32_t n_slots_taken;
-	size_t held_bytes; /* of streams, in memory */
+	size_t held_bytes;			 /* of streams, in memory */
+	struct upload *uploads[UPLOADS_AT_ONCE]; /* that have a child at work; NULL: none */
 	struct orphan *orphans;
 	size_t n_orphans, cap_orphans;
 };

@@ -14,6 +14,7 @@
 #include "cmd/runner/stream.h"
 #include "cmd/runner/tell.h"
 #include "cmd/runner/text.h"
+#include "cmd/runner/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -199,6 +200,7 @@ read_base(struct runner *r, struct str payload)
 	r->inherited = field_u8(&f) ? environ : NULL;
 	if (f.bad || root[0] != '/' || (source[0] && source[0] != '/'))
 		return false;
+	r->offer_over = field_u64(&f);
 	/* Paths of folders have to leave room for what is put behind them. */
 	if (strlen(root) > PATH_MAX / 2 || strlen(source) > PATH_MAX / 2)
 		return false;
@@ -269,6 +271,10 @@ frame(struct runner *r, const struct frame *f)
 		from = field_u64(&fields);
 		if (t)
 			task_resume(r, t, from, field_u64(&fields));
+		break;
+	case FRAME_PUT:
+		if (t && t->upload && field_u8(&fields) == OFFER_TAR)
+			upload_put(r, t->upload, field_str(&fields));
 		break;
 	case FRAME_BYE:
 		leave(r, 0);
@@ -436,6 +442,7 @@ round_end(struct runner *r, bool quiet)
 		if (quiet || r->folders.n_doomed >= DOOMED_MANY)
 			folders_remove(&r->folders);
 	}
+	uploads_go_on(r);
 	for (struct task *t = r->active.first; t && r->conn.greeted; t = next) {
 		next = t->next;
 		tell(r, t);

@@ -274,6 +274,8 @@ task_stop(struct runner *r, struct task *t, uint32_t grace_ms)
 		refuse(r, t, ENDED_STOPPED, "stopped before it was started");
 	else if (t->state == TASK_RUNNING)
 		ask_to_end(r, t, ENDED_STOPPED, grace_ms);
+	else if (t->state == TASK_FINISHING && t->upload && upload_stop(r, t->upload))
+		t->why = ENDED_STOPPED;
 }
 
 void
@@ -392,6 +394,8 @@ task_free(struct runner *r, struct task *t)
 		at = &(*at)->next_by_id;
 	*at = t->next_by_id;
 	tell_stop(t);
+	if (t->upload)
+		upload_free(r, t->upload);
 	start_undo(r, t);
 	stream_free(r, &t->streams[0]);
 	stream_free(r, &t->streams[1]);

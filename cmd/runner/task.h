@@ -76,6 +76,7 @@ struct task {
 	uint64_t trace_sent;
 	struct pack *pack;
 	bool pack_done;
+	struct upload *upload; /* NULL: it has none, or doesn't know yet */
 	uint64_t output_files, output_bytes;
 	char message[640];
 };

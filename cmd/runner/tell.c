@@ -3,6 +3,7 @@
 
 #include "cmd/runner/runner.h"
 #include "cmd/runner/stream.h"
+#include "cmd/runner/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,11 +82,8 @@ tell_trace(struct runner *r, struct task *t)
 static void
 start_pack(struct runner *r, struct task *t)
 {
-	char name[FOLDER_NAME_BYTES + 16];
-	int fd;
+	int fd = folder_open(&r->folders, t->id);
 
-	folder_name(name, t->id, NULL);
-	fd = openat(r->folders.tasks_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	t->pack = pack_open(fd, r->outputs, r->source);
 	if (fd >= 0)
 		close(fd);
@@ -99,6 +97,13 @@ tell_output(struct runner *r, struct task *t)
 
 	if (t->pack_done || !t->has_folder || t->why != ENDED_SELF || t->exit_status != 0)
 		return true;
+	if (r->offer_over) {
+		enum upload_state state = upload_tell(r, t);
+
+		t->pack_done = state == UPLOAD_PLACED;
+		if (state != UPLOAD_NONE)
+			return t->pack_done;
+	}
 	if (!t->pack)
 		start_pack(r, t);
 	while (got > 0) {
@@ -148,6 +153,8 @@ tell_end(struct runner *r, struct task *t)
 	at = put_u64(at, t->output_files);
 	at = put_str(at, message);
 	conn_add(&r->conn, FRAME_ENDED, 0, t->id, (size_t)(at - payload));
+	if (t->upload)
+		upload_rest(r, t->upload);
 	task_list_remove(&r->active, t);
 	task_list_add(&r->done, t);
 	t->state = TASK_DONE;
@@ -184,6 +191,8 @@ tell_again(struct runner *r, struct task *t)
 	t->muted = false;
 	t->trace_done = t->pack_done = false;
 	t->trace_sent = 0;
+	if (t->upload)
+		upload_again(t->upload);
 	if (t->begun_ns)
 		tell_begun(r, t);
 }
