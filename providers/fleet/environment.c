@@ -12,6 +12,9 @@
 
 /* How much of a task's stdout, and of its stderr, is kept. */
 static const int64_t kept_bytes = INT64_C(64) << 20;
+/* Outputs that are larger go from the host to the bucket, by themselves; for smaller ones asking for a
+ * URL, and another connection, costs more than the way through here. */
+static const int64_t offer_over_bytes = INT64_C(8) << 20;
 
 static const int64_t boot_ns = 600 * NS_PER_S;
 static const int64_t look_again_ns = 20 * NS_PER_MS;
@@ -47,8 +50,8 @@ variables_of(struct arena *a, const struct pairs *vars)
 	struct strings out = {.v = ARENA_ARRAY(a, struct str, vars->n), .n = vars->n};
 
 	for (size_t i = 0; i < vars->n; i++)
-		out.v[i] = arena_printf(a, "%.*s=%.*s", STR_ARG(vars->v[i].name),
-			STR_ARG(vars->v[i].value));
+		out.v[i] = arena_printf(
+			a, "%.*s=%.*s", STR_ARG(vars->v[i].name), STR_ARG(vars->v[i].value));
 	return out;
 }
 
@@ -176,6 +179,7 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 		.outputs = m->outputs.p ? arena_cstr(&scratch, m->outputs) : "",
 		.env = base_environment(r, &scratch),
 		.cap_bytes = kept_bytes,
+		.offer_over_bytes = offer_over_bytes,
 		.slots = r->plan->observed.fleet.slots};
 	struct transport transport = {.read_fd = h->fd, .write_fd = h->fd};
 	struct session_events events;

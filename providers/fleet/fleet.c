@@ -226,6 +226,7 @@ end_run(struct site *site)
 		if (r->hosts[i]->id[0] && !r->hosts[i]->released)
 			fleet_release(r, r->hosts[i], NULL);
 	}
+	tasks_close(r->tasks);
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
 		struct host *h = r->hosts[i];
 
@@ -233,7 +234,6 @@ end_run(struct site *site)
 		if (!h->found)
 			host_free(h);
 	}
-	tasks_close(r->tasks);
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
 	arena_free(&r->seen_arena);

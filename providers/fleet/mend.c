@@ -104,10 +104,7 @@ mend(void *arg)
 	struct error err;
 
 	error_set(&err, ERR_HOST, "the connection to %s was cut", h->id);
-	pthread_mutex_lock(&h->runner.door);
-	cut = h->runner.session;
-	h->runner.session = NULL;
-	pthread_mutex_unlock(&h->runner.door);
+	cut = runner_take_session(&h->runner);
 	session_close(cut, 0, NULL);
 	while (!is_over(r, h) && fleet_now(h->site) - since_ns < give_up_ns &&
 		may_live(r, h, &unseen_since_ns, &err)) {

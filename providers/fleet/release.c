@@ -31,10 +31,7 @@ say_goodbye(struct host *h, int64_t timeout_ns, struct error *err)
 
 	atomic_store(&h->leaving, true);
 	host_stop_mending(h);
-	pthread_mutex_lock(&h->runner.door);
-	session = h->runner.session;
-	h->runner.session = NULL;
-	pthread_mutex_unlock(&h->runner.door);
+	session = runner_take_session(&h->runner);
 	return session ? session_close(session, timeout_ns, err) : 0;
 }
 

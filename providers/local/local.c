@@ -175,20 +175,22 @@ end_run(struct site *i)
 {
 	struct local *l = (struct local *)i;
 	struct local_run *r = l->run;
+	struct session *session;
 
 	if (!r)
 		return;
-	if (r->seat.session)
-		session_close(r->seat.session, 0, NULL);
+	session = runner_take_session(&r->seat);
+	if (session)
+		session_close(session, 0, NULL);
 	if (r->container[0])
 		engine_remove(l->engine, r->container, NULL);
 	spawn_kill_children();
 	state_remove_tree(r->work, NULL);
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
+	tasks_close(r->tasks);
 	if (r->tasks)
 		runner_destroy(&r->seat);
-	tasks_close(r->tasks);
 	arena_free(&r->arena);
 	free(r);
 	l->run = NULL;

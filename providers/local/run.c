@@ -432,11 +432,11 @@ collect(struct local_run *r, struct arena *a, struct outcome *outcome, struct er
 static int
 release(struct local_run *r, struct error *err)
 {
+	struct session *session = runner_take_session(&r->seat);
 	int rc = 0;
 
-	if (r->seat.session)
-		rc = session_close(r->seat.session, 10 * NS_PER_S, err);
-	r->seat.session = NULL;
+	if (session)
+		rc = session_close(session, 10 * NS_PER_S, err);
 	if (r->container[0]) {
 		int removed = engine_remove(r->l->engine, r->container, rc < 0 ? NULL : err);
 

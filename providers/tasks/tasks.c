@@ -1,12 +1,7 @@
 /* tasks: tasks on their way: from the executor to the session, and from what the session tells to a
- * result in the store.
- *
- * A task_run belongs to the coordinator until it stands in `tasks`; then to the session's thread,
- * until that takes it out again, as it ended or was lost; then, when there is a result, to the
- * store's thread. Who has it may free it, so nobody else may look at it. */
-#include "providers/tasks/tasks.h"
+ * result in the store. */
+#include "providers/tasks/internal.h"
 
-#include "planner/base/buf.h"
 #include "planner/base/protocol.h"
 #include "providers/store/result.h"
 
@@ -18,38 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STDOUT, STDERR, STREAMS };
-
 static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
-
-struct stream {
-	struct buf head; /* the first RESULT_INLINE_BYTES + 1: what may go into result.json */
-	int64_t bytes;	 /* taken in so far */
-};
-
-struct task_run {
-	struct tasks *all;
-	struct runner *runner;
-	struct call *call;
-	uint32_t index, attempt;
-	uint64_t id;
-	int64_t run_start_ns; /* the run's zero on CLOCK_BOOTTIME */
-	struct stream streams[STREAMS];
-	struct store_result *result; /* NULL until there is output, or the end */
-	bool has_tar;
-	bool begun;
-	struct outcome outcome;
-	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
-};
-
-struct tasks {
-	struct tasks_config config;
-	const struct job *job;
-	pthread_mutex_t lock;
-	struct task_run **v; /* [job->n_tasks] what sessions' threads have; under lock */
-	atomic_uint n_left;  /* to run and not ended well */
-	bool *left_nothing; /* [job->n_tasks] stored by this run, without a file; the store's thread */
-};
 
 void
 tasks_open(struct tasks **out, const struct tasks_config *config)
@@ -58,6 +22,7 @@ tasks_open(struct tasks **out, const struct tasks_config *config)
 
 	*all = (struct tasks){.config = *config, .job = &config->plan->job};
 	pthread_mutex_init(&all->lock, NULL);
+	pthread_cond_init(&all->offers.changed, NULL);
 	all->v = mem_alloc(all->job->n_tasks * sizeof(struct task_run *));
 	memset(all->v, 0, all->job->n_tasks * sizeof(struct task_run *));
 	all->left_nothing = mem_alloc(all->job->n_tasks * sizeof(bool));
@@ -71,6 +36,8 @@ tasks_close(struct tasks *all)
 {
 	if (!all)
 		return;
+	offers_end(all);
+	pthread_cond_destroy(&all->offers.changed);
 	pthread_mutex_destroy(&all->lock);
 	free(all->v);
 	free(all->left_nothing);
@@ -102,8 +69,8 @@ make_id(uint32_t index, uint32_t attempt)
 	return (uint64_t)attempt << 32 | ((uint64_t)index + 1);
 }
 
-static struct task_run *
-find_locked(struct runner *r, uint64_t id)
+struct task_run *
+task_find_locked(struct runner *r, uint64_t id)
 {
 	uint64_t index = (id & UINT32_MAX) - 1;
 	struct task_run *t = index < r->tasks->job->n_tasks ? r->tasks->v[index] : NULL;
@@ -117,7 +84,7 @@ find(struct runner *r, uint64_t id)
 	struct task_run *t;
 
 	pthread_mutex_lock(&r->tasks->lock);
-	t = find_locked(r, id);
+	t = task_find_locked(r, id);
 	pthread_mutex_unlock(&r->tasks->lock);
 	return t;
 }
@@ -129,7 +96,7 @@ take(struct runner *r, uint64_t id)
 	struct task_run *t;
 
 	pthread_mutex_lock(&r->tasks->lock);
-	t = find_locked(r, id);
+	t = task_find_locked(r, id);
 	if (t)
 		r->tasks->v[t->index] = NULL;
 	pthread_mutex_unlock(&r->tasks->lock);
@@ -155,6 +122,8 @@ finish(struct task_run *t, enum step step, const struct error *err)
 		buf_free(&t->streams[i].head);
 	if (t->result)
 		store_result_abort(t->result);
+	if (t->offer)
+		store_result_abort(t->offer);
 	free(t);
 	call->sink->answer(call, step, &outcome, err);
 }
@@ -170,8 +139,8 @@ on_begun(void *ctx, uint64_t id, int64_t t_ns)
 	t->call->sink->begun(t->call, t_ns - t->run_start_ns);
 }
 
-static void
-fail_once(struct task_run *t, const struct error *err)
+void
+task_fail_once(struct task_run *t, const struct error *err)
 {
 	if (t->failure.code == ERR_NONE)
 		t->failure = *err;
@@ -212,7 +181,7 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	if (offset != (uint64_t)s->bytes) {
 		error_set(&err, ERR_HOST, "the runner left a gap in %s at byte %lld",
 			stream_names[stream - 1], (long long)s->bytes);
-		fail_once(t, &err);
+		task_fail_once(t, &err);
 		return;
 	}
 	s->bytes += (int64_t)bytes.n;
@@ -225,7 +194,7 @@ on_stream(void *ctx, uint64_t id, int stream, uint64_t offset, struct str bytes)
 	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's log %s", buf_cstr(&path));
-		fail_once(t, &err);
+		task_fail_once(t, &err);
 	}
 	buf_free(&path);
 }
@@ -250,7 +219,7 @@ on_trace(void *ctx, uint64_t id, struct str bytes)
 	if (append_file(buf_cstr(&path), bytes) != 0) {
 		error_set_errno(
 			&err, ERR_HOST, errno, "cannot write the task's spans %s", buf_cstr(&path));
-		fail_once(t, &err);
+		task_fail_once(t, &err);
 	}
 	buf_free(&path);
 }
@@ -267,9 +236,9 @@ on_output(void *ctx, uint64_t id, struct str tar_bytes)
 	if (!t->result && store_result_begin(t->all->config.store,
 				  &t->all->job->tasks[t->index].key, &t->result, &err) < 0) {
 		t->result = NULL;
-		fail_once(t, &err);
+		task_fail_once(t, &err);
 	} else if (store_result_write(t->result, "tar", tar_bytes.p, tar_bytes.n, &err) < 0) {
-		fail_once(t, &err);
+		task_fail_once(t, &err);
 	}
 }
 
@@ -425,10 +394,9 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 	finish(t, STEP_FAILED, &err);
 }
 
-static void
-on_note(void *ctx, struct str text)
+void
+runner_note(const struct runner *r, struct str text)
 {
-	const struct runner *r = ctx;
 	struct buf path = {0};
 	int fd;
 
@@ -439,6 +407,12 @@ on_note(void *ctx, struct str text)
 		close(fd);
 	}
 	buf_free(&path);
+}
+
+static void
+on_note(void *ctx, struct str text)
+{
+	runner_note(ctx, text);
 }
 
 /* Takes out a task of this runner that is as `which` says, from index *at on; NULL: there is none. */
@@ -519,6 +493,8 @@ runner_events(struct runner *r, struct session_events *events)
 		.stream = on_stream,
 		.trace = on_trace,
 		.output = on_output,
+		.offer = offers_ask,
+		.placed = offers_placed,
 		.ended = on_ended,
 		.note = on_note,
 		.lost = on_lost,
@@ -635,16 +611,21 @@ forgotten(const struct task_run *t, const void *ctx)
 	return t->begun && !knows(ctx, t->id);
 }
 
-/* What came of a result before the cut comes again, but for the streams. */
+/* What came of a result before the cut comes again, but for the streams. Outputs that were placed are
+ * offered again: they have to be placed where they are. */
 static void
-rewind_output(struct task_run *t)
+rewind_output_locked(struct task_run *t)
 {
 	struct buf path = {0};
 
-	if (t->result)
+	if (t->placed) {
+		t->offer = t->result;
+		t->offer_placed = true;
+	} else if (t->result) {
 		store_result_abort(t->result);
+	}
 	t->result = NULL;
-	t->has_tar = false;
+	t->has_tar = t->placed = false;
 	trace_path(&path, t);
 	unlink(buf_cstr(&path));
 	buf_free(&path);
@@ -665,12 +646,13 @@ runner_resume(struct runner *r, struct session *session, const struct session_ho
 	pthread_mutex_lock(&r->door);
 	r->session = session;
 	pthread_mutex_lock(&all->lock);
+	r->n_cuts++;
 	for (uint32_t i = 0; i < all->job->n_tasks; i++) {
 		t = all->v[i];
 		if (!t || t->runner != r)
 			continue;
 		if (knows(host, t->id)) {
-			rewind_output(t);
+			rewind_output_locked(t);
 			session_resume(session, t->id, (uint64_t)t->streams[STDOUT].bytes,
 				(uint64_t)t->streams[STDERR].bytes);
 		} else {
@@ -680,6 +662,18 @@ runner_resume(struct runner *r, struct session *session, const struct session_ho
 	r->state = RUNNER_LIVE;
 	pthread_mutex_unlock(&all->lock);
 	pthread_mutex_unlock(&r->door);
+}
+
+struct session *
+runner_take_session(struct runner *r)
+{
+	struct session *session;
+
+	pthread_mutex_lock(&r->door);
+	session = r->session;
+	r->session = NULL;
+	pthread_mutex_unlock(&r->door);
+	return session;
 }
 
 void

@@ -53,10 +53,14 @@ struct runner {
 	pthread_mutex_t door;	 /* over session: held for calls that don't block only */
 	struct session *session; /* set before the first task is submitted */
 	enum runner_state state; /* under the lock of tasks */
+	unsigned n_cuts;	 /* that were mended; changed under both */
 };
 
 void runner_init(struct runner *r, struct tasks *all, const char *name, const char *shown);
 void runner_destroy(struct runner *r);
+
+/* Before it is closed: nobody uses it any more when this returns. NULL: there is none. */
+struct session *runner_take_session(struct runner *r);
 
 /* For session_open. */
 void runner_events(struct runner *r, struct session_events *events);
