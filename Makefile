@@ -49,7 +49,7 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 CONTAINER := archive call container credentials engine http image kept reference registry setup
 CURL := lib
 EXPAT := lib
-FLEET := access environment fleet host launch mend observe observe_hosts release store upload wish
+FLEET := access environment fleet host inventory inventory_lock inventory_remove launch mend observe observe_hosts release store upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
@@ -60,7 +60,7 @@ TASKS := offer tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
-CMD := apply commands completion config destroy file find_store gc help_text images in_place init kept leftovers logs manifest_file options \
+CMD := apply cloud_left commands completion config destroy file find_store gc help_text images in_place init interrupt kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
 RUNNER := alloc attach child conn dir folder host host_lease host_prepare host_runs host_words main pack proc reap record seal serve start stream tar task tell text \

@@ -1,25 +1,36 @@
-/* destroy: removes what is left of a job on this machine. Results stay: they are in the store and
- * in `results`. */
+/* destroy: removes what is left of a job: on this machine, and in the account that it ran in. Results
+ * stay: they are in the store and in `results`. */
+#include "cmd/furrow/cloud_left.h"
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/images.h"
+#include "cmd/furrow/interrupt.h"
 #include "cmd/furrow/leftovers.h"
 #include "cmd/furrow/manifest_file.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/place.h"
+#include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
+#include "planner/base/clock.h"
 #include "planner/base/ulid.h"
 #include "providers/store/lock.h"
 
 #include <ctype.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* So long EC2 may be late with showing what it has launched. */
+static const int64_t unseen_ns = 60 * NS_PER_S;
 
 static const char help[] =
 	"usage: furrow destroy [MANIFEST] [options]\n"
 	"\n"
-	"Removes what is left of a job on this machine: containers, processes and work\n"
+	"Removes what is left of a job. On this machine: containers, processes and work\n"
 	"folders of runs that died, kept results of setup; with --all also exported\n"
-	"sources, and images that were built or loaded. Says what, and asks. Results and\n"
-	"the list of runs stay: the next apply makes again only what it needs.\n"
+	"sources, and images that were built or loaded. With infra aws/REGION, too: the\n"
+	"instances of the job, whoever launched them, and their security group; with\n"
+	"--all also the job's sources in the store. Says what, and asks. Ends only when\n"
+	"EC2 says that the instances are terminated. Results, the store's bucket and the\n"
+	"list of runs stay: the next apply makes again only what it needs.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow destroy -n                what would be removed\n"
@@ -30,24 +41,31 @@ static const char help[] =
 	"  -a, --all                exported sources and images, too\n"
 	"  -n, --dry-run            only say what would be removed\n"
 	"  -y, --yes                don't ask\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: where it was\n"
+	"                           applied\n"
 	"      --json               print what is removed as one JSON document\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_ENGINE\n"
+	"  FURROW_ENGINE, AWS_PROFILE, and what else AWS's own tools take\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    removed, or nothing there\n"
-	"  3    something could not be removed\n"
+	"  3    something could not be removed; what, and how to remove it by hand, is told\n"
 	"  64   the command line is wrong, or nobody said yes\n"
-	"  75   the job runs\n";
+	"  75   the job runs, here or elsewhere\n"
+	"  130  interrupted (128 + signal): what is still there is told\n";
 
 struct destroy {
 	struct arena arena;
 	struct options options;
 	struct place place;
 	struct state_dir state;
+	bool has_state;		     /* something was applied here */
+	struct manifest_file file;   /* what `manifest` was read from */
+	struct manifest *manifest;   /* NULL: it cannot be read */
+	struct inventory *inventory; /* NULL: the job is not in a cloud */
 	struct leftovers left;
 	struct engine_handle *engine; /* NULL: none there, or no need of one */
 	struct lock *lock;
@@ -80,37 +98,32 @@ is_ours(const struct destroy *d, struct arena *a, struct str container)
 static void
 add_of_engine(struct destroy *d)
 {
-	struct diagnostics diags = {.arena = &d->arena};
 	struct strings names = {0};
-	struct manifest_file file;
 	struct engine info;
-	struct manifest m;
 	struct error err;
 
 	/* Without a manifest there is no name to look for. */
-	if (manifest_file_read(&file, &d->arena, &d->place, (struct str){0}, NULL) != 0 ||
-		manifest_file_parse(&file, &d->arena, &m, &diags, (struct str){0}, NULL) != 0)
-		return;
-	if (!images_may_be(&m))
+	if (!d->manifest || !images_may_be(d->manifest))
 		return;
 	if (engine_open(&d->engine, &d->arena, &info, &err) != 0) {
 		d->engine = NULL;
 		out_say("furrow: containers and images were not looked for: %s", err.message);
 		return;
 	}
-	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, m.name), &names, NULL) != 0)
+	if (engine_list(d->engine, &d->arena, arena_cstr(&d->arena, d->manifest->name), &names,
+		    NULL) != 0)
 		return;
 	for (size_t i = 0; i < names.n; i++) {
 		if (is_ours(d, &d->arena, names.v[i]))
 			leftovers_add(&d->arena, &d->left, LEFT_CONTAINER, "container",
 				arena_cstr(&d->arena, names.v[i]), NULL);
 	}
-	images_add(&d->arena, &d->left, d->engine, &m, d->place.dir,
+	images_add(&d->arena, &d->left, d->engine, d->manifest, d->place.dir,
 		d->options.all ? IMAGES_ALL : IMAGES_SETUPS, INT64_MAX);
 }
 
 static void
-gather(struct destroy *d)
+add_of_machine(struct destroy *d)
 {
 	static const char *const apart[] = {"source", "env", NULL};
 	struct names work = file_names(&d->arena, d->state.work);
@@ -129,6 +142,72 @@ gather(struct destroy *d)
 		arena_printf(&d->arena, "%s/source", d->state.cache).p, NULL, INT64_MAX);
 	leftovers_add_folder(
 		&d->arena, &d->left, "cached repository", d->state.cache, apart, INT64_MAX);
+}
+
+/* A launch that the last run had no answer to, because it was killed, is one that EC2 may not show
+ * yet. */
+static struct strings
+read_launches(struct destroy *d, int64_t *until_wall_ns)
+{
+	struct strings tokens = {0};
+	struct run_dir run;
+	struct timings t;
+	struct stat st;
+
+	if (!d->has_state || run_dir_find(&d->arena, &d->state, NULL, &run, NULL) != 0 ||
+		run.state != RUN_INTERRUPTED || run_dir_timings(&d->arena, &run, &t, NULL) != 0 ||
+		stat(arena_printf(&d->arena, "%s/journal.jsonl", run.path).p, &st) != 0)
+		return tokens;
+	*until_wall_ns = (int64_t)st.st_mtim.tv_sec * NS_PER_S + unseen_ns;
+	tokens.v = ARENA_ARRAY(&d->arena, struct str, t.n_intents);
+	for (size_t i = 0; i < t.n_intents; i++) {
+		if (str_is(t.intents[i].op, "RunInstances"))
+			tokens.v[tokens.n++] = t.intents[i].token;
+	}
+	return tokens;
+}
+
+/* With the lock held, whatever is found stays as it is; the tags may name another store, whose lock
+ * counts as well. */
+static int
+add_of_cloud(struct destroy *d, struct error *err)
+{
+	const struct inventory_options options = {
+		.region = d->manifest->instances.infra.region,
+		.job = d->manifest->name,
+		.store = d->manifest->store,
+		.as = STR("destroy"),
+		.clock = clock_system(),
+		.stop = interrupt_flag,
+	};
+	bool dry = d->options.dry_run, all = d->options.all;
+	int64_t until_wall_ns = 0;
+	struct strings launches = read_launches(d, &until_wall_ns);
+	int rc = inventory_open(&d->inventory, &options, err);
+
+	if (rc == 0)
+		rc = inventory_lock(d->inventory, dry, err);
+	if (rc == 0 && launches.n)
+		rc = inventory_await(d->inventory, &launches, all, until_wall_ns, err);
+	else if (rc == 0)
+		rc = inventory_read(d->inventory, all, err);
+	if (rc == 0)
+		rc = inventory_lock(d->inventory, dry, err);
+	if (rc == 0)
+		cloud_left_add(&d->arena, &d->left, d->inventory);
+	return rc;
+}
+
+static int
+gather(struct destroy *d, struct error *err)
+{
+	int rc = 0;
+
+	if (d->manifest && d->manifest->instances.infra.kind == INFRA_AWS)
+		rc = add_of_cloud(d, err);
+	if (rc == 0 && d->has_state)
+		add_of_machine(d);
+	return rc;
 }
 
 static int
@@ -165,28 +244,99 @@ confirm(const struct destroy *d, struct error *err)
 	return out_ask("\nRemove these?") ? 0 : error_set(err, ERR_INPUT, "nothing was removed");
 }
 
+/* A manifest that cannot be read names no job to look for elsewhere; its folder may still hold things
+ * of it, unless it is all that there could be. */
+static int
+read_manifest(struct destroy *d, struct error *err)
+{
+	struct diagnostics diags = {.arena = &d->arena};
+	struct manifest *m = ARENA_NEW(&d->arena, struct manifest);
+	int rc = manifest_file_read(&d->file, &d->arena, &d->place, (struct str){0}, err);
+
+	if (rc == 0)
+		rc = manifest_file_parse(
+			&d->file, &d->arena, m, &diags, str_from(d->options.infra), err);
+	if (rc == 0)
+		d->manifest = m;
+	else if (d->options.infra)
+		return rc;
+	else if (diags.n_errors)
+		out_say("furrow: %s has errors (furrow validate shows them), so no containers, "
+			"images "
+			"or instances are looked for",
+			d->place.shown);
+	return 0;
+}
+
+static int
+open_place(struct destroy *d, struct error *err)
+{
+	int rc = place_from_options(
+		&d->arena, &d->place, &d->options, options_arg(&d->options, 0), err);
+
+	if (rc == 0)
+		rc = read_manifest(d, err);
+	if (rc == 0)
+		rc = place_state(&d->arena, &d->state, &d->place, err);
+	/* What is in a cloud may have been applied from another folder, or machine. */
+	if (rc == ERR_MISSING && d->manifest && d->manifest->instances.infra.kind == INFRA_AWS)
+		return 0;
+	d->has_state = rc == 0;
+	return rc < 0 ? rc : lock_take(&d->lock, d->state.lock, "destroy", err);
+}
+
+/* Exit status: 0, or of what was not removed. */
+static int
+remove_of_cloud(struct destroy *d, struct error *err)
+{
+	struct buf b = {0};
+	int rc, caught;
+
+	if (!d->inventory)
+		return 0;
+	interrupt_catch();
+	rc = inventory_remove(d->inventory, err);
+	caught = interrupt_release();
+	cloud_left_settle(&d->left);
+	if (rc == 0)
+		return 0;
+	if (caught)
+		out_say("furrow: interrupted");
+	cloud_left_write_problems(&b, d->inventory);
+	out_words(&b);
+	buf_free(&b);
+	return caught ? caught : error_exit_code(err->code);
+}
+
+static int
+remove_all(struct destroy *d, struct error *err)
+{
+	char size[TEXT_BYTES];
+	int status = remove_of_cloud(d, err);
+
+	if (status <= 128 && leftovers_remove(&d->left, d->engine, err) < 0)
+		status = out_fail(err);
+	if (status == 0)
+		out_say("%zu removed, %s freed", leftovers_count(&d->left),
+			text_bytes(size, leftovers_bytes(&d->left)));
+	return status;
+}
+
 static int
 destroy(struct destroy *d, struct error *err)
 {
-	char size[TEXT_BYTES];
 	int status;
 
-	if (place_from_options(
-		    &d->arena, &d->place, &d->options, options_arg(&d->options, 0), err) < 0 ||
-		place_state(&d->arena, &d->state, &d->place, err) < 0 ||
-		lock_take(&d->lock, d->state.lock, "destroy", err) < 0)
+	if (open_place(d, err) < 0 || gather(d, err) < 0)
 		return out_fail(err);
-	gather(d);
 	status = show(d);
 	if (d->left.n == 0 && !d->options.json)
 		out_say("nothing is left to remove");
 	if (d->left.n == 0 || d->options.dry_run || status != 0)
 		return status;
-	if (confirm(d, err) < 0 || leftovers_remove(&d->left, d->engine, err) < 0)
+	if (confirm(d, err) < 0)
 		return out_fail(err);
-	out_say("%zu removed, %s freed", leftovers_count(&d->left),
-		text_bytes(size, leftovers_bytes(&d->left)));
-	return 0;
+	return remove_all(d, err);
 }
 
 static int
@@ -195,13 +345,14 @@ run(int argc, char **argv)
 	struct destroy d = {0};
 	struct error err;
 	int status = options_parse(
-		&d.options, &command_destroy, "all dry-run yes json manifest", 1, argc, argv);
+		&d.options, &command_destroy, "all dry-run yes infra json manifest", 1, argc, argv);
 
 	if (status >= 0)
 		return status;
 	status = destroy(&d, &err);
 	if (d.engine)
 		engine_close(d.engine);
+	inventory_close(d.inventory);
 	lock_release(d.lock);
 	arena_free(&d.arena);
 	return status;
@@ -209,7 +360,7 @@ run(int argc, char **argv)
 
 const struct command command_destroy = {
 	.name = "destroy",
-	.summary = "remove what is left of a job on this machine",
+	.summary = "remove what is left of a job, here and in the cloud",
 	.help = help,
 	.run = run,
 };

@@ -1,6 +1,7 @@
 /* leftovers: listing and removing. */
 #include "cmd/furrow/leftovers.h"
 
+#include "cmd/furrow/cloud_left.h"
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/text.h"
@@ -81,9 +82,11 @@ leftovers_write(struct buf *b, const struct leftovers *l)
 		if (l->v[i].stays)
 			continue;
 		buf_addf(b, "- %-22s ", l->v[i].what);
-		text_add_safe(b, str_from(l->v[i].name), 48);
+		text_add_safe(b, str_from(l->v[i].name), l->v[i].cloud ? 0 : 48);
 		if (l->v[i].bytes >= 0)
 			buf_addf(b, "  %s", text_bytes(size, l->v[i].bytes));
+		if (l->v[i].cloud)
+			cloud_left_add_words(b, l->v[i].cloud);
 		buf_add_char(b, '\n');
 	}
 }
@@ -104,6 +107,8 @@ leftovers_write_json(struct buf *b, const struct leftovers *l)
 			json_add_member_string(b, "path", str_from(l->v[i].path));
 		if (l->v[i].bytes >= 0)
 			json_add_member_int(b, "bytes", l->v[i].bytes);
+		if (l->v[i].cloud)
+			cloud_left_add_members(b, l->v[i].cloud, l->v[i].region);
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, ']');
@@ -149,6 +154,8 @@ remove_one(struct leftover *l, struct engine_handle *engine, struct error *err)
 		if (rc == 0 && l->stays)
 			out_say("furrow: image %s stays: a container uses it", l->name);
 		return rc;
+	case LEFT_CLOUD:
+		break;
 	}
 	return 0;
 }

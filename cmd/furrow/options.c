@@ -8,7 +8,15 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum takes { TAKES_FLAG, TAKES_TEXT, TAKES_COUNT, TAKES_AGE, TAKES_SETTING, TAKES_HELP };
+enum takes {
+	TAKES_FLAG,
+	TAKES_TEXT,
+	TAKES_REGION,
+	TAKES_COUNT,
+	TAKES_AGE,
+	TAKES_SETTING,
+	TAKES_HELP
+};
 
 struct spec {
 	const char *name;
@@ -21,6 +29,7 @@ struct spec {
 
 static const struct spec specs[] = {
 	{"all", 'a', TAKES_FLAG, AT(all)},
+	{"all-regions", 0, TAKES_FLAG, AT(all_regions)},
 	{"allow-dirty", 0, TAKES_FLAG, AT(allow_dirty)},
 	{"attempt", 0, TAKES_COUNT, AT(attempt)},
 	{"color", 0, TAKES_SETTING, 0},
@@ -39,6 +48,7 @@ static const struct spec specs[] = {
 	{"older-than", 0, TAKES_AGE, AT(older_than_ns)},
 	{"output", 'o', TAKES_TEXT, AT(output)},
 	{"progress", 0, TAKES_SETTING, 0},
+	{"region", 0, TAKES_REGION, 0},
 	{"rev", 0, TAKES_TEXT, AT(rev)},
 	{"stderr", 0, TAKES_FLAG, AT(only_stderr)},
 	{"stdout", 0, TAKES_FLAG, AT(only_stdout)},
@@ -128,6 +138,12 @@ take(struct options *o, const struct spec *s, const char *value, struct error *e
 		if (!*value)
 			return error_set(err, ERR_INPUT, "expected something, got an empty word");
 		*(const char **)member = value;
+		return 0;
+	case TAKES_REGION:
+		if (!*value || o->regions.n == OPTION_WORDS)
+			return error_set(err, ERR_INPUT, "expected a region, at most %d times",
+				OPTION_WORDS);
+		o->regions.v[o->regions.n++] = value;
 		return 0;
 	case TAKES_COUNT:
 		if (!str_to_i64(str_from(value), (int64_t *)member) || *(int64_t *)member < 1)

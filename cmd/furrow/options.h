@@ -6,14 +6,20 @@
 #include "cmd/furrow/command.h"
 #include "cmd/furrow/config.h"
 
+enum { OPTION_WORDS = 64 }; /* so often an option may be given again */
+
 struct options {
 	char **args; /* what is left besides options */
 	int n_args;
 
 	const char *manifest; /* -m; NULL: ./furrow.yaml */
 	const char *rev, *infra, *output;
+	struct {
+		const char *v[OPTION_WORDS]; /* as given: each may be a list with commas */
+		int n;
+	} regions;
 	bool allow_dirty, json, dot, detailed_exitcode, yes, keep_going, dry_run;
-	bool all, follow, only_stdout, only_stderr, force;
+	bool all, all_regions, follow, only_stdout, only_stderr, force;
 	int64_t attempt;       /* 0: the last one */
 	int64_t limit;	       /* < 0: not given */
 	int64_t older_than_ns; /* < 0: not given */

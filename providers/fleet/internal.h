@@ -133,6 +133,10 @@ int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
 
 /* store.c: the bucket. Its name may take a call. */
 int fleet_locate_store(struct fleet_site *s, struct error *err);
+/* Of a store's URL, or, when that is absent, the account's own bucket for the client's region: that
+ * takes a call, and lives in the arena. */
+int fleet_name_bucket(struct aws *aws, struct arena *a, struct str store, struct str *bucket,
+	struct str *prefix, struct error *err);
 int fleet_open_store(struct fleet_site *s, struct error *err);
 /* With no bucket yet it is taken by fleet_access, once there is one. */
 int fleet_take_lock(struct fleet_site *s, const char *run, struct error *err);

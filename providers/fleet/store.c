@@ -8,25 +8,25 @@
 
 #include <stdio.h>
 
-static int
-name_bucket(struct fleet_site *s, struct error *err)
+int
+fleet_name_bucket(struct aws *aws, struct arena *a, struct str store, struct str *bucket,
+	struct str *prefix, struct error *err)
 {
 	struct arena scratch = {0};
 	struct str account, arn;
 	int rc;
 
-	if (s->site.config.store.p) {
-		if (!s3_parse_url(s->site.config.store, &s->bucket, &s->prefix))
+	if (store.p) {
+		if (!s3_parse_url(store, bucket, prefix))
 			return error_set(err, ERR_INPUT,
 				"store: '%.*s' names no bucket; expected s3://bucket/prefix",
-				STR_ARG(s->site.config.store));
+				STR_ARG(store));
 		return 0;
 	}
-	rc = sts_account(s->aws, &scratch, &account, &arn, err);
+	rc = sts_account(aws, &scratch, &account, &arn, err);
 	if (rc == 0) {
-		s->bucket = arena_printf(
-			&s->arena, "furrow-%.*s-%s", STR_ARG(account), aws_region(s->aws));
-		s->prefix = STR("");
+		*bucket = arena_printf(a, "furrow-%.*s-%s", STR_ARG(account), aws_region(aws));
+		*prefix = STR("");
 	}
 	arena_free(&scratch);
 	return rc;
@@ -39,7 +39,8 @@ fleet_locate_store(struct fleet_site *s, struct error *err)
 
 	pthread_mutex_lock(&s->lock);
 	if (!s->bucket.p)
-		rc = name_bucket(s, err);
+		rc = fleet_name_bucket(
+			s->aws, &s->arena, s->site.config.store, &s->bucket, &s->prefix, err);
 	if (rc == 0 && !s->site.seen.observed.fleet.store.p)
 		s->site.seen.observed.fleet.store = arena_printf(&s->arena, "s3://%.*s%s%.*s",
 			STR_ARG(s->bucket), s->prefix.n ? "/" : "", STR_ARG(s->prefix));
@@ -140,8 +141,8 @@ fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	prefix = fleet_object(s, a,
-		arena_printf(a, "sources/%.*s/", STR_ARG(s->site.config.manifest->name)).p);
+	prefix = fleet_object(
+		s, a, arena_printf(a, "sources/%.*s/", STR_ARG(s->site.config.manifest->name)).p);
 	rc = s3_list(s->aws, a, s->bucket, prefix, 0, &sources, &n, err);
 	s->site.seen.observed.fleet.bucket_ready = rc == 0;
 	if (rc < 0)

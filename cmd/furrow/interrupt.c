@@ -1,0 +1,46 @@
+/* interrupt: a flag that signals set. */
+#include "cmd/furrow/interrupt.h"
+
+#include <signal.h>
+
+enum { N_SIGNALS = 3 };
+static const int signals[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+
+/* What a handler can reach. */
+static atomic_bool interrupted;
+static volatile sig_atomic_t last_signal;
+static struct sigaction before[N_SIGNALS];
+
+const atomic_bool *const interrupt_flag = &interrupted;
+
+static void
+on_signal(int number)
+{
+	last_signal = number;
+	atomic_store(&interrupted, true);
+}
+
+void
+interrupt_catch(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_signal, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
+
+	sigemptyset(&action.sa_mask);
+	last_signal = 0;
+	atomic_store(&interrupted, false);
+	for (int i = 0; i < N_SIGNALS; i++) {
+		sigaction(signals[i], NULL, &before[i]);
+		/* nohup, and shells that start background jobs, ignore some on purpose. */
+		if (before[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+}
+
+int
+interrupt_release(void)
+{
+	for (int i = 0; i < N_SIGNALS; i++)
+		sigaction(signals[i], &before[i], NULL);
+	return last_signal ? 128 + last_signal : 0;
+}
