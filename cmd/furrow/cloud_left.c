@@ -57,8 +57,8 @@ cloud_left_add_words(struct buf *b, const struct inventory_item *item)
 		add_safe(b, "  ", item->name, "");
 	}
 	if (item->since_wall_ns)
-		buf_addf(b, ", since %s",
-			text_elapsed(text, clock->wall_ns(clock->ctx) - item->since_wall_ns));
+		buf_addf(b, ", %s %s", item->kind == INVENTORY_INSTANCE ? "launched" : "put there",
+			text_ago(text, clock->wall_ns(clock->ctx) - item->since_wall_ns));
 	add_safe(b, ", of job ", item->job, "");
 }
 
@@ -84,6 +84,13 @@ cloud_left_add_members(struct buf *b, const struct inventory_item *item, const c
 	}
 }
 
+/* Of objects there may be thousands, which cost next to nothing. */
+static bool
+is_told(const struct inventory_item *item)
+{
+	return item->stays.p && (item->kind == INVENTORY_INSTANCE || item->kind == INVENTORY_GROUP);
+}
+
 void
 cloud_left_write_kept(struct buf *b, struct inventory *inv)
 {
@@ -91,7 +98,7 @@ cloud_left_write_kept(struct buf *b, struct inventory *inv)
 	const struct inventory_item *items = inventory_items(inv, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!items[i].stays.p)
+		if (!is_told(&items[i]))
 			continue;
 		buf_addf(b, "= %-22s ", items[i].what);
 		text_add_safe(b, items[i].id, 0);
@@ -107,7 +114,7 @@ cloud_left_write_kept_json(struct buf *b, struct inventory *inv, size_t *n_shown
 	const struct inventory_item *items = inventory_items(inv, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!items[i].stays.p)
+		if (!is_told(&items[i]))
 			continue;
 		buf_add_cstr(b, (*n_shown)++ ? ",{" : "{");
 		json_add_member_string(b, "what", str_from(items[i].what));

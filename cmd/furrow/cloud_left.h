@@ -13,11 +13,11 @@ void cloud_left_add(struct arena *a, struct leftovers *l, struct inventory *inv)
 /* After inventory_remove: what is still there stays. */
 void cloud_left_settle(struct leftovers *l);
 
-/* "  m5.large in us-east-2a, running, since 3h 20m, of job x". */
+/* "  m5.large in us-east-2a, running, launched 3 hours ago, of job x". */
 void cloud_left_add_words(struct buf *b, const struct inventory_item *item);
 void cloud_left_add_members(struct buf *b, const struct inventory_item *item, const char *region);
 
-/* What gc leaves alone, a line each: "= instance i-… …: why". In JSON [{…,"why"},…] without its
+/* Instances and groups that gc leaves alone, a line each: "= instance i-… …: why". In JSON [{…,"why"},…] without its
  * brackets, so that regions can be put together: n counts over them. */
 void cloud_left_write_kept(struct buf *b, struct inventory *inv);
 void cloud_left_write_kept_json(struct buf *b, struct inventory *inv, size_t *n);

@@ -1,23 +1,26 @@
-/* gc: removes what is old and can be made again, or that nobody will ask for. */
+/* gc: removes what is old and can be made again, or that nobody will ask for; in the cloud, what costs
+ * money although nobody is at it. */
+#include "cmd/furrow/cloud_left.h"
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/find_store.h"
+#include "cmd/furrow/gc_cloud.h"
+#include "cmd/furrow/gc_store.h"
 #include "cmd/furrow/images.h"
+#include "cmd/furrow/interrupt.h"
 #include "cmd/furrow/leftovers.h"
-#include "cmd/furrow/manifest_file.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
 #include "planner/base/clock.h"
 #include "planner/base/json.h"
 #include "planner/base/ulid.h"
-#include "planner/history.h"
 #include "providers/store/collect.h"
 #include "providers/store/lock.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 static const int64_t default_age_ns = 30 * 86400 * NS_PER_S;
+static const int64_t default_instance_age_ns = 3600 * NS_PER_S;
 
 static const char help[] =
 	"usage: furrow gc [options]\n"
@@ -29,35 +32,52 @@ static const char help[] =
 	"in the container engine, the newest setup and build of the job stay, and what\n"
 	"the manifest names.\n"
 	"\n"
+	"In regions of AWS, for all jobs of the account: instances with furrow's tags that\n"
+	"were launched more than an hour ago and whose job nobody is at (its lock in the\n"
+	"store tells), security groups without instances, and in the store what is older\n"
+	"than 30 days: sources, runners, locks, results, uploads that nobody finishes.\n"
+	"Says what stays, since when it runs, and why.\n"
+	"\n"
 	"Examples:\n"
 	"  furrow gc -n                     what would be removed\n"
-	"  furrow gc                        remove it\n"
 	"  furrow gc --older-than 7d        be stricter\n"
+	"  furrow gc --all-regions -n       whatever of furrow's is in the account\n"
 	"\n"
 	"Options:\n"
-	"      --older-than AGE     30d (the default), 12h, 0\n"
+	"      --older-than AGE     30d (the default; 1h for instances), 12h, 0\n"
+	"      --region REGION      look in this region of AWS; more with commas, or by\n"
+	"                           giving it again. Default: the manifest's, when its infra\n"
+	"                           is in AWS. Needs no manifest\n"
+	"      --all-regions        look in all regions that the account may use\n"
 	"  -n, --dry-run            only say what would be removed\n"
 	"      --json               print what is removed as one JSON document\n"
 	"  -m, --manifest FILE      its folder is meant (default: furrow.yaml)\n"
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_ENGINE\n"
+	"  FURROW_ENGINE, AWS_PROFILE, and what else AWS's own tools take\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    done\n"
-	"  3    something could not be removed\n"
+	"  3    something could not be removed; what, and how to remove it by hand, is told\n"
 	"  64   the command line is wrong\n"
-	"  75   an apply runs\n";
+	"  75   an apply runs\n"
+	"  130  interrupted (128 + signal): what is still there is told\n";
 
 struct gc {
 	struct arena arena;
 	struct options options;
 	struct place place;
 	struct state_dir state;
+	bool has_state;		   /* something was applied here */
+	struct manifest *manifest; /* NULL: it isn't there, or has errors */
+	struct str results_dir;	   /* of it; absent without one */
 	struct leftovers left;
-	struct store *store; /* NULL: none */
-	struct store_gc results;
+	struct store *store;	     /* on this machine; NULL: none */
+	struct store_gc results;     /* of all stores */
+	struct collected *collected; /* what lies in results_dir, when that is a path */
+	size_t n_collected;
+	struct gc_cloud cloud;
 	struct engine_handle *engine; /* NULL: none there, or no need of one */
 	int64_t before_ns;	      /* since 1970 */
 	struct lock *lock;
@@ -67,20 +87,16 @@ struct gc {
 static void
 add_images(struct gc *g)
 {
-	struct diagnostics diags = {.arena = &g->arena};
-	struct manifest_file file;
 	struct engine info;
-	struct manifest m;
 
-	if (manifest_file_read(&file, &g->arena, &g->place, (struct str){0}, NULL) != 0 ||
-		manifest_file_parse(&file, &g->arena, &m, &diags, (struct str){0}, NULL) != 0 ||
-		!images_may_be(&m))
+	if (!g->manifest || !images_may_be(g->manifest))
 		return;
 	if (engine_open(&g->engine, &g->arena, &info, NULL) != 0) {
 		g->engine = NULL;
 		return;
 	}
-	images_add(&g->arena, &g->left, g->engine, &m, g->place.dir, IMAGES_OLD, g->before_ns);
+	images_add(&g->arena, &g->left, g->engine, g->manifest, g->place.dir, IMAGES_OLD,
+		g->before_ns);
 }
 
 static void
@@ -116,86 +132,77 @@ gather(struct gc *g)
 	add_images(g);
 }
 
-struct keys {
-	struct digest *v;
-	size_t n, cap;
-};
+static void
+add_results(struct store_gc *sum, const struct store_gc *more)
+{
+	sum->n_results += more->n_results;
+	sum->n_damaged += more->n_damaged;
+	sum->n_temporary += more->n_temporary;
+	sum->bytes += more->bytes;
+}
 
 static void
-keep(struct keys *k, const struct digest *d)
+write_json(struct buf *b, const struct gc *g)
 {
-	if (digest_is_zero(d))
-		return;
-	if (k->n == k->cap) {
-		k->cap = k->cap ? k->cap * 2 : 1024;
-		k->v = mem_realloc(k->v, k->cap * sizeof(*k->v));
+	size_t n = 0;
+
+	buf_add_cstr(b, "{\"furrow_gc\":1,\"removed\":");
+	leftovers_write_json(b, &g->left);
+	if (g->cloud.n) {
+		json_add_name(b, "kept");
+		buf_add_char(b, '[');
+		for (size_t i = 0; i < g->cloud.n; i++) {
+			if (g->cloud.regions[i].inventory)
+				cloud_left_write_kept_json(b, g->cloud.regions[i].inventory, &n);
+		}
+		buf_add_char(b, ']');
 	}
-	k->v[k->n++] = *d;
+	json_add_member_int(b, "results", (int64_t)g->results.n_results);
+	json_add_member_int(b, "temporary", (int64_t)g->results.n_temporary);
+	json_add_member_int(b, "bytes", leftovers_bytes(&g->left) + g->results.bytes);
+	json_add_member_bool(b, "dry_run", g->options.dry_run);
+	buf_add_cstr(b, "}\n");
 }
 
-/* The newest key of every task of every job that the store remembers: histories know them. */
-static int
-keep_newest(struct gc *g, struct keys *k, struct error *err)
+/* What is removed is shown by -n, and what stays in the cloud always: it costs money. */
+static void
+write_text(struct buf *b, const struct gc *g)
 {
-	struct names jobs = file_names(
-		&g->arena, arena_printf(&g->arena, "%s/history", store_where(g->store)).p);
+	if (g->options.dry_run || g->cloud.n)
+		leftovers_write(b, &g->left);
+	for (size_t i = 0; i < g->cloud.n; i++) {
+		if (g->cloud.regions[i].inventory)
+			cloud_left_write_kept(b, g->cloud.regions[i].inventory);
+	}
+}
 
-	for (size_t i = 0; i < jobs.n; i++) {
-		struct history h = {0};
-		struct str bytes;
-		int rc = store_get(g->store, &g->arena,
-			arena_printf(&g->arena, "history/%s", jobs.v[i]).p, &bytes, err);
+/* What went wrong in the regions. Returns the exit status that it stands for. */
+static int
+tell_regions(const struct gc *g, int caught)
+{
+	struct buf b = {0};
+	int status = 0;
 
-		if (rc == ERR_MISSING)
+	for (size_t i = 0; i < g->cloud.n; i++) {
+		const struct gc_region *r = &g->cloud.regions[i];
+		size_t n_left = 0;
+
+		if (r->results_stay.p)
+			buf_addf(&b, "furrow: %.*s: results were not looked through: %.*s\n",
+				STR_ARG(r->name), STR_ARG(r->results_stay));
+		if (r->rc == 0)
 			continue;
-		/* A history that cannot be read names no key: to go on would be to remove what it
-		 * keeps. */
-		if (rc < 0)
-			return rc;
-		history_parse(&g->arena, &h, bytes);
-		for (size_t e = 0; e < h.n; e++)
-			keep(k, &h.v[e].key);
+		if (r->inventory && !g->options.dry_run)
+			n_left = cloud_left_write_problems(&b, r->inventory);
+		if (n_left == 0)
+			buf_addf(&b, "furrow: %.*s: %s\n", STR_ARG(r->name), r->err.message);
+		status = status ? status : error_exit_code(r->err.code);
 	}
-	return 0;
-}
-
-static int
-keep_collected(struct gc *g, struct keys *k, struct error *err)
-{
-	const char *results = find_results(&g->arena, &g->place);
-	struct collected *collected;
-	size_t n;
-	int rc = results ? collect_observe(&g->arena, results, &collected, &n, err) : 0;
-
-	for (size_t i = 0; rc == 0 && results && i < n; i++)
-		keep(k, &collected[i].key);
-	return rc;
-}
-
-static int
-by_digest(const void *a, const void *b)
-{
-	return digest_cmp(a, b);
-}
-
-static int
-clean_store(struct gc *g, struct error *err)
-{
-	struct keys k = {0};
-	int rc;
-
-	if (!g->store)
-		return 0;
-	rc = keep_newest(g, &k, err);
-	if (rc == 0)
-		rc = keep_collected(g, &k, err);
-	if (k.n)
-		qsort(k.v, k.n, sizeof(*k.v), by_digest);
-	if (rc == 0)
-		rc = store_gc(
-			g->store, k.v, k.n, g->before_ns, g->options.dry_run, &g->results, err);
-	free(k.v);
-	return rc;
+	out_words(&b);
+	buf_free(&b);
+	if (caught)
+		out_say("furrow: interrupted");
+	return caught ? caught : status;
 }
 
 static int
@@ -204,21 +211,13 @@ report(const struct gc *g)
 	bool dry = g->options.dry_run;
 	struct buf b = {0};
 	char size[TEXT_BYTES];
-	int status = 0;
+	int status;
 
-	if (g->options.json) {
-		buf_add_cstr(&b, "{\"furrow_gc\":1,\"removed\":");
-		leftovers_write_json(&b, &g->left);
-		json_add_member_int(&b, "results", (int64_t)g->results.n_results);
-		json_add_member_int(&b, "temporary", (int64_t)g->results.n_temporary);
-		json_add_member_int(&b, "bytes", leftovers_bytes(&g->left) + g->results.bytes);
-		json_add_member_bool(&b, "dry_run", dry);
-		buf_add_cstr(&b, "}\n");
-		status = out_data(&b);
-	} else if (dry) {
-		leftovers_write(&b, &g->left);
-		status = out_data(&b);
-	}
+	if (g->options.json)
+		write_json(&b, g);
+	else
+		write_text(&b, g);
+	status = out_data(&b);
 	buf_free(&b);
 	out_say("%zu thing%s and %llu result%s %s, %s %s", leftovers_count(&g->left),
 		leftovers_count(&g->left) == 1 ? "" : "s", (unsigned long long)g->results.n_results,
@@ -229,22 +228,95 @@ report(const struct gc *g)
 }
 
 static int
+open_machine(struct gc *g, struct error *err)
+{
+	int rc = place_find(&g->arena, &g->place, g->options.manifest, err);
+
+	if (rc < 0)
+		return rc;
+	g->manifest = find_manifest(&g->arena, &g->place);
+	if (g->manifest)
+		g->results_dir = find_results(&g->arena, &g->place, g->manifest);
+	g->cloud.manifest = g->manifest;
+	g->cloud.results = g->results_dir;
+	rc = place_state(&g->arena, &g->state, &g->place, err);
+	if (rc == 0)
+		rc = lock_take(&g->lock, g->state.lock, "gc", err);
+	g->has_state = rc == 0;
+	return rc;
+}
+
+static int
+gather_machine(struct gc *g, struct error *err)
+{
+	gather(g);
+	g->store = find_store_here(&g->arena, &g->place, &g->state, g->manifest);
+	if (!g->results_dir.p || str_starts(g->results_dir, STR("s3://")))
+		return 0;
+	return collect_observe(&g->arena, g->results_dir.p, &g->collected, &g->n_collected, err);
+}
+
+/* Exit status of what is in regions. */
+static int
+clean_cloud(struct gc *g)
+{
+	int caught;
+
+	interrupt_catch();
+	gc_cloud_read(&g->cloud, &g->arena, &g->left);
+	gc_cloud_remove(&g->cloud, g->collected, g->n_collected);
+	caught = interrupt_release();
+	for (size_t i = 0; i < g->cloud.n; i++)
+		add_results(&g->results, &g->cloud.regions[i].results);
+	if (!g->options.dry_run)
+		cloud_left_settle(&g->left);
+	return tell_regions(g, caught);
+}
+
+static int
+clean_machine(struct gc *g, struct error *err)
+{
+	struct store_gc results = {0};
+	int rc = 0;
+
+	if (g->store)
+		rc = gc_store(g->store, g->collected, g->n_collected, g->before_ns,
+			g->options.dry_run, &results, err);
+	add_results(&g->results, &results);
+	if (rc == 0 && !g->options.dry_run)
+		rc = leftovers_remove(&g->left, g->engine, err);
+	return rc;
+}
+
+static int
 collect_garbage(struct gc *g, struct error *err)
 {
 	const struct clock *clock = clock_system();
+	int64_t age = g->options.older_than_ns;
+	int status, told, rc;
+	struct error why;
+	bool nothing_here;
 
-	g->before_ns = clock->wall_ns(clock->ctx) -
-		       (g->options.older_than_ns < 0 ? default_age_ns : g->options.older_than_ns);
-	if (place_find(&g->arena, &g->place, g->options.manifest, err) < 0 ||
-		place_state(&g->arena, &g->state, &g->place, err) < 0 ||
-		lock_take(&g->lock, g->state.lock, "gc", err) < 0)
+	g->cloud.ages.object_ns = age < 0 ? default_age_ns : age;
+	g->cloud.ages.instance_ns = age < 0 ? default_instance_age_ns : age;
+	g->cloud.dry = g->options.dry_run;
+	g->before_ns = clock->wall_ns(clock->ctx) - g->cloud.ages.object_ns;
+	rc = open_machine(g, err);
+	nothing_here = rc == ERR_MISSING;
+	if (rc == 0)
+		rc = gather_machine(g, err);
+	if (rc < 0 && !nothing_here)
 		return out_fail(err);
-	g->store = find_store(&g->arena, &g->place, &g->state);
-	gather(g);
-	if (clean_store(g, err) < 0 ||
-		(!g->options.dry_run && leftovers_remove(&g->left, g->engine, err) < 0))
+	if (gc_cloud_regions(&g->cloud, &g->arena, &g->options, &why) < 0)
+		return out_fail(&why);
+	/* Whoever names no region means what is here. */
+	if (nothing_here && g->cloud.n == 0)
 		return out_fail(err);
-	return report(g);
+	status = clean_cloud(g);
+	if (g->has_state && status <= 128 && clean_machine(g, err) < 0)
+		return out_fail(err);
+	told = report(g);
+	return status ? status : told;
 }
 
 static int
@@ -252,12 +324,13 @@ run(int argc, char **argv)
 {
 	struct gc g = {0};
 	struct error err;
-	int status = options_parse(
-		&g.options, &command_gc, "older-than dry-run json manifest", 0, argc, argv);
+	int status = options_parse(&g.options, &command_gc,
+		"older-than region all-regions dry-run json manifest", 0, argc, argv);
 
 	if (status >= 0)
 		return status;
 	status = collect_garbage(&g, &err);
+	gc_cloud_close(&g.cloud);
 	if (g.store)
 		store_close(g.store);
 	if (g.engine)
@@ -269,7 +342,7 @@ run(int argc, char **argv)
 
 const struct command command_gc = {
 	.name = "gc",
-	.summary = "free disk space: old runs, sources, results that nobody needs",
+	.summary = "free disk space: old runs, sources, results; end forgotten instances",
 	.help = help,
 	.run = run,
 };

@@ -61,7 +61,8 @@ struct logs {
 	struct run_dir run;
 	struct run_tasks tasks;
 	struct timings timings;
-	struct store *store; /* NULL: none there */
+	struct found_store where;
+	struct store *store; /* of it; NULL: none there */
 	bool in_place;	     /* the task did not run: `stored` is its result, of an earlier run */
 	struct run_task found;
 	struct result stored;
@@ -469,11 +470,12 @@ run(int argc, char **argv)
 		place_state(&l.arena, &l.state, &l.place, &err) < 0) {
 		status = out_fail(&err);
 	} else {
-		l.store = find_store(&l.arena, &l.place, &l.state);
+		find_store(
+			&l.where, &l.arena, &l.place, &l.state, find_manifest(&l.arena, &l.place));
+		l.store = l.where.store;
 		status = find(&l, &task, &err) < 0 ? out_fail(&err) : print(&l, task);
 	}
-	if (l.store)
-		store_close(l.store);
+	find_store_close(&l.where);
 	buf_free(&l.out);
 	arena_free(&l.journal);
 	arena_free(&l.arena);

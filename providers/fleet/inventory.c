@@ -91,6 +91,12 @@ inventory_locate(struct inventory *inv, struct error *err)
 }
 
 int
+inventory_regions(struct inventory *inv, struct arena *a, struct strings *out, struct error *err)
+{
+	return ec2_regions(inv->aws, a, out, err);
+}
+
+int
 inventory_open_store(struct inventory *inv, struct store **out, struct error *err)
 {
 	struct arena scratch = {0};

@@ -88,6 +88,14 @@ void inventory_judge(struct inventory *inv, const struct inventory_ages *ages, b
  * items tell `gone` and `problem`. */
 int inventory_remove(struct inventory *inv, struct error *err);
 
+/* After inventory_judge: why what lies in the store must not be touched, as somebody is at a job that
+ * uses it; absent: nobody is. */
+struct str inventory_busy(const struct inventory *inv);
+
+/* All regions that the account may use. */
+int inventory_regions(
+	struct inventory *inv, struct arena *a, struct strings *out, struct error *err);
+
 /* The region's store; the caller's. ERR_MISSING: there is no bucket. */
 int inventory_open_store(struct inventory *inv, struct store **out, struct error *err);
 

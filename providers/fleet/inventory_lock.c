@@ -163,6 +163,16 @@ inventory_check(const struct inventory *inv, struct str job, struct error *err)
 	return rc;
 }
 
+struct str
+inventory_busy(const struct inventory *inv)
+{
+	for (const struct holding *h = inv->holdings; h; h = h->next) {
+		if (h->rc < 0 && str_eq(h->bucket, inv->bucket) && str_eq(h->prefix, inv->prefix))
+			return h->why;
+	}
+	return (struct str){0};
+}
+
 void
 inventory_unlock(struct inventory *inv)
 {
@@ -172,27 +182,15 @@ inventory_unlock(struct inventory *inv)
 	}
 }
 
-static struct str
-describe_age(struct arena *a, const char *began, int64_t ns)
-{
-	int64_t minutes = ns < 0 ? 0 : ns / (60 * NS_PER_S);
-
-	if (minutes < 120)
-		return arena_printf(a, "%s only %lld min ago", began, (long long)minutes);
-	if (minutes < 48 * 60)
-		return arena_printf(a, "%s only %lld h ago", began, (long long)(minutes / 60));
-	return arena_printf(a, "%s only %lld days ago", began, (long long)(minutes / (24 * 60)));
-}
-
 static void
-judge_age(struct inventory *inv, struct inventory_item *item, const struct inventory_ages *ages)
+judge_age(
+	const struct inventory *inv, struct inventory_item *item, const struct inventory_ages *ages)
 {
 	int64_t age = inv->clock->wall_ns(inv->clock->ctx) - item->since_wall_ns;
-	bool is_instance = item->kind == INVENTORY_INSTANCE;
+	int64_t least = item->kind == INVENTORY_INSTANCE ? ages->instance_ns : ages->object_ns;
 
-	if (item->since_wall_ns && age < (is_instance ? ages->instance_ns : ages->object_ns))
-		item->stays =
-			describe_age(&inv->arena, is_instance ? "launched" : "put there", age);
+	if (item->since_wall_ns && age < least)
+		item->stays = STR("it is younger than --older-than");
 }
 
 static void
