@@ -90,7 +90,7 @@ make_offer(const struct offer_job *o)
 	struct error err = {0};
 	struct buf copy = {0};
 	struct digest key;
-	struct str url;
+	struct str url = {0};
 	int rc = 0;
 
 	if (!take_result(o, &result, &key))
