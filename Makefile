@@ -34,7 +34,7 @@ BENCH_PACKAGES := ninja-build time
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
-	manifest_job manifest_paths manifest_read manifest_together path plan_dot plan_file \
+	manifest_job manifest_paths manifest_read manifest_together object path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* How many inputs of a kind of mistake are named one by one. */
-enum { NAMED_MAX = 10 };
+enum { NAMED_MAX = 10, FILE_NAME_MAX_BYTES = 255 };
 
 static struct task *
 make_tasks(struct arena *a, struct job *job, uint32_t n)
@@ -72,6 +72,75 @@ expand_glob(struct arena *a, struct job *job, const struct roles *roles, struct 
 			continue;
 		t->input_entry = (uint32_t)i;
 		t->input = s->entries[i].path;
+		t++;
+	}
+}
+
+static void
+no_object(const struct job *job, const struct object_pattern *p, const struct job_inputs *inputs,
+	struct diagnostics *diags)
+{
+	const struct map *map = &job->manifest->map;
+	struct str hint = {0}, below = arena_printf(diags->arena, "%.*s/", STR_ARG(p->key));
+
+	for (size_t i = 0; i < inputs->n_objects && !hint.p; i++) {
+		if (p->key.n && str_starts(inputs->objects[i].key, below))
+			hint = arena_printf(diags->arena, "did you mean s3://%.*s/%.*s*?",
+				STR_ARG(p->bucket), STR_ARG(below));
+	}
+	diag_add(diags, DIAG_ERROR, map->pos_inputs, hint,
+		"map.inputs: '%.*s' matches none of the %zu objects whose keys begin with '%.*s'",
+		STR_ARG(map->glob), inputs->n_objects, STR_ARG(p->fixed));
+}
+
+/* What no file on a host can be called. */
+static bool
+name_is_good(const struct map *map, struct str input, struct str key, struct diagnostics *diags)
+{
+	char quote[DIAG_QUOTE_BYTES];
+	struct str name = object_name(key);
+
+	if (name.n <= FILE_NAME_MAX_BYTES && !str_is(name, ".") && !str_is(name, ".."))
+		return true;
+	diag_add(diags, DIAG_ERROR, map->pos_inputs, (struct str){0},
+		"input %s: no file can have the name that its key ends in",
+		diag_quote(quote, input));
+	return false;
+}
+
+static void
+expand_s3(struct arena *a, struct job *job, const struct job_inputs *inputs,
+	struct diagnostics *diags)
+{
+	const struct map *map = &job->manifest->map;
+	struct object_pattern pattern;
+	struct task *t;
+	size_t n = 0, n_bad = 0;
+
+	object_pattern_parse(a, map->glob, &pattern);
+	for (size_t i = 0; i < inputs->n_objects; i++)
+		n += object_matches(&pattern, inputs->objects[i].key);
+	if (n == 0) {
+		no_object(job, &pattern, inputs, diags);
+		return;
+	}
+	if (!count_is_good(map, n, diags))
+		return;
+	t = make_tasks(a, job, (uint32_t)n);
+	job->objects = ARENA_ARRAY(a, struct object, n);
+	for (size_t i = 0; i < inputs->n_objects; i++) {
+		const struct object *from = &inputs->objects[i];
+		struct object *o = &job->objects[t - job->tasks];
+
+		if (!object_matches(&pattern, from->key))
+			continue;
+		t->input = arena_printf(
+			a, "s3://%.*s/%.*s", STR_ARG(pattern.bucket), STR_ARG(from->key));
+		*o = (struct object){.key = str_from_index(t->input, t->input.n - from->key.n),
+			.etag = arena_str(a, from->etag),
+			.size_bytes = from->size_bytes};
+		if (n_bad < NAMED_MAX)
+			n_bad += !name_is_good(map, t->input, o->key, diags);
 		t++;
 	}
 }
@@ -304,10 +373,11 @@ check_bytes(struct job *job, struct str list, struct diagnostics *diags)
 }
 
 int
-expand_map(struct arena *a, struct job *job, const struct roles *roles, struct str list,
-	struct diagnostics *diags)
+expand_map(struct arena *a, struct job *job, const struct roles *roles,
+	const struct job_inputs *inputs, struct diagnostics *diags)
 {
 	const struct map *map = &job->manifest->map;
+	struct str list = inputs->list;
 	size_t errors = diags->n_errors;
 
 	job->tasks = NULL;
@@ -326,10 +396,7 @@ expand_map(struct arena *a, struct job *job, const struct roles *roles, struct s
 		expand_file(a, job, list, diags);
 		break;
 	case MAP_S3:
-		diag_add(diags, DIAG_ERROR, map->pos_inputs, (struct str){0},
-			"map.inputs.s3 needs an infra of aws/REGION: this machine cannot list "
-			"'%.*s'",
-			STR_ARG(map->glob));
+		expand_s3(a, job, inputs, diags);
 		break;
 	case MAP_COUNT:
 		expand_count(a, job, diags);

@@ -187,3 +187,33 @@ source_glob_match(struct str pattern, struct str path)
 		s = star_s;
 	}
 }
+
+struct str
+source_glob_tidy(struct arena *a, struct str pattern)
+{
+	char *p = arena_alloc(a, pattern.n + 1);
+	size_t n = 0;
+
+	if (str_starts(pattern, STR("/")))
+		return pattern;
+	for (;;) {
+		struct str part = next_pattern(&pattern);
+
+		if (!part.p)
+			return (struct str){.p = p, .n = n};
+		if (n > 0)
+			p[n++] = '/';
+		memcpy(p + n, part.p, part.n);
+		n += part.n;
+	}
+}
+
+size_t
+source_glob_fixed(struct str pattern)
+{
+	size_t n = 0;
+
+	while (n < pattern.n && !strchr("*?[\\", pattern.p[n]))
+		n++;
+	return n;
+}

@@ -172,7 +172,7 @@ job_resolve(struct arena *a, struct job *out, const struct manifest *m, const st
 	check_templates(m, diags);
 	check_environment(out, diags);
 	folder_check_root(a, out, diags);
-	expand_map(a, out, &roles, inputs->list, diags);
+	expand_map(a, out, &roles, inputs, diags);
 	if (diags->n_errors == errors && label_tasks(a, out, roles.prefix, diags) == 0) {
 		identify(out, &roles);
 		key_tasks(out);

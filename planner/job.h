@@ -12,6 +12,7 @@
 
 #include "planner/base/digest.h"
 #include "planner/manifest.h"
+#include "planner/object.h"
 #include "planner/source.h"
 
 struct diagnostics;
@@ -19,8 +20,10 @@ struct diagnostics;
 /* A task is small: there may be 100,000. Its command line and environment are made when needed. */
 struct task {
 	struct digest key; /* SHA-256 of the canonical record, see key.c */
-	struct str input; /* FURROW_INPUT: the value; for a glob the path relative to the workdir */
-	struct str label; /* its folder's name below results, unique in the job, see label.h */
+	/* FURROW_INPUT: the value; for a glob the path relative to the workdir; for an object its
+	 * URL, in place of which the host gives the task the path of a file. */
+	struct str input;
+	struct str label;     /* its folder's name below results, unique in the job, see label.h */
 	uint32_t input_entry; /* glob: index into source->entries; else UINT32_MAX */
 };
 
@@ -38,12 +41,16 @@ struct job {
 	struct digest common; /* of what all tasks' records share, see key.c */
 	struct task *tasks;
 	uint32_t n_tasks;
+	struct object *objects; /* MAP_S3: the input of each task; else NULL */
 };
 
 /* What resolving needs besides manifest and source. */
 struct job_inputs {
 	struct str image_digest; /* "sha256:…": what environment.image or .build resolved to */
 	struct str list;	 /* MAP_FILE: the bytes of the list */
+	/* MAP_S3: what the bucket has of keys that begin as all that match do, by key. */
+	const struct object *objects;
+	size_t n_objects;
 };
 
 /* Expands the map, computes identities, labels and keys. Input errors (a glob that matches nothing,

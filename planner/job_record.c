@@ -78,6 +78,16 @@ show_file(struct shown *s, const struct source_entry *e)
 }
 
 static void
+show_object(struct shown *s, struct str url, const struct object *o)
+{
+	show(s, "object ");
+	show_quoted(s, url);
+	show(s, " ");
+	show_str(s, o->etag);
+	buf_addf(&s->b, " %lld bytes", (long long)o->size_bytes);
+}
+
+static void
 show_image(struct shown *s, const struct job *job)
 {
 	const struct environment *env = &job->manifest->environment;
@@ -127,6 +137,8 @@ show_input(struct shown *s, const struct job *job, uint32_t index, struct arena 
 	} else if (map->kind == MAP_GLOB) {
 		show(s, "file ");
 		show_file(s, &job->source->entries[t->input_entry]);
+	} else if (map->kind == MAP_S3) {
+		show_object(s, t->input, &job->objects[index]);
 	} else if (map->kind == MAP_MATRIX) {
 		show(s, "matrix ");
 		show_axes(s, map, index, a);

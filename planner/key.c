@@ -32,6 +32,8 @@
  *                field("value") field(input)
  *                field("file") file(e)
  *                field("matrix") pairs(axes), in the manifest's order
+ *                field("object") field(URL) field(ETag, with its quotes) and the size as 8
+ *                bytes, little-endian
  *                and behind that, only when a template in entrypoint or env names task.index,
  *                field(the index in decimal)
  *
@@ -106,6 +108,15 @@ add_file(struct buf *out, const struct source_entry *e)
 	add_field(out, e->path);
 	add_le(out, (uint64_t)e->mode, 4);
 	buf_add(out, e->id, BLOB_ID_BYTES);
+}
+
+static void
+add_object(struct buf *out, struct str url, const struct object *o)
+{
+	add_field(out, STR("object"));
+	add_field(out, url);
+	add_field(out, o->etag);
+	add_le(out, (uint64_t)o->size_bytes, 8);
 }
 
 static int
@@ -258,7 +269,8 @@ add_input(struct buf *out, const struct job *job, uint32_t index, bool with_inde
 		add_field(out, STR("value"));
 		add_field(out, t->input);
 		break;
-	case MAP_S3: /* not expanded on this machine */
+	case MAP_S3:
+		add_object(out, t->input, &job->objects[index]);
 		break;
 	case MAP_MATRIX:
 		add_field(out, STR("matrix"));

@@ -113,6 +113,7 @@ base_of(const struct naming *nm, uint32_t i)
 	case MAP_NONE:
 		return job->manifest->name;
 	case MAP_GLOB:
+	case MAP_S3:
 		return str_from_index(input, nm->prefix.n);
 	default:
 		return input;

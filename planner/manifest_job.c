@@ -214,6 +214,21 @@ read_matrix(struct reading *r, const struct value *v, struct map *map)
 			MANIFEST_MAX_TASKS);
 }
 
+/* A bucket alone names no objects. */
+static void
+check_objects(struct reading *r, const struct value *v, struct str url)
+{
+	struct str key = str_from_index(url, 5), bucket;
+
+	if (!check_s3(r, v, url))
+		return;
+	bucket = str_cut(&key, '/');
+	if (key.n == 0)
+		value_unexpected(r, v,
+			arena_printf(r->arena, "all of its objects are \"s3://%.*s/**\"",
+				STR_ARG(bucket)));
+}
+
 /* {file: …} and the like: one of them. */
 static void
 read_inputs_map(struct reading *r, const struct value *v, struct map *map)
@@ -237,7 +252,7 @@ read_inputs_map(struct reading *r, const struct value *v, struct map *map)
 		if (map->kind == MAP_MATRIX)
 			read_matrix(r, &item, map);
 		else if (map->kind == MAP_S3 && map->glob.p)
-			check_s3(r, &item, map->glob);
+			check_objects(r, &item, map->glob);
 	}
 	if (known > 1)
 		value_bad(r, v, none,

@@ -2,42 +2,8 @@
 #include "planner/role.h"
 
 #include "planner/job.h"
+#include "planner/object.h"
 #include "planner/path.h"
-
-/* Pattern in: without "." and empty parts, so that its prefix is one of paths. A ".." stays: it
- * matches nothing. */
-static struct str
-tidy(struct arena *a, struct str pattern)
-{
-	char *p = arena_alloc(a, pattern.n + 1);
-	size_t n = 0;
-
-	if (str_starts(pattern, STR("/")))
-		return pattern;
-	while (pattern.p) {
-		struct str part = str_cut(&pattern, '/');
-
-		if (part.n == 0 || str_is(part, "."))
-			continue;
-		if (n > 0)
-			p[n++] = '/';
-		memcpy(p + n, part.p, part.n);
-		n += part.n;
-	}
-	return (struct str){.p = p, .n = n};
-}
-
-static struct str
-constant_folders(struct str pattern)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < pattern.n && !strchr("*?[\\", pattern.p[i]); i++) {
-		if (pattern.p[i] == '/')
-			n = i + 1;
-	}
-	return (struct str){.p = pattern.p, .n = n};
-}
 
 /* Below a folder of this name, at whatever depth. */
 static bool
@@ -45,6 +11,17 @@ in_state_folder(struct str path)
 {
 	return str_starts(path, STR(".furrow/")) ||
 	       (path.n > 9 && memmem(path.p, path.n, "/.furrow/", 9) != NULL);
+}
+
+/* The folders that all files which match lie in, with the last '/'. */
+static struct str
+constant_folders(struct str pattern)
+{
+	size_t n = source_glob_fixed(pattern);
+
+	while (n && pattern.p[n - 1] != '/')
+		n--;
+	return (struct str){.p = pattern.p, .n = n};
 }
 
 /* What roles depend on. */
@@ -66,8 +43,14 @@ find_places(struct places *p, struct arena *a, const struct manifest *m, const s
 		p->list = job_source_path(a, m, s, m->map.file);
 	if (m->workdir.kind != WORKDIR_URL && !str_starts(m->results, STR("s3://")))
 		p->results = job_source_path(a, m, s, job_results_root(&job));
+	if (m->map.kind == MAP_S3) {
+		struct object_pattern pattern;
+
+		object_pattern_parse(a, m->map.glob, &pattern);
+		p->prefix = pattern.folder;
+	}
 	if (m->map.kind == MAP_GLOB) {
-		p->glob = tidy(a, m->map.glob);
+		p->glob = source_glob_tidy(a, m->map.glob);
 		p->prefix = constant_folders(p->glob);
 	}
 }

@@ -14,8 +14,10 @@ enum role {
 
 struct roles {
 	const struct source *source;
-	uint8_t *v;	   /* enum role of each entry */
-	struct str prefix; /* of the map's glob: its constant leading folders, with the last '/' */
+	uint8_t *v; /* enum role of each entry */
+	/* What all inputs begin with: of a glob its constant leading folders, with the last '/'; of
+	 * objects these behind "s3://bucket/". */
+	struct str prefix;
 	/* A symbolic link is among the inputs. What it points to is not known here and may be
 	 * another input, so the inputs then belong to every task. */
 	bool link_input;

@@ -55,4 +55,10 @@ struct digest source_identity(const struct source *s, source_skip_fn skip, void 
  * pattern length times path length. */
 bool source_glob_match(struct str pattern, struct str path);
 
+/* The same pattern without what is left out, so that what it begins with is what paths begin with. One
+ * that starts with '/' stays, and so does a "..": it matches nothing. */
+struct str source_glob_tidy(struct arena *a, struct str pattern);
+/* How many bytes of a tidy pattern every path that matches begins with. */
+size_t source_glob_fixed(struct str pattern);
+
 #endif

@@ -44,9 +44,8 @@ static int
 other_region(struct aws *aws, struct str bucket, struct str region, struct error *err)
 {
 	return error_set(err, ERR_INPUT,
-		"bucket %.*s lies in %.*s, this job's region is %s: name a bucket of %s as "
-		"`store`, "
-		"or another `infra`",
+		"bucket %.*s lies in %.*s, this job's region is %s: name a bucket of %s, or "
+		"another `infra`",
 		STR_ARG(bucket), STR_ARG(region), aws_region(aws), aws_region(aws));
 }
 
@@ -70,7 +69,7 @@ s3_head_bucket(struct aws *aws, struct arena *a, struct str bucket, int64_t *now
 		rc = error_set(err, ERR_INPUT,
 			"bucket %.*s is there, but these credentials may not use it (403): it "
 			"belongs to another account, or their policy lacks s3:ListBucket; name "
-			"another bucket as `store`",
+			"another bucket",
 			STR_ARG(bucket));
 		if (err)
 			err->class = CLASS_DENIED;

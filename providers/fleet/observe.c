@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+enum { OBJECTS_MAX = 1000000 /* that are looked at for inputs */ };
+
 static int
 read_source(struct fleet_site *s, struct arena *a, struct error *err)
 {
@@ -24,6 +26,75 @@ read_list(struct fleet_site *s, struct arena *a, struct error *err)
 		&s->site.seen.inputs.list, err);
 }
 
+/* What is wrong with a bucket that the manifest names, at its place there. A failure of S3 stays what it
+ * was. */
+static int
+bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket, const struct pos *pos,
+	const char *key, int rc, struct error *err)
+{
+	struct error why;
+	int looked = s3_head_bucket(s->aws, a, bucket, NULL, &why);
+
+	if (looked == ERR_MISSING)
+		rc = error_set(err, ERR_INPUT,
+			"there is no bucket %.*s (or it is not yet seen everywhere)",
+			STR_ARG(bucket));
+	else if (looked == ERR_INPUT)
+		*err = why;
+	else if (rc != ERR_INPUT)
+		return error_wrap(err, "%s", key);
+	return error_wrap(err, "%.*s:%u:%u: %s", STR_ARG(pos->file), pos->line, pos->col, key);
+}
+
+/* The objects that may be inputs, as they are now. */
+static int
+read_inputs(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	const struct map *map = &s->site.config.manifest->map;
+	struct job_inputs *inputs = &s->site.seen.inputs;
+	struct object_pattern pattern;
+	struct s3_object *found;
+	struct object *objects;
+	size_t n;
+	int rc;
+
+	object_pattern_parse(a, map->glob, &pattern);
+	rc = s3_list(s->aws, a, pattern.bucket, pattern.fixed, OBJECTS_MAX + 1, &found, &n, err);
+	if (rc < 0)
+		return bucket_failed(
+			s, a, pattern.bucket, &map->pos_inputs, "map.inputs.s3", rc, err);
+	if (n > OBJECTS_MAX)
+		return error_set(err, ERR_INPUT,
+			"%.*s:%u:%u: map.inputs.s3: more than %d objects of %.*s begin with "
+			"'%.*s': let the pattern begin with more than that",
+			STR_ARG(map->pos_inputs.file), map->pos_inputs.line, map->pos_inputs.col,
+			OBJECTS_MAX, STR_ARG(pattern.bucket), STR_ARG(pattern.fixed));
+	objects = ARENA_ARRAY(a, struct object, n);
+	for (size_t i = 0; i < n; i++)
+		objects[i] = (struct object){.key = found[i].key,
+			.etag = found[i].etag,
+			.size_bytes = found[i].size_bytes};
+	inputs->objects = objects;
+	inputs->n_objects = n;
+	return 0;
+}
+
+/* The store's own bucket may still have to be made. */
+static int
+read_results_bucket(struct fleet_site *s, struct arena *a, struct str bucket, struct str prefix,
+	struct error *err)
+{
+	struct observed *o = &s->site.seen.observed;
+	struct error unwanted;
+	int rc = collect_s3_observe(s->aws, a, bucket, prefix, &o->collected, &o->n_collected, err);
+
+	if (rc == ERR_MISSING && fleet_locate_store(s, &unwanted) == 0 && str_eq(s->bucket, bucket))
+		return 0;
+	return rc < 0 ? bucket_failed(s, a, bucket, &s->site.config.manifest->pos_results,
+				"results", rc, err)
+		      : 0;
+}
+
 static int
 read_results(struct fleet_site *s, struct arena *a, struct error *err)
 {
@@ -31,8 +102,7 @@ read_results(struct fleet_site *s, struct arena *a, struct error *err)
 	struct str bucket, prefix;
 
 	if (s3_parse_url(s->site.config.results, &bucket, &prefix))
-		return collect_s3_observe(
-			s->aws, a, bucket, prefix, &o->collected, &o->n_collected, err);
+		return read_results_bucket(s, a, bucket, prefix, err);
 	return collect_observe(
 		a, arena_cstr(a, s->site.config.results), &o->collected, &o->n_collected, err);
 }
@@ -44,6 +114,7 @@ fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
 		struct fleet_site *, struct arena *, struct error *) = {
 		[READ_SOURCE] = read_source,
 		[READ_LIST] = read_list,
+		[READ_INPUTS] = read_inputs,
 		[READ_RESULTS] = read_results,
 		[READ_STORE] = fleet_read_store,
 		[READ_HISTORY] = fleet_read_history,
@@ -85,6 +156,8 @@ fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct e
 	source = add_read(out, READ_SOURCE, NULL, 0);
 	if (map->kind == MAP_FILE)
 		add_read(out, READ_LIST, &source, 1);
+	if (map->kind == MAP_S3)
+		add_read(out, READ_INPUTS, NULL, 0);
 	return graph_freeze(out, err);
 }
 

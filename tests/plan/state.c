@@ -121,6 +121,30 @@ add_files(struct side *s, int64_t n, struct str prefix, struct str seed)
 			seed, FILE_REGULAR);
 }
 
+static int
+by_key(const void *a, const void *b)
+{
+	return str_cmp(((const struct object *)a)->key, ((const struct object *)b)->key);
+}
+
+/* What a listing of the bucket has: keys in order. */
+static void
+add_object(struct side *s, struct str key, struct str seed)
+{
+	size_t n = s->inputs.n_objects;
+	struct object *v = ARENA_ARRAY(s->arena, struct object, n + 1);
+	struct str hex = hex_of(s->arena, seed, 32);
+
+	if (n)
+		memcpy(v, s->inputs.objects, n * sizeof(*v));
+	v[n] = (struct object){.key = key,
+		.etag = arena_printf(s->arena, "\"%.*s\"", STR_ARG(hex)),
+		.size_bytes = (int64_t)seed.n};
+	qsort(v, n + 1, sizeof(*v), by_key);
+	s->inputs.objects = v;
+	s->inputs.n_objects = n + 1;
+}
+
 static enum file_mode
 mode_of(const struct words *w)
 {
@@ -183,6 +207,8 @@ state_machine(struct side *s, const struct words *w)
 		struct str hex = hex_of(s->arena, w->v[1], 64);
 
 		s->inputs.image_digest = arena_printf(s->arena, "sha256:%.*s", STR_ARG(hex));
+	} else if (str_is(w->v[0], "object") && w->n == 3) {
+		add_object(s, w->v[1], w->v[2]);
 	} else if (str_is(w->v[0], "list")) {
 		struct str line = w->after_first.p ? unquote(s->arena, w->after_first) : STR("");
 

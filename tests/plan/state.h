@@ -11,6 +11,7 @@
  *   file PATH SEED [x|l]     a file of the source with this content; executable, or a symlink
  *   files N PREFIX SEED      PREFIX00000 and so on
  *   list TEXT                a line of the file that `inputs: {file: …}` names
+ *   object KEY SEED          one below the bucket of `inputs: {s3: …}`, with an ETag by SEED
  *   image SEED               what the image's digest is
  *   machine NAME CPUS GIB ARCH         (default: box 2 24 x86_64)
  *   engine NAME VERSION      (default: none)

@@ -121,6 +121,25 @@ fixture_glob(struct fixture *f, const char *pattern)
 	f->m.map.glob = str_from(pattern);
 }
 
+/* KEY, ETAG, KEY, ETAG, …, by key; one byte more each. */
+static inline void
+fixture_objects(struct fixture *f, const char *url, size_t n, const char *const *v)
+{
+	struct object *objects = ARENA_ARRAY(&f->arena, struct object, n / 2);
+
+	f->m.map.kind = MAP_S3;
+	f->m.map.glob = str_from(url);
+	for (size_t i = 0; i < n / 2; i++)
+		objects[i] = (struct object){.key = str_from(v[2 * i]),
+			.etag = str_from(v[2 * i + 1]),
+			.size_bytes = (int64_t)i};
+	f->inputs.objects = objects;
+	f->inputs.n_objects = n / 2;
+}
+#define OBJECTS(f, url, ...)                                                                \
+	fixture_objects((f), (url), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), \
+		(const char *[]){__VA_ARGS__})
+
 static inline int
 fixture_resolve(struct fixture *f)
 {

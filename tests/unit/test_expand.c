@@ -286,15 +286,85 @@ nothing_at_all(void **state)
 }
 
 static void
-s3_needs_the_cloud(void **state)
+objects_that_match(void **state)
 {
 	struct fixture *f = *state;
 
-	f->m.map.kind = MAP_S3;
-	f->m.map.glob = STR("s3://b/in/*");
-	fixture_bad(f, "map.inputs.s3 needs an infra of aws/REGION: this machine cannot list "
-		       "'s3://b/in/*'");
+	OBJECTS(f, "s3://b/in/*.txt", "in/", "e1", "in/a.md", "e2", "in/a.txt", "e3", "in/b c.txt",
+		"e4", "in/sub/", "e5", "in/sub/c.txt", "e6", "in/sub/d.txt/", "e7");
+	INPUTS(f, "s3://b/in/a.txt", "s3://b/in/b c.txt");
+	assert_str(f->job.objects[0].key, "in/a.txt");
+	assert_str(f->job.objects[1].key, "in/b c.txt");
+	assert_str(f->job.objects[1].etag, "e4");
+	assert_int_equal(f->job.objects[1].size_bytes, 3);
+	assert_int_equal(f->job.tasks[0].input_entry, UINT32_MAX);
+	f->m.map.glob = STR("s3://b/./in//**/*.txt"); /* as a glob of files */
+	INPUTS(f, "s3://b/in/a.txt", "s3://b/in/b c.txt", "s3://b/in/sub/c.txt");
+	f->m.map.glob = STR("s3://b/in/a.txt");
+	INPUTS(f, "s3://b/in/a.txt");
+	f->m.map.glob = STR("s3://b/**");
+	INPUTS(f, "s3://b/in/a.md", "s3://b/in/a.txt", "s3://b/in/b c.txt", "s3://b/in/sub/c.txt");
+	f->m.map.glob = STR("s3://b/*/[ab].*");
+	INPUTS(f, "s3://b/in/a.md", "s3://b/in/a.txt");
+}
+
+static void
+objects_that_do_not(void **state)
+{
+	struct fixture *f = *state;
+
+	OBJECTS(f, "s3://b/in/*.csv", "in/a.md", "e2", "in/a.txt", "e3");
+	fixture_bad(f, "map.inputs: 's3://b/in/*.csv' matches none of the 2 objects whose keys "
+		       "begin with 'in/'");
 	assert_int_equal(f->diags.v[0].pos.line, 9);
+	assert_null(f->diags.v[0].hint.p);
+	f->m.map.glob = STR("s3://b/in/");
+	fixture_bad(f, "map.inputs: 's3://b/in/' matches none of the 2 objects whose keys begin "
+		       "with 'in'");
+	assert_str(f->diags.v[0].hint, "did you mean s3://b/in/*?");
+	f->inputs.n_objects = 0;
+	fixture_bad(f, "map.inputs: 's3://b/in/' matches none of the 0 objects whose keys begin "
+		       "with 'in'");
+}
+
+static void
+objects_without_a_file_name(void **state)
+{
+	struct fixture *f = *state;
+	char key[300] = "in/";
+
+	memset(key + 3, 'x', 255);
+	OBJECTS(f, "s3://b/in/**", "in/a\0b", "e", key, "e");
+	fixture_good(f);
+	strcat(key, "x");
+	fixture_objects(f, "s3://b/**", 4, (const char *const[]){"in/..", "e", key, "e"});
+	assert_int_equal(fixture_resolve(f), ERR_INPUT);
+	assert_int_equal(f->diags.n_errors, 1); /* a '**' finds nothing that begins with a dot */
+	assert_non_null(strstr(f->diags.v[0].message.p, "no file can have the name"));
+	f->m.map.glob = STR("s3://b/in/.*");
+	fixture_bad(f, "input 's3://b/in/..': no file can have the name that its key ends in");
+}
+
+static void
+patterns_of_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct object_pattern p;
+
+	object_pattern_parse(&f->arena, STR("s3://b/in//./part-*/x"), &p);
+	assert_str(p.bucket, "b");
+	assert_str(p.key, "in/part-*/x");
+	assert_str(p.fixed, "in/part-");
+	assert_str(p.folder, "s3://b/in/");
+	object_pattern_parse(&f->arena, STR("s3://b/*"), &p);
+	assert_str(p.fixed, "");
+	assert_str(p.folder, "s3://b/");
+	object_pattern_parse(&f->arena, STR("s3://b/a\\*b"), &p);
+	assert_str(p.fixed, "a");
+	assert_true(object_matches(&p, STR("a*b")));
+	assert_false(object_matches(&p, STR("axb")));
+	assert_str(object_name(STR("in/a.txt")), "a.txt");
+	assert_str(object_name(STR("a.txt")), "a.txt");
 }
 
 int
@@ -316,7 +386,10 @@ main(void)
 		fixture_test(many_twice),
 		fixture_test(what_no_variable_holds),
 		fixture_test(nothing_at_all),
-		fixture_test(s3_needs_the_cloud),
+		fixture_test(objects_that_match),
+		fixture_test(objects_that_do_not),
+		fixture_test(objects_without_a_file_name),
+		fixture_test(patterns_of_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

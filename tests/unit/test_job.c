@@ -468,6 +468,9 @@ records_of_inputs(void **state)
 	fixture_glob(f, "t/*");
 	assert_string_equal(part(f, 0, "input"),
 		"file \"t/a.txt\" 100644 e3b0c44298fc1c149afbf4c8996fb92427ae41e4");
+	OBJECTS(f, "s3://b/in/*", "in/a b", "\"e-2\"");
+	f->m.results = STR("results");
+	assert_string_equal(part(f, 0, "input"), "object \"s3://b/in/a b\" \"e-2\" 0 bytes");
 	matrix(f);
 	assert_string_equal(part(f, 0, "input"), "matrix {\"SEED\":\"1\",\"MODEL\":\"x y\"}");
 	f->m.environment.build = (struct build){.context = STR("."), .dockerfile = STR("count.sh")};

@@ -96,6 +96,35 @@ keys_of_a_matrix_are_for_ever(void **state)
 }
 
 static void
+keys_of_objects_are_for_ever(void **state)
+{
+	static const char key[] =
+		"afedfa3ff46e54ca54202302f41527aacbe07878dba8e2771c74930c60906095";
+	struct fixture *f = *state;
+	struct object objects[] = {{.key = STR("in/a.txt"), .etag = STR("\"x\"")},
+		{.key = STR("in/b c.txt"),
+			.etag = STR("\"0cc175b9c0f1b6a831c399e269772661\""),
+			.size_bytes = INT64_C(1) << 33}};
+	struct digest d;
+
+	OBJECTS(f, "s3://data/in/*", "", "");
+	f->inputs.objects = objects;
+	f->inputs.n_objects = 2;
+	assert_key(f, 1, key);
+	f->m.map.glob = STR("s3://data/**/*"); /* however it was found */
+	objects[0].etag = STR("\"y\"");	       /* another one's bytes are nothing to it */
+	assert_key(f, 1, key);
+	objects[1].etag = STR("\"1cc175b9c0f1b6a831c399e269772661\"");
+	d = key_of(f, 1);
+	objects[1].etag = STR("\"0cc175b9c0f1b6a831c399e269772661\"");
+	objects[1].size_bytes--;
+	assert_int_not_equal(digest_cmp(&d, &(struct digest[]){key_of(f, 1)}[0]), 0);
+	assert_true(digest_cmp(&(struct digest[]){key_of(f, 1)}[0], &f->job.tasks[0].key) != 0);
+	objects[1].size_bytes++;
+	assert_key(f, 1, key);
+}
+
+static void
 a_full_key_is_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +487,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(keys_are_for_ever),
 		fixture_test(keys_of_a_matrix_are_for_ever),
+		fixture_test(keys_of_objects_are_for_ever),
 		fixture_test(a_full_key_is_for_ever),
 		fixture_test(a_build_stands_for_its_image),
 		cmocka_unit_test(every_part_counts),

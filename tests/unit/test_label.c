@@ -191,6 +191,17 @@ combinations_that_read_alike(void **state)
 }
 
 static void
+objects_are_called_by_their_keys(void **state)
+{
+	struct fixture *f = *state;
+
+	OBJECTS(f, "s3://b/in/**", "in/a.txt", "e", "in/b c.txt", "e", "in/sub/c.txt", "e");
+	LABELS(f, "a.txt", "b_c.txt-6a1b37db", "sub-c.txt");
+	f->m.map.glob = STR("s3://b/**");
+	LABELS(f, "in-a.txt", "in-b_c.txt-6a1b37db", "in-sub-c.txt");
+}
+
+static void
 parts_of_paths(void **state)
 {
 	struct fixture *f = *state;
@@ -215,6 +226,7 @@ main(void)
 		fixture_test(they_stay_when_inputs_are_added),
 		fixture_test(a_name_in_the_way),
 		fixture_test(combinations_that_read_alike),
+		fixture_test(objects_are_called_by_their_keys),
 		fixture_test(parts_of_paths),
 	};
 

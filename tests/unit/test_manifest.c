@@ -314,6 +314,9 @@ inputs(void **state)
 	refuses(f, "map: {inputs: {count: 1, file: x}}\n", 4, 15, "exclude each other");
 	refuses(f, "map: {inputs: {fiel: x}}\n", 4, 16, "did you mean 'file'?");
 	refuses(f, "map: {inputs: {s3: \"s3://B/x\"}}\n", 4, 20, "expected an S3 pattern");
+	refuses(f, "map: {inputs: {s3: s3://b-1}}\n", 4, 20,
+		"all of its objects are \"s3://b-1/**\"");
+	refuses(f, "map: {inputs: {s3: s3://b-1/}}\n", 4, 20, "expected an S3 pattern");
 	refuses(f, "map: {inputs: {matrix: {}}}\n", 4, 24, "expected a mapping of names to lists");
 	refuses(f, "map: {inputs: {matrix: {a: 1}}}\n", 4, 28, "did you mean [1]?");
 	refuses(f, "map: {inputs: {matrix: {a: []}}}\n", 4, 28, "an empty list");
