@@ -56,14 +56,14 @@ LOCAL := local observe run
 SSH := lib
 STORE := collect collect_fill collect_index collect_look collect_plan collect_s3 collect_s3_folder collect_s3_look commit dir gc index io job_holder job_lock lock \
 	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
-TASKS := offer tasks
+TASKS := input offer tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
 CMD := apply cloud_left commands completion config destroy file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
-RUNNER := alloc attach child conn dir folder host host_lease host_prepare host_runs host_words main pack proc reap record seal serve start stream tar task tell text \
+RUNNER := alloc attach child conn dir fetch folder host host_lease host_prepare host_runs host_words main pack proc reap record seal serve start stream tar task tell text \
 	upload upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)

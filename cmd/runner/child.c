@@ -48,17 +48,15 @@ struct start {
 	int error;
 };
 
-/* execvp with the task's PATH. Runs in the runner's memory: no allocation, nothing that is left
- * behind. */
-static int
-exec_in_path(const struct child_plan *p)
+int
+child_exec(char *const *argv, char *const *envp, const char *path)
 {
-	const char *name = p->argv[0], *at = p->path ? p->path : "/usr/local/bin:/usr/bin:/bin";
+	const char *name = argv[0], *at = path ? path : "/usr/local/bin:/usr/bin:/bin";
 	char file[PATH_MAX];
 	int error = ENOENT;
 
 	if (strchr(name, '/')) {
-		execve(name, p->argv, p->envp);
+		execve(name, argv, envp);
 		return errno;
 	}
 	while (at && name[0]) {
@@ -67,7 +65,7 @@ exec_in_path(const struct child_plan *p)
 			end > at ? "/" : "", name);
 
 		if (n > 0 && (size_t)n < sizeof(file)) {
-			execve(file, p->argv, p->envp);
+			execve(file, argv, envp);
 			if (errno == EACCES)
 				error = EACCES;
 			else if (errno != ENOENT && errno != ENOTDIR)
@@ -102,7 +100,7 @@ child_main(void *arg)
 	s->what = "starting";
 	/* Dispositions are the defaults since the runner began; exec keeps them so. */
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	s->error = exec_in_path(p);
+	s->error = child_exec(p->argv, p->envp, p->path);
 	_exit(127);
 }
 

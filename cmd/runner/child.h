@@ -25,4 +25,8 @@ struct child_plan {
  * copy of the runner's memory is made. */
 pid_t child_start(const struct child_plan *plan, const char **what);
 
+/* execvp with a task's PATH (NULL: the usual one), without making a script of what has no first line
+ * for that. Returns errno. Allocates nothing. */
+int child_exec(char *const *argv, char *const *envp, const char *path);
+
 #endif

@@ -1,5 +1,6 @@
 /* furrow-runner: runs tasks where they run. One static binary, started by furrow on its own
  * machine, as the first process of a container, or on a host. */
+#include "cmd/runner/fetch.h"
 #include "cmd/runner/host.h"
 #include "cmd/runner/serve.h"
 
@@ -19,7 +20,10 @@ static const char help[] =
 	"  furrow-runner serve --listen SOCKET  for a furrow that connects to this unix socket\n"
 	"  furrow-runner attach SOCKET          carries stdin and stdout to and from such a "
 	"socket\n"
-	"  furrow-runner host                   says what this host has, then serves the run that it is "
+	"  furrow-runner fetch COMMAND...       fetches a task's input, then becomes the task's "
+	"command\n"
+	"  furrow-runner host                   says what this host has, then serves the run that "
+	"it is "
 	"told\n"
 	"  furrow-runner --version\n"
 	"\n"
@@ -94,6 +98,8 @@ main(int argc, char **argv)
 		close(null_fd);
 		return serve(-1, -1, argv[3]);
 	}
+	if (strcmp(mode, "fetch") == 0 && argc > 2)
+		return fetch(argv + 2);
 	if (strcmp(mode, "host") == 0 && argc == 2)
 		return host();
 	if (strcmp(mode, "attach") == 0 && argc == 3) {

@@ -121,6 +121,14 @@ enum ended_why {
 
 enum frame_stream { STREAM_STDOUT = 1, STREAM_STDERR = 2, STREAM_TRACE = 3 };
 
+/* A task whose input is an object of S3 is started as `RUNNER fetch COMMAND…`, with these in its
+ * environment, and FURROW_INPUT the object's s3:// URL: see cmd/runner/fetch.c. The exit status, and what
+ * its stderr begins with, tell that it was not the command that failed. */
+#define FETCH_URL "FURROW_FETCH_URL"
+#define FETCH_ETAG "FURROW_FETCH_ETAG"
+#define FETCH_SAYS "furrow-runner fetch: "
+enum { FETCH_CHANGED = 118, FETCH_FAILED = 119 };
+
 struct frame {
 	uint8_t type;
 	uint8_t stream;

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* How long a host may take until it begins to fetch a task's input. */
+enum { INPUT_URL_S = 24 * 3600 };
+
 int64_t
 fleet_now(const struct fleet_site *s)
 {
@@ -180,6 +183,22 @@ make_folders(struct fleet_run *r, struct error *err)
 }
 
 static int
+input_url(void *ctx, uint32_t index, struct arena *a, struct str *url, struct error *err)
+{
+	struct fleet_run *r = ctx;
+	const struct job *job = &r->plan->job;
+	struct pair if_match = {.name = STR("If-Match"), .value = job->objects[index].etag};
+	const struct pairs headers = {.v = &if_match, .n = 1};
+	struct str bucket, key;
+
+	if (!s3_parse_url(job->tasks[index].input, &bucket, &key))
+		return error_set(
+			err, ERR_INTERNAL, "%.*s is no object", STR_ARG(job->tasks[index].input));
+	return aws_presign(
+		r->site->aws, a, "GET", bucket, key, NULL, &headers, INPUT_URL_S, url, err);
+}
+
+static int
 begin_run(struct site *site, const struct plan *plan, const char *run, const char *trace,
 	struct error *err)
 {
@@ -206,7 +225,9 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 				      .clock = site->config.clock,
 				      .run = r->id,
 				      .dir = r->dir,
-				      .logs = r->logs});
+				      .logs = r->logs,
+				      .input_url = input_url,
+				      .input_ctx = r});
 	seat_hosts(r);
 	return make_folders(r, err);
 }

@@ -36,6 +36,7 @@ struct task_run {
 	 * offers has it. */
 	struct store_result *offer;
 	bool offer_placed; /* it had been placed when the connection was cut */
+	char *input_url;   /* of an object to fetch; NULL: none */
 	bool begun;
 	struct outcome outcome;
 	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
@@ -71,5 +72,12 @@ void offers_ask(void *ctx, uint64_t id, int64_t tar_bytes);
 void offers_placed(void *ctx, uint64_t id, int64_t tar_bytes);
 /* Joins the thread; what still waits is not answered any more. */
 void offers_end(struct tasks *all);
+
+/* A URL for the input of this attempt, when that is an object; may ask for credentials. */
+int input_sign(struct task_run *t, struct error *err);
+/* What the runner is to start, so that it fetches the input first. */
+void input_wrap(const struct task_run *t, struct arena *a, struct task_command *command);
+/* Whether that, and not the task's own command, has failed: err says how. */
+bool input_failed(struct task_run *t, struct error *err);
 
 #endif

@@ -124,6 +124,7 @@ finish(struct task_run *t, enum step step, const struct error *err)
 		store_result_abort(t->result);
 	if (t->offer)
 		store_result_abort(t->offer);
+	free(t->input_url);
 	free(t);
 	call->sink->answer(call, step, &outcome, err);
 }
@@ -357,6 +358,8 @@ describe_end(struct task_run *t, int why, struct str message, struct error *err)
 		error_set(err, ERR_TASK, "its output cannot be taken: %.*s", STR_ARG(message));
 		break;
 	case ENDED_SELF:
+		if (input_failed(t, err))
+			break;
 		if (o->signal)
 			error_set(err, ERR_TASK, "ended by signal %d (%s)", o->signal,
 				sigdescr_np(o->signal) ? sigdescr_np(o->signal) : "unknown");
@@ -525,6 +528,7 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 		memcpy(out->env.v, command.env.v, command.env.n * sizeof(*command.env.v));
 	add_variable(a, &out->env, room, "TRACEPARENT",
 		arena_printf(a, "00-%s-%s-01", call->trace, call->span));
+	input_wrap(t, a, out);
 }
 
 /* Hands a task that stands in the table to the session. With the door held. */
@@ -574,6 +578,10 @@ runner_submit(struct runner *r, struct call *call)
 		.attempt = call->attempt,
 		.id = make_id(call->node->index, call->attempt)};
 	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
+	if (input_sign(t, &err) < 0) {
+		finish(t, STEP_FAILED, &err);
+		return;
+	}
 	pthread_mutex_lock(&r->door);
 	state = enter(r, t);
 	if (state == RUNNER_LIVE)

@@ -20,6 +20,12 @@ struct tasks_config {
 	const char *run;  /* its id */
 	const char *dir;  /* runs/RUN: what a runner says goes to NAME.log there */
 	const char *logs; /* runs/RUN/logs: what tasks write, until it is in the store */
+	/* For a job whose inputs are objects: a URL that gives a task's, for some hours and as long as it
+	 * is unchanged: a GET with `If-Match` and its ETag. In the arena. Called where a task is
+	 * submitted. */
+	int (*input_url)(
+		void *ctx, uint32_t index, struct arena *a, struct str *url, struct error *err);
+	void *input_ctx;
 };
 
 /* What config points to has to outlive it. */
