@@ -65,16 +65,21 @@ record_history(
 }
 
 static int
-merge(struct store *store, const struct plan *plan, const struct timings *t, struct error *err)
+merge(struct store *store, const struct plan *plan, const struct timings *t,
+	const struct history *known, struct error *err)
 {
 	struct history older = {0}, newer = {0};
 	struct arena a = {0};
 	struct buf text = {0};
 	const char *name = arena_printf(&a, "history/%.*s", STR_ARG(plan->job.manifest->name)).p;
 	struct str bytes = {0};
-	int rc = store_get(store, &a, name, &bytes, err);
+	int rc = 0;
 
-	if (rc == 0)
+	if (known)
+		older = *known;
+	else
+		rc = store_get(store, &a, name, &bytes, err);
+	if (rc == 0 && !known)
 		history_parse(&a, &older, bytes);
 	else if (rc == ERR_MISSING)
 		rc = 0;
@@ -89,10 +94,11 @@ merge(struct store *store, const struct plan *plan, const struct timings *t, str
 }
 
 void
-record_run(const struct plan *plan, const struct timings *t, struct store *store)
+record_run(const struct plan *plan, const struct timings *t, struct store *store,
+	const struct history *known)
 {
 	struct error err;
 
-	if (merge(store, plan, t, &err) < 0)
+	if (merge(store, plan, t, known, &err) < 0)
 		out_say("furrow: durations were not kept for the next plan: %s", err.message);
 }

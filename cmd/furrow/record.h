@@ -12,7 +12,9 @@ void record_history(
 	struct arena *a, struct history *out, const struct plan *plan, const struct timings *t);
 
 /* Merges them into history/JOB of the store. That it failed is said, and no more: history is a
- * help, never a condition. */
-void record_run(const struct plan *plan, const struct timings *t, struct store *store);
+ * help, never a condition. known: what stands there, where nobody else can have changed it since it
+ * was read; NULL: it is read anew. */
+void record_run(const struct plan *plan, const struct timings *t, struct store *store,
+	const struct history *known);
 
 #endif

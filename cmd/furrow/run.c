@@ -224,7 +224,8 @@ run_plan(struct run *out, struct prepared *p, const struct options *o, const cha
 	if (rc == 0)
 		rc = run_dir_timings(&p->arena, &dir, &out->timings, err);
 	if (rc == 0)
-		record_run(&p->plan, &out->timings, p->site->store);
+		record_run(&p->plan, &out->timings, p->site->store,
+			p->site->ops->lock ? &p->plan.observed.history : NULL);
 	return rc;
 }
 

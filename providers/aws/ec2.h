@@ -137,5 +137,8 @@ int ec2_check_region(struct aws *aws, struct arena *a, struct str region, struct
 /* The account's 12 digits, and the ARN of who asks. One call each time: keep what it gave. */
 int sts_account(
 	struct aws *aws, struct arena *a, struct str *account, struct str *arn, struct error *err);
+/* The account alone; asked for once for each access key, then kept below cache_dir (NULL: not kept). */
+int sts_account_kept(struct aws *aws, struct arena *a, const char *cache_dir, struct str *account,
+	struct error *err);
 
 #endif

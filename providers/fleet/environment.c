@@ -274,7 +274,7 @@ static int
 look_at(struct fleet_run *r, struct host *h, struct error *err)
 {
 	struct error ssh = {0};
-	int rc = check_alive(r, h, err);
+	int rc = h->ssh && h->words.there ? 0 : check_alive(r, h, err);
 
 	if (rc < 0 || !h->address[0])
 		return rc;

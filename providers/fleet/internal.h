@@ -148,6 +148,8 @@ int fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err);
 struct str fleet_object(const struct fleet_site *s, struct arena *a, const char *name);
 
 /* wish.c: what a new instance would be. */
+/* Where what AWS told is kept for all jobs of this user; NULL: nowhere. */
+const char *fleet_cache_dir(struct arena *a);
 int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
 int fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err);
 void fleet_describe_wish(struct fleet_site *s);

@@ -13,7 +13,7 @@ fleet_name_bucket(struct aws *aws, struct arena *a, struct str store, struct str
 	struct str *prefix, struct error *err)
 {
 	struct arena scratch = {0};
-	struct str account, arn;
+	struct str account;
 	int rc;
 
 	if (store.p) {
@@ -23,7 +23,7 @@ fleet_name_bucket(struct aws *aws, struct arena *a, struct str store, struct str
 				STR_ARG(store));
 		return 0;
 	}
-	rc = sts_account(aws, &scratch, &account, &arn, err);
+	rc = sts_account_kept(aws, &scratch, fleet_cache_dir(&scratch), &account, err);
 	if (rc == 0) {
 		*bucket = arena_printf(a, "furrow-%.*s-%s", STR_ARG(account), aws_region(aws));
 		*prefix = STR("");

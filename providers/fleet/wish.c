@@ -12,6 +12,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+const char *
+fleet_cache_dir(struct arena *a)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (cache && cache[0] == '/')
+		return arena_printf(a, "%s/furrow/aws", cache).p;
+	return home && home[0] == '/' ? arena_printf(a, "%s/.cache/furrow/aws", home).p : NULL;
+}
+
 static void
 add_range(struct hasher *h, const struct range *r)
 {
@@ -106,7 +116,7 @@ choose_type(struct fleet_site *s, struct arena *a, struct error *err)
 	if (wish.type.p)
 		rc = ec2_types_named(s->aws, a, &named, &types, &n, err);
 	else
-		rc = ec2_types(s->aws, a, NULL, &types, &n, err);
+		rc = ec2_types(s->aws, a, fleet_cache_dir(a), &types, &n, err);
 	if (rc == 0)
 		rc = ec2_choose(a, &wish, types, n, &fitting, &n_fitting, err);
 	if (rc == 0)
