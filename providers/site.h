@@ -30,9 +30,10 @@ struct site_observation {
 };
 
 struct site_ops {
-	/* Takes what keeps other machines from applying the same job, for the run to come; held
+	/* Before read_graph, for an apply: the graph then also takes what keeps other machines from
+	 * applying the same job, for the run to come, before it reads what these could change; held
 	 * until close. NULL: nobody else can. */
-	int (*lock)(struct site *s, const char *run, struct error *err);
+	void (*lock)(struct site *s, const char *run);
 	/* The reads that observing is made of: a graph for the executor and `provider`. */
 	int (*read_graph)(struct site *s, struct arena *a, struct graph *out, struct error *err);
 	/* What is known only once the job is resolved: source_ready, setup_ready. Makes no call. */

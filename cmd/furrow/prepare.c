@@ -215,7 +215,7 @@ prepare_observe(struct prepared *p, struct error *err)
 	if (rc == 0)
 		rc = check_wishes(p, err);
 	if (rc == 0 && p->lock_run && p->site->ops->lock)
-		rc = p->site->ops->lock(p->site, p->lock_run, err);
+		p->site->ops->lock(p->site, p->lock_run);
 	if (rc == 0)
 		rc = p->site->ops->read_graph(p->site, &p->arena, &reads, err);
 	if (rc < 0)

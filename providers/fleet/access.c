@@ -10,8 +10,8 @@ make_bucket(struct fleet_site *s, struct arena *a, struct error *err)
 	int rc = s3_create_bucket(s->aws, a, s->bucket, err);
 
 	if (rc == 0 && s->lock_run[0])
-		rc = fleet_take_lock(s, arena_cstr(a, str_from(s->lock_run)), err);
-	if (rc == ERR_MISSING)
+		rc = fleet_take_lock(s, a, err);
+	if (rc == 0 && s->lock_run[0])
 		rc = error_set(err, ERR_HOST, "the bucket %.*s was made, but is not found",
 			STR_ARG(s->bucket));
 	return rc;

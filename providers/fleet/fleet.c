@@ -114,12 +114,12 @@ stop(void *ctx, struct call *call, int64_t grace_ns)
 		atomic_store(&s->run->stop_steps, true);
 }
 
-static int
-take_lock(struct site *site, const char *run, struct error *err)
+static void
+want_lock(struct site *site, const char *run)
 {
 	struct fleet_site *s = (struct fleet_site *)site;
 
-	return fleet_take_lock(s, run, err);
+	snprintf(s->lock_run, sizeof(s->lock_run), "%s", run);
 }
 
 static uint32_t
@@ -288,7 +288,7 @@ close_site(struct site *site)
 }
 
 static const struct site_ops ops = {
-	.lock = take_lock,
+	.lock = want_lock,
 	.read_graph = fleet_read_graph,
 	.observe_identities = fleet_observe_identities,
 	.slots = slots_of,

@@ -24,6 +24,7 @@ enum {
 
 /* What is read before there is a plan, each by a node of the read graph. */
 enum fleet_read {
+	READ_LOCK, /* for an apply: what comes after it holds until the run's end */
 	READ_SOURCE,
 	READ_LIST,
 	READ_INPUTS,  /* map.inputs from S3 */
@@ -87,7 +88,7 @@ struct fleet_site {
 	struct ssh_key key;
 	bool has_key;
 	struct job_lock *job_lock;
-	char lock_run[32]; /* the lock is to be taken for this run, once there is a bucket */
+	char lock_run[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
 	struct str bucket, prefix;
 	bool has_bucket;
 	struct str group_name, caller_cidr;
@@ -138,8 +139,9 @@ int fleet_locate_store(struct fleet_site *s, struct error *err);
 int fleet_name_bucket(struct aws *aws, struct arena *a, struct str store, struct str *bucket,
 	struct str *prefix, struct error *err);
 int fleet_open_store(struct fleet_site *s, struct error *err);
-/* With no bucket yet it is taken by fleet_access, once there is one. */
-int fleet_take_lock(struct fleet_site *s, const char *run, struct error *err);
+/* For lock_run, which is empty then; with no bucket yet it stays, for fleet_access to take it once
+ * there is one. */
+int fleet_take_lock(struct fleet_site *s, struct arena *a, struct error *err);
 /* Before each call that changes something: whether the job is still ours. */
 int fleet_check_lock(struct fleet_site *s, struct error *err);
 int fleet_read_store(struct fleet_site *s, struct arena *a, struct error *err);

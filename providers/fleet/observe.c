@@ -9,7 +9,10 @@
 
 #include <stdlib.h>
 
-enum { OBJECTS_MAX = 1000000 /* that are looked at for inputs */ };
+enum {
+	NO_NODE = UINT32_MAX,
+	OBJECTS_MAX = 1000000 /* that are looked at for inputs */
+};
 
 static int
 read_source(struct fleet_site *s, struct arena *a, struct error *err)
@@ -112,6 +115,7 @@ fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
 {
 	static int (*const reads[FLEET_READS])(
 		struct fleet_site *, struct arena *, struct error *) = {
+		[READ_LOCK] = fleet_take_lock,
 		[READ_SOURCE] = read_source,
 		[READ_LIST] = read_list,
 		[READ_INPUTS] = read_inputs,
@@ -143,16 +147,19 @@ int
 fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct error *err)
 {
 	const struct map *map = &site->config.manifest->map;
-	uint32_t source;
+	uint32_t lock = NO_NODE, n, source;
 
 	graph_init(out, a);
 	add_read(out, READ_HOSTS, NULL, 0);
-	add_read(out, READ_STORE, NULL, 0);
-	add_read(out, READ_HISTORY, NULL, 0);
+	if (((struct fleet_site *)site)->lock_run[0])
+		lock = add_read(out, READ_LOCK, NULL, 0);
+	n = lock != NO_NODE;
+	add_read(out, READ_STORE, &lock, n);
+	add_read(out, READ_HISTORY, &lock, n);
+	add_read(out, READ_RESULTS, &lock, n);
 	add_read(out, READ_SHARED, NULL, 0);
 	add_read(out, READ_NETWORK, NULL, 0);
 	add_read(out, READ_TYPE, NULL, 0);
-	add_read(out, READ_RESULTS, NULL, 0);
 	source = add_read(out, READ_SOURCE, NULL, 0);
 	if (map->kind == MAP_FILE)
 		add_read(out, READ_LIST, &source, 1);

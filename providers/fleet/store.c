@@ -70,23 +70,22 @@ fleet_open_store(struct fleet_site *s, struct error *err)
 }
 
 int
-fleet_take_lock(struct fleet_site *s, const char *run, struct error *err)
+fleet_take_lock(struct fleet_site *s, struct arena *a, struct error *err)
 {
+	struct job_lock_options options = {.job = s->site.config.manifest->name,
+		.run = arena_str(a, str_from(s->lock_run)),
+		.clock = s->site.config.clock};
 	int rc = fleet_locate_store(s, err);
 
-	s->lock_run[0] = '\0';
+	options.bucket = s->bucket;
+	options.prefix = s->prefix;
 	if (rc == 0)
-		rc = job_lock_take(&s->job_lock, s->aws,
-			&(struct job_lock_options){.bucket = s->bucket,
-				.prefix = s->prefix,
-				.job = s->site.config.manifest->name,
-				.run = str_from(run),
-				.clock = s->site.config.clock},
-			err);
-	if (rc != ERR_MISSING)
-		return rc;
-	snprintf(s->lock_run, sizeof(s->lock_run), "%s", run);
-	return 0;
+		rc = job_lock_take(&s->job_lock, s->aws, &options, err);
+	if (rc == ERR_MISSING)
+		return 0;
+	if (rc == 0)
+		s->lock_run[0] = '\0';
+	return rc;
 }
 
 int
