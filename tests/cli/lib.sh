@@ -12,7 +12,7 @@ export HOME=$T/home XDG_CONFIG_HOME=$T/home/.config
 export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t \
 	GIT_COMMITTER_EMAIL=t@localhost GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' \
 	GIT_COMMITTER_DATE='2026-01-01T00:00:00Z'
-unset NO_COLOR CI FURROW_PROGRESS
+unset NO_COLOR CI FURROW_PROGRESS XDG_CACHE_HOME XDG_DATA_HOME
 mkdir -p "$HOME"
 cleanup() { cd / && chmod -R u+rwx "$T" 2>/dev/null; rm -rf "$T"; }
 trap cleanup EXIT

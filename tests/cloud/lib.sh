@@ -82,3 +82,20 @@ comes_true() {
 		sleep 0.05
 	done
 }
+
+# job NAME: a repository with the manifest that stands on stdin, and the current folder.
+job() {
+	mkdir -p "$T/$1" && cd "$T/$1" || exit 1
+	cat >furrow.yaml
+	printf '.furrow\nresults\n' >.gitignore
+	repo .
+}
+furrow() { client furrow "$@"; }
+
+# What was asked for since `log_from` that changes something, a line each.
+log_from() { from=$(box log | jq length); }
+changes() {
+	box log | jq -r ".[${from:-0}:][] | select(.action | test(\"^(Describe|Get|List|Head)\") | not) |
+		\"\(.service) \(.action) \(.target)\""
+}
+the_host() { box hosts | awk '$3 == "up" { print $1 }'; }
