@@ -1,0 +1,37 @@
+"""asyncssh at its best, for tests/bench/cloud: a connection a host, one exec a task, its input on stdin; host keys known.
+
+usage: asyncssh_peer.py USER KEY_FILE TASKS < "ADDRESS HOST-KEY" lines; prints how many results were right."""
+import asyncio
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+import asyncssh  # noqa: E402
+
+INPUT = "x" * 1024
+
+
+async def host(user, key, address, host_key, tasks):
+    known = asyncssh.import_known_hosts(f"{address} {host_key}\n")
+    async with asyncssh.connect(address, username=user, client_keys=[key], known_hosts=known, config=None,
+                                server_host_key_algs=["ssh-ed25519"], agent_path=None) as c:
+        # sshd's stock MaxSessions is 10.
+        gate = asyncio.Semaphore(10)
+
+        async def one():
+            async with gate:
+                done = await c.run("wc -c", input=INPUT)
+                return done.stdout.strip() == "1024"
+        return sum(await asyncio.gather(*(one() for _ in range(tasks))))
+
+
+async def main():
+    user, key_file, tasks = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    key = asyncssh.read_private_key(key_file)
+    hosts = [line.split(maxsplit=1) for line in sys.stdin.read().splitlines()]
+    n = len(hosts)
+    counts = [tasks // n + (i < tasks % n) for i in range(n)]
+    print(sum(await asyncio.gather(*(host(user, key, a, k, t) for (a, k), t in zip(hosts, counts)))))
+
+
+asyncio.run(main())
