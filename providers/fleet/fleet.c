@@ -248,6 +248,7 @@ end_run(struct site *site)
 			fleet_release(r, r->hosts[i], NULL);
 	}
 	tasks_close(r->tasks);
+	known_save(s, r->hosts, r->n_hosts);
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
 		struct host *h = r->hosts[i];
 

@@ -71,6 +71,7 @@ struct host {
 	bool found;	  /* there before this run */
 	bool ready;	  /* a session runs on it */
 	bool released;
+	bool kept; /* released, and left warm */
 	struct runner runner;
 	pthread_t mender;    /* reaches it again after a cut */
 	bool mending;	     /* there is a mender to be joined */
@@ -131,6 +132,14 @@ int fleet_read_graph(struct site *s, struct arena *a, struct graph *out, struct 
 enum step fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err);
 void fleet_observe_identities(struct site *s, const struct job *job, struct observed *obs);
 int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
+
+/* known.c. Strings live in the arena. None there, or unreadable: none. */
+struct known_host {
+	struct str id, address, host_key;
+};
+void known_load(const struct fleet_site *s, struct arena *a, struct known_host **out, size_t *n);
+/* Those that were kept. A file that cannot be written costs time, and no more. */
+void known_save(const struct fleet_site *s, struct host *const *hosts, size_t n);
 
 /* store.c: the bucket. Its name may take a call. */
 int fleet_locate_store(struct fleet_site *s, struct error *err);

@@ -24,10 +24,64 @@ address_of(const struct ec2_instance *i)
 	return i->public_address.p ? i->public_address : i->private_address;
 }
 
-static struct host *
-host_of_instance(struct fleet_site *s, const struct ec2_instance *i)
+/* Hosts that are being connected to already; one that is taken out leaves NULL. */
+struct known {
+	struct host **v;
+	size_t n;
+};
+
+static struct known
+connect_known(struct fleet_site *s, struct arena *a)
 {
-	struct host *h = host_new(s);
+	struct known_host *told = NULL;
+	struct known out = {0};
+	struct error unwanted;
+	size_t n;
+
+	known_load(s, a, &told, &n);
+	if (!n || fleet_key(s, false, &unwanted) < 0)
+		return out;
+	out.v = ARENA_ARRAY(a, struct host *, n);
+	for (size_t i = 0; i < n; i++) {
+		struct host *h = out.v[out.n++] = host_new(s);
+
+		copy(h->id, sizeof(h->id), told[i].id);
+		copy(h->address, sizeof(h->address), told[i].address);
+		copy(h->host_key, sizeof(h->host_key), told[i].host_key);
+		host_connect(h, answer_ns, &unwanted); /* else it is tried once more below */
+	}
+	return out;
+}
+
+static void
+forget_known(struct known *known)
+{
+	for (size_t i = 0; i < known->n; i++) {
+		if (known->v[i])
+			host_free(known->v[i]);
+	}
+}
+
+/* The one that is this instance, by all that we know of it; else a new one. */
+static struct host *
+take_known(struct fleet_site *s, struct known *known, const struct ec2_instance *i)
+{
+	for (size_t k = 0; k < known->n; k++) {
+		struct host *h = known->v[k];
+
+		if (!h || !str_is(i->id, h->id) || !str_is(address_of(i), h->address) ||
+			!str_is(ec2_tag(i, "furrow:host-key"), h->host_key))
+			continue;
+		known->v[k] = NULL;
+		return h;
+	}
+	return host_new(s);
+}
+
+static struct host *
+host_of_instance(struct fleet_site *s, struct known *known, const struct ec2_instance *i)
+{
+	struct host *h = take_known(s, known, i);
 
 	copy(h->id, sizeof(h->id), i->id);
 	copy(h->type, sizeof(h->type), i->type);
@@ -122,8 +176,22 @@ warm_of(struct arena *a, const struct host *h, struct str why_not)
 		.why_not = why_not};
 }
 
-int
-fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err)
+/* Sees to it that an instance is being asked, unless it cannot serve. */
+static struct warm
+ask(struct fleet_site *s, struct arena *a, struct host *h, const struct ec2_instance *i)
+{
+	struct warm w = warm_of(a, h, judge_tags(s, a, i));
+	struct error why;
+
+	if (w.why_not.p)
+		host_disconnect(h);
+	else if (!h->ssh && h->address[0] && host_connect(h, answer_ns, &why) < 0)
+		w.why_not = arena_str(a, str_from(why.message));
+	return w;
+}
+
+static int
+read_hosts(struct fleet_site *s, struct arena *a, struct known *known, struct error *err)
 {
 	struct pair filters[] = {
 		{.name = STR("tag:furrow:job"), .value = s->site.config.manifest->name},
@@ -142,15 +210,21 @@ fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err)
 	s->hosts = ARENA_ARRAY(a, struct host *, n);
 	s->n_hosts = n;
 	for (size_t i = 0; i < n; i++) {
-		struct host *h = s->hosts[i] = host_of_instance(s, &found[i]);
-		struct error why;
-
-		warm[i] = warm_of(a, h, judge_tags(s, a, &found[i]));
-		if (!warm[i].why_not.p && h->address[0] && host_connect(h, answer_ns, &why) < 0)
-			warm[i].why_not = arena_str(a, str_from(why.message));
+		s->hosts[i] = host_of_instance(s, known, &found[i]);
+		warm[i] = ask(s, a, s->hosts[i], &found[i]);
 	}
 	listen_to_all(s, a, warm);
 	s->site.seen.observed.fleet.warm = warm;
 	s->site.seen.observed.fleet.n_warm = n;
 	return 0;
+}
+
+int
+fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct known known = connect_known(s, a);
+	int rc = read_hosts(s, a, &known, err);
+
+	forget_known(&known);
+	return rc;
 }

@@ -71,6 +71,7 @@ fleet_release(struct fleet_run *r, struct host *h, struct error *err)
 		say_goodbye(h, 0, NULL);
 	host_disconnect(h);
 	h->released = rc == 0;
+	h->kept = keep && rc == 0;
 	h->ready = false;
 	arena_free(&scratch);
 	return rc;
