@@ -29,7 +29,7 @@ TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox
 	uidmap man-db zsh fish cloud-init openssh-server openssh-client \
 	iproute2 sudo curl python3 python3-venv
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
-BENCH_PACKAGES := ninja-build time
+BENCH_PACKAGES := ninja-build time python3-asyncssh
 
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
@@ -147,7 +147,7 @@ test-deps: deps
 	$(call install_packages,$(TEST_PACKAGES),what the tests need)
 check-deps: test-deps
 	$(call install_packages,$(CHECK_PACKAGES),what the checks need)
-bench-deps: deps
+bench-deps: test-deps
 	$(call install_packages,$(BENCH_PACKAGES),what the benchmarks compare with)
 
 tests: all $(UNIT:%=$(B)/%) $(B)/tests/cloud/delay
@@ -185,7 +185,7 @@ format-check: check-deps ## clang-format has nothing to say
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
 bench: bench-deps ## the table of speeds and sizes, beside what others take in the same run
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH:%=$(B)/%)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH:%=$(B)/%) $(B)/tests/cloud/delay
 	@B=$(B) tests/bench/run
 
 MAN := $(wildcard cmd/furrow/*.[15])

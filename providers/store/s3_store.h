@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { S3_STORE_THREADS = 64, S3_STORE_WRITER_BYTES = 17 };
+enum { S3_STORE_THREADS = 48, S3_STORE_WRITER_BYTES = 17 };
 
 struct s3_result;
 

@@ -149,7 +149,7 @@ test_uploads_side_by_side(void **state)
 	for (unsigned i = 0; i < 64; i++)
 		queue(f->s, i, STR("text"), 0, 0, &w);
 	wait_for(&w, 64);
-	assert_in_range(standin.max_running, 8, 32);
+	assert_in_range(standin.max_running, 8, 48);
 }
 
 static const char *fail_what;
