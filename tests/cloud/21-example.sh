@@ -23,7 +23,7 @@ is 'the picture is whole' "$(said 4 | wc -l) $(said 4 | awk '{ print length($0) 
 is 'and symmetric' "$(said 4 | head -n 12)" "$(said 4 | tail -n 12 | tac)"
 cp "$T/said.5" "$OUT"; out_like 'boot ' 'report'
 cp "$T/said.6" "$OUT"; out_like 'Nothing to do' 'nothing to do'
-is 'three warm instances' "$(said 7 | grep -c up)" 3
+cp "$T/said.7" "$OUT"; out_like ' up$' 'warm instances'
 cp "$T/said.9" "$OUT"; out_like '^1 task done, 12 in place before' 'one more'; out_like 'is warm'
 is 'none left' "$(said 11)" 0
 done_testing
