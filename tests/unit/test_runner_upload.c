@@ -513,7 +513,7 @@ cut_while_uploading(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 400};
+	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 1500};
 	bed_start(&b);
 	id = host_sh(&b.h, large);
 	wait_asked(&b, 1);
@@ -537,7 +537,7 @@ placed_without_us(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("503 Slow Down"), .delay_ms = 200};
+	b.http.steps[0] = (struct http_step){.answer = ANSWER("503 Slow Down"), .delay_ms = 1000};
 	b.http.steps[1] = (struct http_step){.answer = ANSWER("200 OK")};
 	bed_start(&b);
 	id = host_sh(&b.h, large);
