@@ -124,7 +124,7 @@ demo: deps all ## install what is missing, build, run examples/quickstart to its
 	@tests/demo $(B)
 
 cloud: test-deps ## a shell in a cloud of its own: EC2 in a box, with hosts that really boot
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/cloud/delay
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all $(B)/tests/cloud/delay
 	@B=$(B) tests/cloud/box shell
 
 # What is missing is installed with apt-get, through sudo when not root; nothing happens when all is there.
