@@ -6,6 +6,7 @@
 #include "cmd/furrow/view.h"
 #include "planner/execute/journal.h"
 #include "planner/execute/pool.h"
+#include "providers/store/store.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 enum { WORKERS = 8, MAX_WORKERS = 256, STEP_ATTEMPTS = 4, AHEAD_LEAST = 32 };
 
 static const int64_t grace_ns = 5 * NS_PER_S;
+static const int64_t gather_ns = NS_PER_S / 250;
 
 /* What a signal handler can reach: there is one run in a process. */
 static struct pool *volatile signalled_pool;
@@ -83,6 +85,16 @@ ahead_of(const struct prepared *p, const struct options *o)
 	if (p->manifest.map.fail_fast && !o->keep_going)
 		return 0;
 	return p->plan.slots > AHEAD_LEAST ? p->plan.slots : AHEAD_LEAST;
+}
+
+/* Where hosts have tasks at hand, no slot waits until a result is durable. */
+static void
+let_results_gather(const struct prepared *p, const struct exec_options *e)
+{
+	bool capped = e->max_slots && e->max_slots < p->plan.slots;
+
+	if (p->site->store && e->ahead > 0 && !capped)
+		store_gather(p->site->store, gather_ns);
 }
 
 static struct exec_options
@@ -189,6 +201,7 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 		pool_close(pool);
 		return rc;
 	}
+	let_results_gather(p, &options);
 	view = view_open(mode, &facts, view_stderr());
 	catch_signals(pool, before);
 	rc = executor_run(&p->arena, &p->plan.graph, &options, pool_port(pool), journal,

@@ -1,7 +1,7 @@
 /* commit: results on their way into a folder store. Callers queue them; one thread, started with
  * the first, takes all that are there as one batch: parts with files of their own are synced and
  * named, then all records are appended to the log with one write and one fdatasync, then each is
- * told. It never waits for a batch to fill up. */
+ * told. It doesn't wait for a batch to fill up, but where the caller lets it (store_gather). */
 #include "providers/store/dir.h"
 
 #include "planner/base/clock.h"
@@ -19,6 +19,8 @@ enum {
 	SYNC_EACH = 8,	 /* up to so many files are synced one by one, more with one syncfs */
 	COPY_BYTES = 256 << 10
 };
+
+#define GATHER_STEP_NS (NS_PER_S / 1000)
 
 struct pending_part {
 	struct buf bytes; /* as long as it fits into the record */
@@ -456,6 +458,23 @@ take_batch_locked(struct dir_store *s)
 	return list;
 }
 
+/* After a batch: waits while others come in, so that a stream of them isn't a sync for each. */
+static void
+gather_locked(struct dir_store *s)
+{
+	const struct timespec step = {.tv_nsec = GATHER_STEP_NS};
+	const struct dir_result *last;
+	int64_t waited_ns = 0;
+
+	do {
+		last = s->last;
+		pthread_mutex_unlock(&s->lock);
+		nanosleep(&step, NULL);
+		waited_ns += GATHER_STEP_NS;
+		pthread_mutex_lock(&s->lock);
+	} while (s->last != last && waited_ns < s->gather_ns && !s->closing);
+}
+
 static void *
 committer(void *arg)
 {
@@ -473,6 +492,8 @@ committer(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		commit_batch(s, list);
 		pthread_mutex_lock(&s->lock);
+		if (s->gather_ns > 0)
+			gather_locked(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -511,6 +532,16 @@ dir_result_commit(struct store_result *result, struct str json, store_done_fn do
 	if (count_files_of(r) && writer_owner(r->store, r->record.owner, &r->err) < 0)
 		r->failed = r->err.code;
 	enqueue(r);
+}
+
+void
+commit_gather(struct store *store, int64_t at_most_ns)
+{
+	struct dir_store *s = dir_of(store);
+
+	pthread_mutex_lock(&s->lock);
+	s->gather_ns = at_most_ns;
+	pthread_mutex_unlock(&s->lock);
 }
 
 void

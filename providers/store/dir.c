@@ -244,6 +244,7 @@ static const struct store_ops dir_ops = {
 	.result_commit = dir_result_commit,
 	.result_abort = dir_result_abort,
 	.gc = dir_gc,
+	.gather = commit_gather,
 	.readers = 1,
 };
 

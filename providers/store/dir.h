@@ -68,6 +68,7 @@ struct dir_store {
 	uint32_t n_names;		 /* counts what was named after the writer */
 	struct dir_result *first, *last; /* queue */
 	bool started, closing;
+	int64_t gather_ns; /* how long a result may wait for others */
 	pthread_t committer;
 	pthread_cond_t work;
 };
@@ -145,6 +146,7 @@ int dir_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t be
 /* commit.c */
 
 int commit_remove_result(struct dir_store *s, const struct digest *key, struct error *err);
+void commit_gather(struct store *s, int64_t at_most_ns);
 void commit_drain(struct dir_store *s); /* commits what is queued, ends the thread */
 
 #endif

@@ -46,7 +46,8 @@ struct store_ops {
 	void (*result_abort)(struct store_result *r);
 	int (*gc)(struct store *s, const struct digest *keep, size_t n_keep, int64_t before_wall_ns,
 		bool dry, struct store_gc *out, struct error *err);
-	void (*remember)(struct store *s); /* NULL: it need not */
+	void (*remember)(struct store *s);		     /* NULL: it need not */
+	void (*gather)(struct store *s, int64_t at_most_ns); /* NULL: it has no use for it */
 	unsigned readers;
 };
 

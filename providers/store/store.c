@@ -103,6 +103,13 @@ store_remember(struct store *s)
 		s->ops->remember(s);
 }
 
+void
+store_gather(struct store *s, int64_t at_most_ns)
+{
+	if (s->ops->gather)
+		s->ops->gather(s, at_most_ns);
+}
+
 unsigned
 store_readers(const struct store *s)
 {

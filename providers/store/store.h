@@ -84,6 +84,10 @@ int store_gc(struct store *s, const struct digest *keep, size_t n_keep, int64_t 
  * a run, in which nobody else puts results of the same job. A store that is quick to ask ignores it. */
 void store_remember(struct store *s);
 
+/* Lets a result wait about so long for others that come in, to be committed together with them: for who
+ * has something else to do meanwhile. 0, as at first: none waits. */
+void store_gather(struct store *s, int64_t at_most_ns);
+
 /* How many reads of this store are worth making side by side. */
 unsigned store_readers(const struct store *s);
 

@@ -134,6 +134,28 @@ test_offers_are_for_buckets(void **state)
 	store_result_abort(r);
 }
 
+/* However long results may wait for others: they do so only as long as others come, and not when the
+ * store is closed. */
+static void
+test_gathering(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting w = WAITING_INIT;
+	struct store *other;
+
+	assert_int_equal(f->open(f, &other), 0);
+	store_gather(other, 3600 * INT64_C(1000000000));
+	for (unsigned i = 0; i < 3; i++)
+		put(other, 1000 + i, STR("text"), 0, 0);
+	put_many(other);
+	for (unsigned i = 0; i < 20; i++)
+		queue(other, 2000 + i, STR("text"), i % 5 == 0 ? 70000 : 0, 0, &w);
+	store_close(other);
+	wait_for(&w, 20);
+	assert_int_equal(w.n_failed, 0);
+	assert_int_equal(check_all_whole(f->s), 223);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
 
 int
@@ -146,6 +168,7 @@ main(void)
 		TEST(test_open_by_many_at_once),
 		TEST(test_logs_are_taken_up),
 		TEST(test_offers_are_for_buckets),
+		TEST(test_gathering),
 		STORE_CASES,
 	};
 
