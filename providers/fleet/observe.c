@@ -63,9 +63,9 @@ read_inputs(struct fleet_site *s, struct arena *a, struct error *err)
 
 	object_pattern_parse(a, map->glob, &pattern);
 	rc = s3_list(s->aws, a, pattern.bucket, pattern.fixed, OBJECTS_MAX + 1, &found, &n, err);
-	if (rc < 0)
-		return bucket_failed(
-			s, a, pattern.bucket, &map->pos_inputs, "map.inputs.s3", rc, err);
+	if (rc < 0 || (n == 0 && s3_head_bucket(s->aws, a, pattern.bucket, NULL, err) < 0))
+		return bucket_failed(s, a, pattern.bucket, &map->pos_inputs, "map.inputs.s3",
+			rc < 0 ? rc : err->code, err);
 	if (n > OBJECTS_MAX)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u:%u: map.inputs.s3: more than %d objects of %.*s begin with "

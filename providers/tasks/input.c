@@ -1,29 +1,56 @@
 /* input: an input that is an object of S3. Its task is started as `furrow-runner fetch COMMAND…`, which
- * fetches it by a URL that is good for this attempt. */
+ * fetches it by a URL that is good for this attempt. Making that may have to wait for credentials, which
+ * who submits a task must not: it is done on the thread of offers, and the task is sent then. */
 #include "providers/tasks/internal.h"
 
 #include "planner/base/protocol.h"
 
 #include <stdlib.h>
 
-int
-input_sign(struct task_run *t, struct error *err)
+bool
+input_is_awaited_locked(const struct task_run *t)
 {
-	const struct tasks_config *config = &t->all->config;
-	struct arena scratch = {0};
-	struct str url;
-	int rc;
+	return t->all->job->objects && !t->input_url;
+}
 
-	if (!t->all->job->objects)
-		return 0;
-	rc = config->input_url(config->input_ctx, t->index, &scratch, &url, err);
-	if (rc == 0) {
+/* Of the task that waits for it; there may be none any more. */
+static void
+give_url(struct runner *r, uint64_t id, struct str url)
+{
+	struct task_run *t;
+
+	pthread_mutex_lock(&r->door);
+	pthread_mutex_lock(&r->tasks->lock);
+	t = task_find_locked(r, id);
+	if (t) {
 		t->input_url = mem_alloc(url.n + 1);
 		memcpy(t->input_url, url.p, url.n);
 		t->input_url[url.n] = '\0';
+		if (r->state == RUNNER_LIVE && r->session)
+			task_send(t); /* else it is sent once the runner is reached again */
+	}
+	pthread_mutex_unlock(&r->tasks->lock);
+	pthread_mutex_unlock(&r->door);
+}
+
+void
+input_make(struct runner *r, uint64_t id)
+{
+	const struct tasks_config *config = &r->tasks->config;
+	uint32_t index = (uint32_t)id - 1;
+	struct arena scratch = {0};
+	struct task_run *t;
+	struct error err;
+	struct str url;
+
+	if (config->input_url(config->input_ctx, index, &scratch, &url, &err) == 0) {
+		give_url(r, id, url);
+	} else {
+		t = task_take(r, id);
+		if (t)
+			task_finish(t, STEP_FAILED, &err);
 	}
 	arena_free(&scratch);
-	return rc;
 }
 
 void

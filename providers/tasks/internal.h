@@ -36,7 +36,9 @@ struct task_run {
 	 * offers has it. */
 	struct store_result *offer;
 	bool offer_placed; /* it had been placed when the connection was cut */
-	char *input_url;   /* of an object to fetch; NULL: none */
+	/* Of an object to fetch. NULL: none; or, under all->lock, one that is not made yet, and so
+	 * the task was not sent. */
+	char *input_url;
 	bool begun;
 	struct outcome outcome;
 	struct error failure; /* of taking in what the session told; code ERR_NONE: none */
@@ -70,11 +72,22 @@ void runner_note(const struct runner *r, struct str text);
 /* session_events.offer and .placed; ctx: the runner. */
 void offers_ask(void *ctx, uint64_t id, int64_t tar_bytes);
 void offers_placed(void *ctx, uint64_t id, int64_t tar_bytes);
+/* Has the same thread call input_make. false: there is no thread to be had. */
+bool offers_input(struct runner *r, uint64_t id);
 /* Joins the thread; what still waits is not answered any more. */
 void offers_end(struct tasks *all);
 
-/* A URL for the input of this attempt, when that is an object; may ask for credentials. */
-int input_sign(struct task_run *t, struct error *err);
+/* Takes a task out of the table; NULL: this runner has no such task. */
+struct task_run *task_take(struct runner *r, uint64_t id);
+/* Hands a task that stands in the table to the session. With the door held. */
+void task_send(struct task_run *t);
+/* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
+void task_finish(struct task_run *t, enum step step, const struct error *err);
+
+/* Whether a task waits for the URL of its input. */
+bool input_is_awaited_locked(const struct task_run *t);
+/* Makes the URL, on the thread of offers, and sends the task. */
+void input_make(struct runner *r, uint64_t id);
 /* What the runner is to start, so that it fetches the input first. */
 void input_wrap(const struct task_run *t, struct arena *a, struct task_command *command);
 /* Whether that, and not the task's own command, has failed: err says how. */

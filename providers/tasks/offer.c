@@ -17,6 +17,7 @@ struct offer_job {
 	struct offer_job *next;
 	struct runner *runner;
 	uint64_t id;
+	bool is_input; /* the URL is one that the task's input is fetched by */
 	int64_t bytes;
 	unsigned n_cuts; /* of the runner, when it asked */
 };
@@ -132,7 +133,10 @@ thread_main(void *arg)
 		o = q->first;
 		q->first = o->next;
 		pthread_mutex_unlock(&all->lock);
-		make_offer(o);
+		if (o->is_input)
+			input_make(o->runner, o->id);
+		else
+			make_offer(o);
 		free(o);
 		pthread_mutex_lock(&all->lock);
 	}
@@ -155,11 +159,38 @@ have_thread_locked(struct tasks *all)
 	return q->has_thread;
 }
 
+static void
+queue_locked(struct offers *q, struct offer_job *o)
+{
+	if (q->first)
+		q->last->next = o;
+	else
+		q->first = o;
+	q->last = o;
+	pthread_cond_signal(&q->changed);
+}
+
+bool
+offers_input(struct runner *r, uint64_t id)
+{
+	struct offer_job *o = mem_alloc(sizeof(*o));
+	bool taken;
+
+	*o = (struct offer_job){.runner = r, .id = id, .is_input = true};
+	pthread_mutex_lock(&r->tasks->lock);
+	taken = have_thread_locked(r->tasks);
+	if (taken)
+		queue_locked(&r->tasks->offers, o);
+	pthread_mutex_unlock(&r->tasks->lock);
+	if (!taken)
+		free(o);
+	return taken;
+}
+
 void
 offers_ask(void *ctx, uint64_t id, int64_t tar_bytes)
 {
 	struct runner *r = ctx;
-	struct offers *q = &r->tasks->offers;
 	struct offer_job *o = mem_alloc(sizeof(*o));
 	bool taken;
 
@@ -167,14 +198,8 @@ offers_ask(void *ctx, uint64_t id, int64_t tar_bytes)
 	pthread_mutex_lock(&r->tasks->lock);
 	o->n_cuts = r->n_cuts;
 	taken = task_find_locked(r, id) && have_thread_locked(r->tasks);
-	if (taken) {
-		if (q->first)
-			q->last->next = o;
-		else
-			q->first = o;
-		q->last = o;
-		pthread_cond_signal(&q->changed);
-	}
+	if (taken)
+		queue_locked(&r->tasks->offers, o);
 	pthread_mutex_unlock(&r->tasks->lock);
 	if (taken)
 		return;

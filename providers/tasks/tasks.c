@@ -89,9 +89,8 @@ find(struct runner *r, uint64_t id)
 	return t;
 }
 
-/* Takes a task that ended, out of what the session's thread has. */
-static struct task_run *
-take(struct runner *r, uint64_t id)
+struct task_run *
+task_take(struct runner *r, uint64_t id)
 {
 	struct task_run *t;
 
@@ -111,9 +110,8 @@ log_path(struct buf *out, const struct task_run *t, int stream)
 		stream_names[stream]);
 }
 
-/* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
-static void
-finish(struct task_run *t, enum step step, const struct error *err)
+void
+task_finish(struct task_run *t, enum step step, const struct error *err)
 {
 	struct call *call = t->call;
 	struct outcome outcome = t->outcome;
@@ -275,7 +273,7 @@ on_stored(void *ctx, const struct error *err)
 			!t->has_tar && !t->streams[STDOUT].bytes && !t->streams[STDERR].bytes;
 		atomic_fetch_sub(&t->all->n_left, 1);
 	}
-	finish(t, err ? STEP_FAILED : STEP_DONE, err);
+	task_finish(t, err ? STEP_FAILED : STEP_DONE, err);
 }
 
 static struct str
@@ -373,7 +371,7 @@ static void
 on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message)
 {
 	struct runner *r = ctx;
-	struct task_run *t = take(r, id);
+	struct task_run *t = task_take(r, id);
 	struct error err = {0};
 
 	if (!t)
@@ -394,7 +392,7 @@ on_ended(void *ctx, uint64_t id, const struct outcome *outcome, int why, struct 
 		describe_end(t, why, message, &err);
 	}
 	acknowledge(r, id);
-	finish(t, STEP_FAILED, &err);
+	task_finish(t, STEP_FAILED, &err);
 }
 
 void
@@ -447,7 +445,7 @@ lose(struct task_run *t, const struct error *err)
 	t->outcome.place_lost = true;
 	lost.code = ERR_HOST;
 	lost.class = CLASS_INTERRUPTED;
-	finish(t, STEP_FAILED, &lost);
+	task_finish(t, STEP_FAILED, &lost);
 }
 
 static bool
@@ -531,9 +529,8 @@ make_command(struct task_run *t, struct arena *a, struct task_command *out)
 	input_wrap(t, a, out);
 }
 
-/* Hands a task that stands in the table to the session. With the door held. */
-static void
-send_task(struct task_run *t)
+void
+task_send(struct task_run *t)
 {
 	const struct job *job = t->all->job;
 	struct session_task task = {.id = t->id,
@@ -569,6 +566,7 @@ runner_submit(struct runner *r, struct call *call)
 	const struct clock *clock = r->tasks->config.clock;
 	struct task_run *t = mem_alloc(sizeof(*t));
 	enum runner_state state;
+	bool unmade = false;
 	struct error err;
 
 	*t = (struct task_run){.all = r->tasks,
@@ -578,28 +576,53 @@ runner_submit(struct runner *r, struct call *call)
 		.attempt = call->attempt,
 		.id = make_id(call->node->index, call->attempt)};
 	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
-	if (input_sign(t, &err) < 0) {
-		finish(t, STEP_FAILED, &err);
-		return;
-	}
 	pthread_mutex_lock(&r->door);
 	state = enter(r, t);
-	if (state == RUNNER_LIVE)
-		send_task(t);
+	if (state != RUNNER_LOST && r->tasks->job->objects)
+		unmade = !offers_input(r, make_id(call->node->index, call->attempt));
+	else if (state == RUNNER_LIVE)
+		task_send(t);
 	pthread_mutex_unlock(&r->door);
+	if (unmade)
+		input_make(r, make_id(call->node->index, call->attempt));
 	if (state == RUNNER_LOST) {
 		error_set(&err, ERR_HOST, "the runner of %s is gone", r->shown);
 		lose(t, &err);
 	}
 }
 
+/* A task that still waits for the URL of its input; NULL: it doesn't. */
+static struct task_run *
+take_unsent(struct runner *r, uint64_t id)
+{
+	struct task_run *t;
+
+	pthread_mutex_lock(&r->tasks->lock);
+	t = task_find_locked(r, id);
+	if (t && input_is_awaited_locked(t))
+		r->tasks->v[t->index] = NULL;
+	else
+		t = NULL;
+	pthread_mutex_unlock(&r->tasks->lock);
+	return t;
+}
+
 void
 runner_stop(struct runner *r, const struct call *call, int64_t grace_ns)
 {
+	uint64_t id = make_id(call->node->index, call->attempt);
+	struct task_run *unsent;
+	struct error err;
+
 	pthread_mutex_lock(&r->door);
-	if (r->session)
-		session_stop_task(r->session, make_id(call->node->index, call->attempt), grace_ns);
+	unsent = take_unsent(r, id);
+	if (r->session && !unsent)
+		session_stop_task(r->session, id, grace_ns);
 	pthread_mutex_unlock(&r->door);
+	if (unsent) {
+		error_set(&err, ERR_CANCELLED, "stopped");
+		task_finish(unsent, STEP_FAILED, &err);
+	}
 }
 
 static bool
@@ -663,8 +686,8 @@ runner_resume(struct runner *r, struct session *session, const struct session_ho
 			rewind_output_locked(t);
 			session_resume(session, t->id, (uint64_t)t->streams[STDOUT].bytes,
 				(uint64_t)t->streams[STDERR].bytes);
-		} else {
-			send_task(t);
+		} else if (!input_is_awaited_locked(t)) {
+			task_send(t);
 		}
 	}
 	r->state = RUNNER_LIVE;
