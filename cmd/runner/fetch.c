@@ -297,6 +297,15 @@ get(struct fetching *f)
 	return rc != 0 ? rc : judge(f);
 }
 
+static int
+become(const struct fetching *f, char *const *command)
+{
+	if (setenv("FURROW_INPUT", f->path, 1) != 0)
+		return fail(FETCH_FAILED, "%s", strerror(errno));
+	return fail(127, "starting %s: %s", command[0],
+		strerror(child_exec(command, environ, getenv("PATH"))));
+}
+
 int
 fetch(char *const *command)
 {
@@ -306,14 +315,14 @@ fetch(char *const *command)
 	int rc;
 
 	if (!f.object || !f.url || !f.etag)
-		return fail(FETCH_FAILED, "it is not said what to fetch");
-	rc = make_place(&f);
+		rc = fail(FETCH_FAILED, "it is not said what to fetch");
+	else
+		rc = make_place(&f);
 	if (rc == 0)
 		rc = get(&f);
-	if (rc != 0)
-		return rc;
-	if (setenv("FURROW_INPUT", f.path, 1) != 0)
-		return fail(FETCH_FAILED, "%s", strerror(errno));
-	return fail(127, "starting %s: %s", command[0],
-		strerror(child_exec(command, environ, getenv("PATH"))));
+	if (rc == 0)
+		rc = become(&f, command);
+	free(f.url);
+	free(f.etag);
+	return rc;
 }
