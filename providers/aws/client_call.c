@@ -195,6 +195,13 @@ pace(struct call *c, struct error *err)
 	return wait_until(c, limiter_take(l, now_ns()), err);
 }
 
+/* No answer of AWS's is a page of HTML, but an object may be one. */
+static bool
+may_be_a_page(const struct aws_request *q)
+{
+	return q->service == AWS_S3 && strcmp(q->method, "GET") == 0 && q->path.n;
+}
+
 static bool
 has_succeeded(const struct call *c, const struct http_reply *reply)
 {
@@ -202,6 +209,8 @@ has_succeeded(const struct call *c, const struct http_reply *reply)
 		strcmp(c->request->method, "PUT") == 0 || strcmp(c->request->method, "POST") == 0;
 
 	if (reply->status < 200 || reply->status > 299)
+		return false;
+	if (failure_is_page(reply->body) && !may_be_a_page(c->request))
 		return false;
 	return c->request->service != AWS_S3 || !writes || !failure_in_success(reply->body);
 }

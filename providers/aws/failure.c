@@ -109,6 +109,13 @@ begins_as(struct str s, const char *word)
 	return s.n >= strlen(word) && strncasecmp(s.p, word, strlen(word)) == 0;
 }
 
+bool
+failure_is_page(struct str body)
+{
+	body = str_trim(body);
+	return begins_as(body, "<!doctype html") || begins_as(body, "<html");
+}
+
 /* No words of the service's own: what there was instead. */
 static void
 describe(struct arena *a, struct failure *out, int status, struct str body)
@@ -118,7 +125,7 @@ describe(struct arena *a, struct failure *out, int status, struct str body)
 	printable(words, sizeof(words), body);
 	if (body.n == 0)
 		out->message = arena_printf(a, "HTTP status %d with nothing more", status);
-	else if (begins_as(body, "<!doctype html") || begins_as(body, "<html"))
+	else if (failure_is_page(body))
 		out->message = arena_printf(a,
 			"HTTP status %d with a page of HTML, as a proxy or load balancer sends it: "
 			"%s",

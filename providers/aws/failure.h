@@ -20,6 +20,9 @@ struct failure {
 void failure_read(struct arena *a, struct failure *out, int status, const struct pairs *headers,
 	struct str body);
 
+/* Whether a body is a page of HTML, as something between us and AWS sends it. */
+bool failure_is_page(struct str body);
+
 /* Whether the body of a 2xx tells of a failure: S3 says 200 before it knows. */
 bool failure_in_success(struct str body);
 

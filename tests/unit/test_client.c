@@ -515,6 +515,29 @@ no_xml_where_it_belongs(void **state)
 		"HTTP status 418 with words that AWS doesn't use: I am [31m a teapot?");
 }
 
+/* As a proxy sends it that wants a login first. An object may be a page. */
+static void
+a_page_for_a_success(void **state)
+{
+	struct fixture *f = *state;
+	struct query q = {.service = AWS_EC2, .action = "RunInstances"};
+	struct aws_request r = get_object("index.html");
+	const struct xml *root;
+
+	answers(f, 0, HTTP_OK, "\r\n<!DOCTYPE html><html><body>Log in</body></html>");
+	answers(f, 1, HTTP_OK, "<RunInstancesResponse/>");
+	ok(f, query_call(f->aws, &f->arena, &q, &root, &f->answer, &f->err));
+	assert_int_equal(f->answer.attempts, 2);
+	answers(f, 2, HTTP_OK, "<html>my page</html>");
+	ok(f, call(f, &r));
+	assert_int_equal(f->answer.attempts, 1);
+	r.method = "PUT";
+	r.attempts = 1;
+	answers(f, 3, HTTP_OK, "<html>Log in</html>");
+	fails(f, call(f, &r), ERR_HOST, CLASS_TRANSIENT, "HTTP status 200 with a page of HTML");
+	query_free(&q);
+}
+
 static void
 missing_and_stale(void **state)
 {
@@ -765,8 +788,9 @@ main(void)
 		TEST(lost_reply), TEST(never_arrived), TEST(region_redirect), TEST(region_nonsense),
 		TEST(error_in_success), TEST(clock_is_mended), TEST(expired_token),
 		TEST(expired_for_good), TEST(no_credentials), TEST(denied), TEST(echoed_secrets),
-		TEST(no_xml_where_it_belongs), TEST(missing_and_stale), TEST(stops), TEST(files),
-		TEST(presigned), TEST(assumed_role), TEST(refuses_to_open), TEST(many_threads)};
+		TEST(no_xml_where_it_belongs), TEST(a_page_for_a_success), TEST(missing_and_stale),
+		TEST(stops), TEST(files), TEST(presigned), TEST(assumed_role),
+		TEST(refuses_to_open), TEST(many_threads)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
