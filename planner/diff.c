@@ -408,7 +408,7 @@ diff(struct arena *a, struct changes *out, const struct job *job, const struct o
 		look_at_this_machine(&b, needed);
 	add_tasks(&b);
 	look_at_collect(&b);
-	if (needed && obs->fleet.there)
+	if (obs->fleet.there)
 		diff_fleet_release(&b);
 	else if (needed)
 		look_at_release(&b);

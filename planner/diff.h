@@ -47,7 +47,8 @@ struct changes {
 	uint32_t n_tasks_in_place;
 	uint32_t n_to_collect; /* results that lie in the store but not (or not this one) in
 				  `results` */
-	uint32_t n_instances; /* that the run uses; 0 on this machine */
+	uint32_t n_instances;  /* that the run uses; 0 on this machine */
+	uint32_t n_spare;      /* that it doesn't use and lets go of; numbered behind those */
 	uint32_t n_to_replace; /* folders in `results` that hold an older result of a task to run or
 				  to collect */
 };

@@ -127,11 +127,12 @@ look_at_instances(struct builder *b)
 			diff_add_todo(b, KIND_INSTANCE, VERB_CREATE, CAUSE_MISSING, describe_new(b))
 				->index = i;
 	}
+	next += b->out->n_spare;
 	for (uint32_t i = 0; i < f->n_warm; i++) {
 		const struct warm *w = &f->warm[i];
 		struct str why = i < usable ? STR("not needed now") : w->why_not;
 
-		if (i < usable && i < b->out->n_instances)
+		if (i < b->out->n_instances + b->out->n_spare && i < usable)
 			continue;
 		diff_add_in_place(b, KIND_INSTANCE, CAUSE_UNUSED,
 			arena_printf(b->arena, "%.*s (%.*s in %.*s) is left alone: %.*s",
@@ -170,6 +171,9 @@ diff_fleet_means(struct builder *b)
 	uint32_t usable = count_usable(fleet_of(b));
 
 	b->out->n_instances = count_wanted(b);
+	/* Where no instance is ever kept, one that is there was left by a run that died. */
+	if (b->job->manifest->instances.idle_ns <= 0 && usable > b->out->n_instances)
+		b->out->n_spare = usable - b->out->n_instances;
 	if (b->out->n_tasks_run) {
 		look_at_source(b);
 		look_at_access(b, b->out->n_instances > usable ? b->out->n_instances - usable : 0);
@@ -187,8 +191,16 @@ diff_fleet_release(struct builder *b)
 	if (idle_ns > 0)
 		reason = arena_printf(b->arena, "leave it warm for %.*s",
 			STR_ARG(units_format_duration(b->arena, idle_ns)));
-	for (uint32_t i = 0; i < b->out->n_instances; i++)
+	for (uint32_t i = 0; b->out->n_tasks_run && i < b->out->n_instances; i++)
 		diff_add_todo(b, KIND_RELEASE, idle_ns > 0 ? VERB_CHANGE : VERB_REMOVE,
 			idle_ns > 0 ? CAUSE_KEEP : CAUSE_OVER, reason)
 			->index = i;
+	for (uint32_t i = 0; i < b->out->n_spare; i++) {
+		const struct warm *w = &fleet_of(b)->warm[b->out->n_instances + i];
+
+		diff_add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_UNUSED,
+			arena_printf(b->arena, "terminate %.*s, which an earlier run has left",
+				STR_ARG(w->id)))
+			->index = b->out->n_instances + i;
+	}
 }

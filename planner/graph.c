@@ -353,7 +353,8 @@ connect(struct graph *g, uint32_t at, const struct span *kinds, const struct fle
 	case KIND_RELEASE:
 		add_edge_to_index(g, at, kinds[KIND_INSTANCE], n->index);
 		add_edge_to_index(g, at, kinds[KIND_ENVIRONMENT], n->index);
-		add_edges(g, at, kinds[KIND_TASK]);
+		if (n->n_after) /* else no task comes there */
+			add_edges(g, at, kinds[KIND_TASK]);
 		break;
 	default: /* source: nothing; a task needs a slot, not a certain environment */
 		break;

@@ -68,6 +68,7 @@ struct aws_answer {
 	char code[64]; /* of a failure: the service's own ("NoSuchKey"); "" when it has none */
 	char request_id[64];
 	uint32_t attempts;
+	uint32_t sends; /* how often it went out in all, whatever became of it */
 };
 
 /* Signs, sends, reads the whole answer; body and headers live in the arena. 0 for 2xx. Otherwise

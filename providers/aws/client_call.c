@@ -226,7 +226,8 @@ fill_answer(struct aws_answer *answer, const struct call *c, const struct http_r
 		.headers = reply->headers,
 		.body = reply->body,
 		.body_bytes = reply->body_bytes,
-		.attempts = c->attempts};
+		.attempts = c->attempts,
+		.sends = c->sends};
 	if (f) {
 		memcpy(answer->code, f->code, sizeof(answer->code));
 		memcpy(answer->request_id, f->request_id, sizeof(answer->request_id));
@@ -280,9 +281,11 @@ attempt(struct call *c, struct aws_answer *answer, struct error *err)
 		return rc;
 	c->attempts++;
 	rc = send_once(c, &reply, &failure);
+	c->sends += reply.sends;
 	if (rc == 0)
 		return judge(c, &reply, answer, err);
 	answer->attempts = c->attempts;
+	answer->sends = c->sends;
 	if (rc == ERR_CANCELLED)
 		return cancelled(c, err);
 	rc = try_again(c, failure.class, c->request->repeat == AWS_REPEAT || !reply.sent, 0, err);

@@ -51,7 +51,7 @@ struct call {
 	struct operation operation;
 	struct str payload; /* SHA-256 of the body in hex */
 	unsigned int mended;
-	uint32_t attempts, retries;
+	uint32_t attempts, retries, sends;
 	uint64_t random;
 };
 

@@ -52,13 +52,17 @@ struct ec2_launch {
 
 /* One instance, with IMDSv2 required, terminate on shutdown, DeleteOnTermination. Repeatable by its token.
  * dry: only asks whether it would be allowed: 0 when it would. CLASS_CAPACITY: elsewhere;
- * CLASS_QUOTA: the message names the quota. */
+ * CLASS_QUOTA: the message names the quota. *sent (may be NULL): how often it went out; once only, and
+ * a refusal is one of all there was. */
 int ec2_run_instance(struct aws *aws, struct arena *a, const struct ec2_launch *launch, bool dry,
-	struct ec2_instance *out, struct error *err);
+	struct ec2_instance *out, uint32_t *sent, struct error *err);
 
 /* At most 1,000. Unknown ones are left out and the others tried again (EC2 is all or nothing). */
 int ec2_terminate(struct aws *aws, struct arena *a, struct str region, const struct strings *ids,
 	struct error *err);
+
+/* One. ERR_MISSING: EC2 doesn't know it: any more, or not yet, as it was launched just now. */
+int ec2_terminate_one(struct aws *aws, struct str id, struct error *err);
 
 int ec2_create_tags(struct aws *aws, struct arena *a, struct str id, const struct pairs *tags,
 	struct error *err);

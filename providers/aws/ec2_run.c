@@ -146,7 +146,7 @@ ec2_launch_params(struct query *q, struct arena *a, const struct ec2_launch *l, 
 /* The call, without a word on what a failure means for a launch. */
 static int
 run(struct aws *aws, struct arena *a, const struct ec2_launch *l, bool dry,
-	struct ec2_instance *out, struct error *err)
+	struct ec2_instance *out, uint32_t *sent, struct error *err)
 {
 	struct ec2_patience patience = ec2_patience(NEW_GROUP_NS);
 	struct query q = {.service = AWS_EC2, .action = "RunInstances"};
@@ -158,6 +158,7 @@ run(struct aws *aws, struct arena *a, const struct ec2_launch *l, bool dry,
 	do {
 		answer = (struct aws_answer){0};
 		rc = query_call(aws, a, &q, &root, &answer, err);
+		*sent += answer.sends;
 	} while (
 		rc < 0 && strcmp(answer.code, "InvalidGroup.NotFound") == 0 && ec2_wait(&patience));
 	query_free(&q);
@@ -177,14 +178,17 @@ run(struct aws *aws, struct arena *a, const struct ec2_launch *l, bool dry,
 
 int
 ec2_run_instance(struct aws *aws, struct arena *a, const struct ec2_launch *launch, bool dry,
-	struct ec2_instance *out, struct error *err)
+	struct ec2_instance *out, uint32_t *sent, struct error *err)
 {
 	int rc = ec2_check_launch(launch, err);
+	uint32_t own;
 
 	*out = (struct ec2_instance){0};
+	sent = sent ? sent : &own;
+	*sent = 0;
 	if (rc < 0)
 		return rc;
-	rc = run(aws, a, launch, dry, out, err);
+	rc = run(aws, a, launch, dry, out, sent, err);
 	if (rc < 0)
 		ec2_explain_launch(launch, err);
 	return rc;
@@ -275,6 +279,21 @@ ec2_terminate(struct aws *aws, struct arena *a, struct str region, const struct 
 		memcpy(some.v, ids->v + i, some.n * sizeof(*some.v));
 		rc = terminate(aws, a, region, &some, err);
 	}
+	return rc;
+}
+
+int
+ec2_terminate_one(struct aws *aws, struct str id, struct error *err)
+{
+	struct query q = {.service = AWS_EC2, .action = "TerminateInstances"};
+	struct arena scratch = {0};
+	const struct xml *root;
+	int rc;
+
+	query_add(&q, id, "InstanceId.1");
+	rc = query_call(aws, &scratch, &q, &root, NULL, err);
+	query_free(&q);
+	arena_free(&scratch);
 	return rc;
 }
 

@@ -47,6 +47,7 @@ struct http_reply {
 	struct str body;      /* NUL-terminated; "" when it went to out_fd */
 	int64_t body_bytes;
 	bool sent; /* also on failure: the server may have got (some of) the request */
+	uint32_t sends; /* how often it was begun to be sent: more than once see `once` */
 };
 
 /* 0 for an answer of any status. ERR_HOST: none came, or it was cut off (CLASS_TRANSIENT); the

@@ -206,6 +206,16 @@ set_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+static int
+count_send(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+	struct http_transfer *t = ctx;
+
+	(void)ip, (void)local_ip, (void)port, (void)local_port;
+	t->reply->sends++;
+	return CURL_PREREQFUNC_OK;
+}
+
 static void
 set_body(struct http_transfer *t, CURL *easy)
 {
@@ -243,6 +253,8 @@ http_transfer_set(struct http_transfer *t, CURL *easy, struct curl_slist *header
 	lib->curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
 	lib->curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	lib->curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket);
+	lib->curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, count_send);
+	lib->curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
 	lib->curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->ask->once ? 1L : 0L);
 	lib->curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	lib->curl_easy_setopt(easy, CURLOPT_USERAGENT, "furrow/" FURROW_VERSION);

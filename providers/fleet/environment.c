@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* How much of a task's stdout, and of its stderr, is kept. */
 static const int64_t kept_bytes = INT64_C(64) << 20;
@@ -16,13 +17,22 @@ static const int64_t kept_bytes = INT64_C(64) << 20;
  * URL, and another connection, costs more than the way through here. */
 static const int64_t offer_over_bytes = INT64_C(8) << 20;
 
-static const int64_t boot_ns = 600 * NS_PER_S;
 static const int64_t look_again_ns = 20 * NS_PER_MS;
 static const int64_t poll_ns = 2 * NS_PER_S;
+static const int64_t again_ns = NS_PER_S; /* after a connection that came to nothing */
 /* Without a word from us for so long the host powers itself off. */
 enum { LEASE_S = 600, LINGER_S = 600 };
 /* Fetching the source, and setup, which may build the world. */
 static const int64_t begin_ns = 2 * 3600 * NS_PER_S;
+
+/* Machines of metal test their memory first. */
+static int64_t
+boot_ns(const struct host *h)
+{
+	const struct ec2_type *t = h->site->type;
+
+	return (t && t->bare_metal ? 1200 : 300) * NS_PER_S;
+}
 
 static size_t
 strings_bytes(const struct strings *v)
@@ -167,6 +177,39 @@ tell_why(struct host *h, struct error *err)
 	return error_wrap(err, "%s", h->id);
 }
 
+/* What host_hurry may cut until end_begin; < 0: the run is being stopped. */
+static int
+open_begin(struct fleet_run *r, struct host *h, struct error *err)
+{
+	int fd = dup(h->fd);
+
+	pthread_mutex_lock(&h->runner.door);
+	h->begin_fd = fd;
+	pthread_mutex_unlock(&h->runner.door);
+	if (atomic_load(&r->stop_steps))
+		return error_set(err, ERR_CANCELLED, "the run is being stopped");
+	return 0;
+}
+
+static void
+end_begin(struct host *h)
+{
+	pthread_mutex_lock(&h->runner.door);
+	if (h->begin_fd >= 0)
+		close(h->begin_fd);
+	h->begin_fd = -1;
+	pthread_mutex_unlock(&h->runner.door);
+}
+
+void
+host_hurry(struct host *h)
+{
+	pthread_mutex_lock(&h->runner.door);
+	if (h->begin_fd >= 0)
+		shutdown(h->begin_fd, SHUT_RDWR);
+	pthread_mutex_unlock(&h->runner.door);
+}
+
 int
 host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err)
@@ -184,8 +227,10 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 	struct transport transport = {.read_fd = h->fd, .write_fd = h->fd};
 	struct session_events events;
 	struct buf order = {0};
-	int rc = order_run(&order, r, &scratch, err);
+	int rc = open_begin(r, h, err);
 
+	if (rc == 0)
+		rc = order_run(&order, r, &scratch, err);
 	if (rc == 0)
 		rc = send_all(h->fd, buf_str(&order), err);
 	runner_events(&h->runner, &events);
@@ -194,7 +239,10 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 		rc = session_open(
 			out, &transport, r->id, LINGER_S, &base, &events, begin_ns, host, err);
 	}
-	if (rc < 0 && rc != ERR_INPUT && h->ssh)
+	end_begin(h);
+	if (rc < 0 && atomic_load(&r->stop_steps))
+		rc = error_set(err, ERR_CANCELLED, "%s: stopped before it was ready", h->id);
+	else if (rc < 0 && rc != ERR_INPUT && h->ssh)
 		rc = tell_why(h, err);
 	buf_free(&order);
 	arena_free(&scratch);
@@ -215,48 +263,22 @@ tell_phases(struct host *h, const struct call *call, struct outcome *outcome)
 		outcome->phase_ns[PHASE_SSH] = ssh;
 }
 
+static enum step
+wait_more(struct call *call)
+{
+	call->pending_until_ns = call->sink->now_ns(call) + look_again_ns;
+	return STEP_PENDING;
+}
+
 /* An instance that died, or never came up, is replaced by another one. */
 static enum step
 replace(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
 {
-	struct arena scratch = {0};
-	struct strings id = {.v = &(struct str){.p = h->id, .n = strlen(h->id)}, .n = 1};
-
 	host_disconnect(h);
-	if (h->launches >= LAUNCHES || atomic_load(&r->stop_steps))
+	h->spent = true;
+	if (h->failed++ >= REPLACEMENTS || atomic_load(&r->stop_steps))
 		return STEP_FAILED;
-	if (ec2_terminate(r->site->aws, &scratch, (struct str){0}, &id, err) < 0) {
-		arena_free(&scratch);
-		return STEP_FAILED;
-	}
-	arena_free(&scratch);
-	h->id[0] = h->address[0] = '\0';
-	h->found = false;
-	if (launch_host(r, h, call, err) < 0)
-		return STEP_FAILED;
-	return STEP_PENDING;
-}
-
-/* < 0: EC2 says that it is dead, or dying. */
-static int
-check_alive(struct fleet_run *r, struct host *h, struct error *err)
-{
-	struct arena scratch = {0};
-	struct ec2_instance *seen;
-	int rc = fleet_look(r, h, poll_ns, &scratch, &seen, err);
-
-	if (rc < 0)
-		rc = 0; /* that EC2 cannot be asked now is no word about the host */
-	else if (seen && seen->state != EC2_PENDING && seen->state != EC2_RUNNING)
-		rc = error_set(err, ERR_HOST, "%s is %s before it was ready%s%.*s", h->id,
-			ec2_state_name(seen->state), seen->reason.p ? ": " : "",
-			STR_ARG(seen->reason));
-	else if (seen && !h->address[0] && (seen->public_address.p || seen->private_address.p))
-		snprintf(h->address, sizeof(h->address), "%.*s",
-			STR_ARG(seen->public_address.p ? seen->public_address
-						       : seen->private_address));
-	arena_free(&scratch);
-	return rc;
+	return replace_host(r, h, call, err) < 0 ? STEP_FAILED : wait_more(call);
 }
 
 static int
@@ -265,29 +287,35 @@ never_booted(const struct host *h, const struct error *ssh, struct error *err)
 	return error_set(err, ERR_HOST,
 		"%s did not come up within %lld s%s%s; its console says why: aws ec2 "
 		"get-console-output --latest --instance-id %s",
-		h->id, (long long)(boot_ns / NS_PER_S), ssh->message[0] ? ": " : "", ssh->message,
-		h->id);
+		h->id, (long long)(boot_ns(h) / NS_PER_S), ssh->message[0] ? ": " : "",
+		ssh->message, h->id);
 }
 
 /* One look at a host on its way up: 1 when it said its words, 0 while it is waited for. */
 static int
 look_at(struct fleet_run *r, struct host *h, struct error *err)
 {
+	int64_t now_ns = fleet_now(r->site);
+	bool late = now_ns - h->since_ns > boot_ns(h), asked;
 	struct error ssh = {0};
-	int rc = h->ssh && h->words.there ? 0 : check_alive(r, h, err);
+	int rc = h->ssh && h->words.there ? 0 : host_alive(r, h, poll_ns, &asked, err);
 
-	if (rc < 0 || !h->address[0])
+	if (rc < 0 || !h->address[0] || now_ns < h->again_ns)
 		return rc;
-	if (!h->ssh && (rc = host_connect(h, boot_ns, err)) < 0)
+	if (!h->ssh && (rc = host_connect(h, boot_ns(h), err)) < 0)
 		return rc;
 	if (ssh_look(h->ssh, NULL, &ssh) == SSH_FAILED) {
 		*err = ssh;
-		return err->code;
+		rc = err->code;
+	} else {
+		rc = host_listen(h, err);
 	}
-	rc = host_listen(h, err);
-	if (rc == 0 && fleet_now(r->site) - h->since_ns > boot_ns)
-		return never_booted(h, &ssh, err);
-	return rc;
+	if (rc < 0 && err->class == CLASS_TRANSIENT && !late) {
+		host_disconnect(h);
+		h->again_ns = now_ns + again_ns;
+		return 0;
+	}
+	return rc == 0 && late ? never_booted(h, &ssh, err) : rc;
 }
 
 static enum step
@@ -300,20 +328,16 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 	call->sink->phase(call, PHASE_ENV);
 	tell_phases(h, call, outcome);
 	rc = host_begin(r, h, &h->runner.session, &far, err);
-	if (rc < 0)
+	if (rc < 0) {
+		host_disconnect(h); /* where that may help it is reached once more */
+		h->since_ns = fleet_now(r->site);
 		return STEP_FAILED;
+	}
 	h->ready = true;
+	h->failed = 0;
 	runner_renew(&h->runner);
 	outcome->slots = r->plan->observed.fleet.slots;
 	return STEP_DONE;
-}
-
-static enum step
-wait_more(struct host *h, struct call *call)
-{
-	(void)h;
-	call->pending_until_ns = call->sink->now_ns(call) + look_again_ns;
-	return STEP_PENDING;
 }
 
 enum step
@@ -321,7 +345,6 @@ fleet_environment(
 	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err)
 {
 	struct host *h = r->hosts[call->node->index];
-	enum step step;
 	int rc;
 
 	if (tasks_left(r->tasks) == 0)
@@ -330,13 +353,17 @@ fleet_environment(
 		h->since_ns = fleet_now(r->site);
 	if (!h->ssh)
 		call->sink->phase(call, PHASE_BOOT);
-	rc = h->id[0] ? look_at(r, h, err) : error_set(err, ERR_HOST, "it has no instance");
+	if (h->spent ||
+		!h->id[0]) { /* lost when it was ready, or no other one was to be had then */
+		rc = replace_host(r, h, call, err);
+		return rc < 0 ? STEP_FAILED : wait_more(call);
+	}
+	rc = look_at(r, h, err);
 	if (rc == 0)
-		return wait_more(h, call);
+		return wait_more(call);
 	if (rc > 0)
 		return begin(r, h, call, outcome, err);
 	if (err->class == CLASS_DENIED)
 		return STEP_FAILED; /* another host than ours: not to be tried again */
-	step = replace(r, h, call, err);
-	return step == STEP_PENDING ? wait_more(h, call) : step;
+	return replace(r, h, call, err);
 }

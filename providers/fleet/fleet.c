@@ -104,6 +104,14 @@ submit(void *ctx, struct call *call)
 }
 
 static void
+stop_steps(struct fleet_run *r)
+{
+	atomic_store(&r->stop_steps, true);
+	for (uint32_t i = 0; i < r->n_hosts; i++)
+		host_hurry(r->hosts[i]);
+}
+
+static void
 stop(void *ctx, struct call *call, int64_t grace_ns)
 {
 	struct fleet_site *s = ctx;
@@ -111,7 +119,7 @@ stop(void *ctx, struct call *call, int64_t grace_ns)
 	if (call->node->kind == KIND_TASK)
 		runner_stop(runner_of(s, call), call, grace_ns);
 	else if (s->run && !call->node->always)
-		atomic_store(&s->run->stop_steps, true);
+		stop_steps(s->run);
 }
 
 static void
@@ -157,18 +165,19 @@ seat_hosts(struct fleet_run *r)
 	struct fleet_site *s = r->site;
 	size_t found = 0;
 
-	r->n_hosts = r->plan->changes.n_instances;
+	r->n_hosts = r->plan->changes.n_instances + r->plan->changes.n_spare;
 	r->hosts = ARENA_ARRAY(&r->arena, struct host *, r->n_hosts);
 	while (found < s->n_hosts && !s->site.seen.observed.fleet.warm[found].why_not.p)
 		found++;
+	r->n_seated = found < r->n_hosts ? (uint32_t)found : r->n_hosts;
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
 		char name[32];
 
-		r->hosts[i] = i < found ? s->hosts[i] : host_new(s);
+		r->hosts[i] = i < r->n_seated ? s->hosts[i] : host_new(s);
 		r->hosts[i]->index = i;
 		snprintf(name, sizeof(name), "host-%u", i);
 		runner_init(&r->hosts[i]->runner, r->tasks, name,
-			i < found ? s->hosts[i]->id : "an instance");
+			i < r->n_seated ? s->hosts[i]->id : "an instance");
 		r->hosts[i]->runner.cut = host_was_cut;
 		r->hosts[i]->runner.ctx = r->hosts[i];
 	}
@@ -244,16 +253,17 @@ end_run(struct site *site)
 	atomic_store(&r->ending, true);
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
 		host_stop_mending(r->hosts[i]);
-		if (r->hosts[i]->id[0] && !r->hosts[i]->released)
+		if ((r->hosts[i]->id[0] || r->hosts[i]->unsure) && !r->hosts[i]->released)
 			fleet_release(r, r->hosts[i], NULL);
 	}
+	lost_close(r);
 	tasks_close(r->tasks);
 	known_save(s, r->hosts, r->n_hosts);
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
 		struct host *h = r->hosts[i];
 
 		runner_destroy(&h->runner);
-		if (!h->found)
+		if (i >= r->n_seated)
 			host_free(h);
 	}
 	rmdir(r->logs); /* only when it is empty, */

@@ -21,7 +21,7 @@ host_new(struct fleet_site *s)
 {
 	struct host *h = mem_alloc(sizeof(*h));
 
-	*h = (struct host){.site = s, .fd = -1};
+	*h = (struct host){.site = s, .fd = -1, .begin_fd = -1};
 	return h;
 }
 

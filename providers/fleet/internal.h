@@ -13,13 +13,17 @@
 #include <stdatomic.h>
 
 struct job_lock;
+struct lost;
+
+/* What EC2 has launched it shows after so long at the latest. */
+#define EC2_SHOWS_NS (30 * NS_PER_S)
 
 enum {
 	HOST_ID_BYTES = 32,
 	HOST_ADDRESS_BYTES = 64,
 	HOST_LINE_BYTES = 64 << 10, /* what a host says of itself, at most */
-	/* Tries to get an instance that comes up, for one that died before it was ready. */
-	LAUNCHES = 3
+	/* Others for an instance that died before it was ready, in a row. */
+	REPLACEMENTS = 2
 };
 
 /* What is read before there is a plan, each by a node of the read graph. */
@@ -57,19 +61,25 @@ struct host {
 	int64_t launched_wall_ns;
 	struct ssh_host *ssh; /* NULL: no connection */
 	int fd;		      /* the socket of it; -1: none, or the session's */
-	struct buf line;      /* what it said so far */
+	int begin_fd; /* the same while a session begins on it, for host_hurry; behind runner.door */
+	struct buf line; /* what it said so far */
 	struct host_words words;
 	struct arena arena; /* of words */
 	uint32_t launches;  /* so far, in this run */
+	uint32_t failed;    /* of these, in a row: it was never ready */
 	/* A launch whose outcome is not known: it is asked for again with the same token and user
 	 * data, or looked for by its token at the end. */
 	bool unsure;
 	char token[64];
 	size_t subnet; /* index of the one that was tried last */
 	struct buf user_data;
-	int64_t since_ns; /* when the wait for it began */
-	bool found;	  /* there before this run */
-	bool ready;	  /* a session runs on it */
+	int64_t sent_ns;	 /* when it was asked for last */
+	int64_t since_ns;	 /* when the wait for it began */
+	int64_t again_ns;	 /* not to be connected to before */
+	int64_t unseen_since_ns; /* EC2 doesn't find it; 0: it does */
+	bool found;		 /* there before this run */
+	bool ready;		 /* a session runs on it */
+	bool spent;		 /* dead, or as good as dead: another one is to stand in for it */
 	bool released;
 	bool kept; /* released, and left warm */
 	struct runner runner;
@@ -116,15 +126,17 @@ struct fleet_run {
 	char source_id[DIGEST_HEX_BYTES], env_id[DIGEST_HEX_BYTES];
 	struct arena arena;
 	struct tasks *tasks;
-	struct host **hosts; /* [n_hosts] by index; warm ones are the site's */
-	uint32_t n_hosts;
+	struct host **hosts; /* [n_hosts] by index; the first n_seated are the site's, warm ones */
+	uint32_t n_hosts, n_seated;
 	atomic_bool stop_steps; /* what can be made later is not to be waited for */
 	atomic_bool ending;	/* the run is over: cuts are not mended any more */
 	/* The last look at all instances; under the site's lock. */
 	struct ec2_instance *seen;
 	size_t n_seen;
 	int64_t seen_ns;
+	struct error seen_err; /* code ERR_NONE: it went well */
 	struct arena seen_arena;
+	struct lost *lost; /* NULL: not read yet; under the site's lock */
 };
 
 /* observe.c, observe_hosts.c */
@@ -132,6 +144,8 @@ int fleet_read_graph(struct site *s, struct arena *a, struct graph *out, struct 
 enum step fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err);
 void fleet_observe_identities(struct site *s, const struct job *job, struct observed *obs);
 int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
+/* Why an instance cannot serve this manifest, from its tags alone; absent: it can. */
+struct str fleet_judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i);
 
 /* known.c. Strings live in the arena. None there, or unreadable: none. */
 struct known_host {
@@ -187,12 +201,26 @@ int fleet_file_urls(struct fleet_run *r, struct arena *a, struct str *runner, st
 
 /* launch.c */
 enum step fleet_launch(struct fleet_run *r, struct call *call, struct error *err);
-/* Launches an instance for h, instead of one that is no more. */
+/* Launches an instance for h, or takes one over that an earlier run has asked for. */
 int launch_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err);
+/* Likewise, instead of the one that it has. */
+int replace_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err);
+
+/* lost.c: what runs that died a moment ago have asked EC2 for. The next of these instances that can
+ * serve; waits until EC2 must show it if there is one. 1: *out; 0: there is none. */
+int lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct error *err);
+/* Terminates those that nobody took. */
+void lost_close(struct fleet_run *r);
+
+/* look.c */
 /* What EC2 says of the host now, no older than max_age_ns; one call for all hosts. NULL: it doesn't
  * know it (yet). */
 int fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
 	struct ec2_instance **out, struct error *err);
+/* < 0: EC2 says that it is dead, or dying, or has not known it for a while; then it is spent. *asked:
+ * EC2 could be asked. Takes the address as soon as there is one. */
+int host_alive(
+	struct fleet_run *r, struct host *h, int64_t max_age_ns, bool *asked, struct error *err);
 
 /* environment.c */
 enum step fleet_environment(
@@ -200,6 +228,9 @@ enum step fleet_environment(
 /* Tells the host which run it is, and opens the session. *host may be NULL. */
 int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err);
+
+/* The run is being stopped: a session that begins, which may mean all of `setup`, is cut. */
+void host_hurry(struct host *h);
 
 /* mend.c: reaching a host again after a cut. */
 bool host_was_cut(void *ctx, const struct error *err);

@@ -87,6 +87,7 @@ take_instance(struct host *h, const struct ec2_instance *i)
 	snprintf(h->type, sizeof(h->type), "%.*s", STR_ARG(i->type));
 	snprintf(h->zone, sizeof(h->zone), "%.*s", STR_ARG(i->zone));
 	snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
+	snprintf(h->runner.shown, sizeof(h->runner.shown), "%s", h->id);
 }
 
 /* Named also when it is the image's own: gp3, whatever the image was made with. */
@@ -144,21 +145,61 @@ launch_once(
 {
 	const struct ec2_launch launch = describe_launch(r, h, a);
 	struct ec2_instance made;
+	bool unsure = h->unsure;
+	uint32_t sent;
 	int rc = call->sink->intent(call, "RunInstances", h->token, err);
 
 	if (rc < 0)
 		return rc;
 	h->unsure = true;
-	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, err);
-	/* AWS said no: there is none. A reply that was lost says nothing. */
-	if (rc == 0 || err->class == CLASS_CAPACITY || err->class == CLASS_QUOTA ||
-		err->class == CLASS_DENIED || rc == ERR_INPUT)
+	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, &sent, err);
+	h->sent_ns = fleet_now(r->site);
+	/* What EC2 cannot grant it has not granted before under this token. Who may not ask, or asks
+	 * wrongly, is told so whatever there is; and a reply that was lost says nothing. */
+	if (rc == 0 || err->class == CLASS_CAPACITY || err->class == CLASS_QUOTA)
 		h->unsure = false;
+	else if (rc == ERR_INPUT && sent <= 1)
+		h->unsure = unsure;
 	if (rc < 0)
 		return rc;
 	take_instance(h, &made);
-	snprintf(h->runner.shown, sizeof(h->runner.shown), "%s", h->id);
 	return call->sink->effect(call, h->id, err);
+}
+
+/* What a run that died has asked EC2 for is this run's now. 1: there was such a one. */
+static int
+take_over(
+	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
+{
+	struct ec2_instance lost;
+	int rc = lost_take(r, a, &lost, err);
+
+	if (rc <= 0)
+		return rc;
+	take_instance(h, &lost);
+	snprintf(h->host_key, sizeof(h->host_key), "%.*s",
+		STR_ARG(ec2_tag(&lost, "furrow:host-key")));
+	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
+}
+
+static int
+launch_somewhere(
+	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
+{
+	size_t first = h->unsure ? h->subnet : 0;
+	int rc = 0;
+
+	h->launches += !h->unsure;
+	for (size_t i = first; rc == 0; i++) {
+		if (!h->unsure)
+			rc = prepare_launch(r, a, h, i, err);
+		if (rc == 0)
+			rc = launch_once(r, a, h, call, err);
+		if (rc == 0 || err->class != CLASS_CAPACITY || i + 1 == r->site->n_subnets)
+			break;
+		rc = 0; /* another zone may have some */
+	}
+	return rc;
 }
 
 int
@@ -166,80 +207,33 @@ launch_host(struct fleet_run *r, struct host *h, struct call *call, struct error
 {
 	struct fleet_site *s = r->site;
 	struct arena scratch = {0};
-	size_t first = h->unsure ? h->subnet : 0;
 	int rc = fleet_check_lock(s, err);
 
 	if (rc == 0)
 		rc = fleet_key(s, true, err);
-	h->launches += !h->unsure;
+	if (rc == 0 && !h->unsure)
+		rc = take_over(r, &scratch, h, call, err);
+	if (rc == 0)
+		rc = launch_somewhere(r, &scratch, h, call, err);
 	h->since_ns = fleet_now(s);
-	for (size_t i = first; rc == 0; i++) {
-		if (!h->unsure)
-			rc = prepare_launch(r, &scratch, h, i, err);
-		if (rc == 0)
-			rc = launch_once(r, &scratch, h, call, err);
-		if (rc == 0 || err->class != CLASS_CAPACITY || i + 1 == s->n_subnets)
-			break;
-		rc = 0; /* another zone may have some */
-	}
 	arena_free(&scratch);
-	return rc;
-}
-
-static int
-refresh(struct fleet_run *r, struct error *err)
-{
-	struct strings ids = {.v = mem_alloc((r->n_hosts + 1) * sizeof(struct str))};
-	int rc = 0;
-
-	for (uint32_t i = 0; i < r->n_hosts; i++) {
-		if (r->hosts[i]->id[0])
-			ids.v[ids.n++] = str_from(r->hosts[i]->id);
-	}
-	arena_reset(&r->seen_arena);
-	r->n_seen = 0;
-	if (ids.n)
-		rc = ec2_describe_instances(r->site->aws, &r->seen_arena, (struct str){0}, &ids,
-			NULL, &r->seen, &r->n_seen, err);
-	r->seen_ns = fleet_now(r->site);
-	free(ids.v);
-	return rc;
-}
-
-static struct str
-copied(struct arena *a, struct str s)
-{
-	return s.p ? arena_str(a, s) : s;
+	return rc < 0 ? rc : 0;
 }
 
 int
-fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
-	struct ec2_instance **out, struct error *err)
+replace_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
 {
 	int rc = 0;
 
-	*out = NULL;
-	pthread_mutex_lock(&r->site->lock);
-	if (!r->seen_ns || fleet_now(r->site) - r->seen_ns > max_age_ns)
-		rc = refresh(r, err);
-	for (size_t i = 0; rc == 0 && i < r->n_seen; i++) {
-		struct ec2_instance *seen = &r->seen[i];
-
-		if (!str_is(seen->id, h->id))
-			continue;
-		*out = arena_alloc(a, sizeof(**out));
-		**out = *seen;
-		(*out)->id = copied(a, seen->id);
-		(*out)->type = copied(a, seen->type);
-		(*out)->zone = copied(a, seen->zone);
-		(*out)->public_address = copied(a, seen->public_address);
-		(*out)->private_address = copied(a, seen->private_address);
-		(*out)->reason = copied(a, seen->reason);
-		(*out)->reason_code = copied(a, seen->reason_code);
-		(*out)->tags = (struct pairs){0};
-	}
-	pthread_mutex_unlock(&r->site->lock);
-	return rc;
+	host_disconnect(h);
+	if (h->id[0])
+		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
+	if (rc < 0 && rc != ERR_MISSING)
+		return rc;
+	h->id[0] = h->address[0] = '\0';
+	h->found = h->spent = false;
+	h->unseen_since_ns = 0;
+	return launch_host(r, h, call, err);
 }
 
 enum step
@@ -253,6 +247,8 @@ fleet_launch(struct fleet_run *r, struct call *call, struct error *err)
 	call->sink->phase(call, PHASE_LAUNCH);
 	if (!h->id[0])
 		rc = launch_host(r, h, call, err);
+	else if (h->spent)
+		rc = replace_host(r, h, call, err);
 	if (rc == 0 && !h->address[0]) {
 		rc = fleet_look(r, h, poll_ns, &scratch, &seen, err);
 		if (rc == 0 && seen)

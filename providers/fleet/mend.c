@@ -1,16 +1,24 @@
 /* mend: reaching a host again after its connection was cut. Its tasks go on meanwhile; what they did
- * is taken up where it was. Ends when the host is reached, when EC2 says that it is gone, or when it
- * must have powered itself off. */
+ * is taken up where it was. Ends when the host is reached, when EC2 says that it is gone, when it
+ * alone has been out of reach for a while, or when it must have powered itself off. */
 #include "providers/fleet/internal.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
-static const int64_t give_up_ns = 600 * NS_PER_S;
+/* Its lease is over then. */
+static const int64_t give_up_ns = 660 * NS_PER_S;
+/* While EC2 is reached and the host is not, it is not our own network that is away. */
+static const int64_t alone_ns = 180 * NS_PER_S;
 static const int64_t try_ns = 10 * NS_PER_S;
-/* What EC2 doesn't find may still be there; after so long it is taken for gone. */
-static const int64_t unseen_ns = 60 * NS_PER_S;
+static const int64_t poll_ns = 2 * NS_PER_S;
+
+/* How long a host has been out of reach. */
+struct absence {
+	int64_t since_ns, looked_ns;
+	int64_t alone_ns; /* of that, while EC2 was reached */
+};
 
 static bool
 is_over(const struct fleet_run *r, const struct host *h)
@@ -26,31 +34,24 @@ pause_ms(int ms)
 	nanosleep(&t, NULL);
 }
 
-/* false, and why: EC2 says that there is nothing to be reached. */
+/* false, and why: there is nothing to be reached any more. */
 static bool
-may_live(struct fleet_run *r, struct host *h, int64_t *unseen_since_ns, struct error *err)
+may_live(struct fleet_run *r, struct host *h, struct absence *gone, struct error *err)
 {
-	struct arena scratch = {0};
-	struct ec2_instance *seen;
-	int rc = fleet_look(r, h, 2 * NS_PER_S, &scratch, &seen, NULL);
-	bool alive = true;
+	int64_t now_ns = fleet_now(r->site);
+	bool asked;
 
-	if (rc == 0 && seen) {
-		*unseen_since_ns = 0;
-		alive = seen->state == EC2_RUNNING || seen->state == EC2_PENDING;
-		if (!alive)
-			error_set(err, ERR_HOST, "%s is %s%s%.*s", h->id,
-				ec2_state_name(seen->state), seen->reason.p ? ": " : "",
-				STR_ARG(seen->reason));
-	} else if (rc == 0) {
-		if (!*unseen_since_ns)
-			*unseen_since_ns = fleet_now(r->site);
-		alive = fleet_now(r->site) - *unseen_since_ns < unseen_ns;
-		if (!alive)
-			error_set(err, ERR_HOST, "EC2 does not know %s any more", h->id);
-	}
-	arena_free(&scratch);
-	return alive;
+	if (host_alive(r, h, poll_ns, &asked, err) < 0)
+		return false;
+	if (asked)
+		gone->alone_ns += now_ns - gone->looked_ns;
+	gone->looked_ns = fleet_now(r->site);
+	h->spent = gone->alone_ns >= alone_ns || gone->looked_ns - gone->since_ns >= give_up_ns;
+	if (h->spent)
+		error_set(err, ERR_HOST,
+			"%s was not reached again for %lld s, although EC2 says that it runs",
+			h->id, (long long)((gone->looked_ns - gone->since_ns) / NS_PER_S));
+	return !h->spent;
 }
 
 /* One try. 1: it said its words; 0: not reached. */
@@ -78,20 +79,19 @@ is_live_there(const struct host *h, const char *run)
 	return false;
 }
 
-static bool
+/* 1: its tasks go on; 0: it was cut once more; < 0: it has lost them. */
+static int
 resume(struct fleet_run *r, struct host *h, struct error *err)
 {
 	struct session *session = NULL;
 	struct session_host far = {0};
 
-	if (!is_live_there(h, r->id)) {
-		error_set(err, ERR_HOST, "%s has lost the run: was it rebooted?", h->id);
-		return false;
-	}
+	if (!is_live_there(h, r->id))
+		return error_set(err, ERR_HOST, "%s has lost the run: was it rebooted?", h->id);
 	if (host_begin(r, h, &session, &far, err) < 0)
-		return false;
+		return 0;
 	runner_resume(&h->runner, session, &far);
-	return true;
+	return 1;
 }
 
 static void *
@@ -99,21 +99,21 @@ mend(void *arg)
 {
 	struct host *h = arg;
 	struct fleet_run *r = h->site->run;
-	int64_t since_ns = fleet_now(h->site), unseen_since_ns = 0;
+	struct absence gone = {.since_ns = fleet_now(h->site), .looked_ns = fleet_now(h->site)};
 	struct session *cut;
 	struct error err;
+	int rc = 0;
 
 	error_set(&err, ERR_HOST, "the connection to %s was cut", h->id);
 	cut = runner_take_session(&h->runner);
 	session_close(cut, 0, NULL);
-	while (!is_over(r, h) && fleet_now(h->site) - since_ns < give_up_ns &&
-		may_live(r, h, &unseen_since_ns, &err)) {
-		if (reach(r, h, &err)) {
-			if (resume(r, h, &err))
-				return NULL;
-			break;
-		}
-		pause_ms(500);
+	while (rc == 0 && !is_over(r, h) && may_live(r, h, &gone, &err)) {
+		if (reach(r, h, &err))
+			rc = resume(r, h, &err);
+		if (rc > 0)
+			return NULL;
+		if (rc == 0)
+			pause_ms(500);
 	}
 	h->ready = false;
 	host_disconnect(h);

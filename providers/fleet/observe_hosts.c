@@ -93,9 +93,8 @@ host_of_instance(struct fleet_site *s, struct known *known, const struct ec2_ins
 	return h;
 }
 
-/* Why an instance cannot serve this manifest, from its tags alone; absent: it can. */
-static struct str
-judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i)
+struct str
+fleet_judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i)
 {
 	char print[SSH_KEY_PRINT_BYTES];
 	struct str key = ec2_tag(i, "furrow:key");
@@ -180,7 +179,7 @@ warm_of(struct arena *a, const struct host *h, struct str why_not)
 static struct warm
 ask(struct fleet_site *s, struct arena *a, struct host *h, const struct ec2_instance *i)
 {
-	struct warm w = warm_of(a, h, judge_tags(s, a, i));
+	struct warm w = warm_of(a, h, fleet_judge_tags(s, a, i));
 	struct error why;
 
 	if (w.why_not.p)

@@ -4,24 +4,47 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const int64_t goodbye_ns = 10 * NS_PER_S;
+static const int64_t poll_ns = NS_PER_S;
 
-/* A launch whose reply never came: there may be an instance of it. */
+static void
+pause_ns(int64_t ns)
+{
+	const struct timespec t = {ns / NS_PER_S, ns % NS_PER_S};
+
+	nanosleep(&t, NULL);
+}
+
+/* A launch whose reply never came: there may be an instance of it, and EC2 may be late to show it. */
 static int
 find_lost(struct fleet_run *r, struct host *h, struct arena *a, struct error *err)
 {
 	struct pair filter = {.name = STR("client-token"), .value = str_from(h->token)};
 	const struct pairs filters = {.v = &filter, .n = 1};
 	struct ec2_instance *found;
-	size_t n;
-	int rc = ec2_describe_instances(
-		r->site->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+	size_t n = 0;
+	int rc;
 
-	if (rc == 0 && n)
+	for (;;) {
+		bool last = fleet_now(r->site) - h->sent_ns >= EC2_SHOWS_NS;
+
+		rc = ec2_describe_instances(
+			r->site->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+		if (rc < 0)
+			return error_wrap(err,
+				"whether an instance was launched under the client token %s, which "
+				"would cost money",
+				h->token);
+		if (n || last)
+			break;
+		pause_ns(poll_ns);
+	}
+	if (n)
 		snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(found[0].id));
-	h->unsure = rc < 0;
-	return rc;
+	h->unsure = false;
+	return 0;
 }
 
 static int
@@ -35,13 +58,23 @@ say_goodbye(struct host *h, int64_t timeout_ns, struct error *err)
 	return session ? session_close(session, timeout_ns, err) : 0;
 }
 
+/* What was launched just now EC2 may not know yet. */
 static int
-terminate(struct fleet_run *r, struct host *h, struct arena *a, struct error *err)
+terminate(struct fleet_run *r, struct host *h, struct error *err)
 {
-	struct str id = str_from(h->id);
-	const struct strings ids = {.v = &id, .n = 1};
+	int rc;
 
-	if (ec2_terminate(r->site->aws, a, (struct str){0}, &ids, err) < 0)
+	for (;;) {
+		bool known = !h->sent_ns || fleet_now(r->site) - h->sent_ns >= EC2_SHOWS_NS;
+
+		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
+		if (rc != ERR_MISSING)
+			break;
+		if (known)
+			return 0; /* it is gone by itself */
+		pause_ns(poll_ns);
+	}
+	if (rc < 0)
 		return error_wrap(err,
 			"%s still runs and costs money; remove it with furrow destroy, or aws ec2 "
 			"terminate-instances --instance-ids %s",
@@ -63,7 +96,7 @@ fleet_release(struct fleet_run *r, struct host *h, struct error *err)
 	if (!h->id[0] && h->unsure)
 		rc = find_lost(r, h, &scratch, err);
 	if (rc == 0 && h->id[0] && !keep)
-		rc = terminate(r, h, &scratch, err);
+		rc = terminate(r, h, err);
 	/* One that is kept is told so by our goodbye. */
 	if (keep && rc == 0)
 		rc = say_goodbye(h, goodbye_ns, err);

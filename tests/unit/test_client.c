@@ -528,6 +528,7 @@ a_page_for_a_success(void **state)
 	answers(f, 1, HTTP_OK, "<RunInstancesResponse/>");
 	ok(f, query_call(f->aws, &f->arena, &q, &root, &f->answer, &f->err));
 	assert_int_equal(f->answer.attempts, 2);
+	assert_int_equal(f->answer.sends, 2);
 	answers(f, 2, HTTP_OK, "<html>my page</html>");
 	ok(f, call(f, &r));
 	assert_int_equal(f->answer.attempts, 1);

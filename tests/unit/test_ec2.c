@@ -28,7 +28,7 @@ usual(void)
 static int
 launch(const struct ec2_launch *l, bool dry, struct ec2_instance *out)
 {
-	return ec2_run_instance(NULL, &service.arena, l, dry, out, &service.err);
+	return ec2_run_instance(NULL, &service.arena, l, dry, out, NULL, &service.err);
 }
 
 static void

@@ -191,9 +191,9 @@ launch(const struct ec2_subnet *subnet, struct str group, bool spot)
 	};
 	struct ec2_instance i;
 
-	good(ec2_run_instance(live.aws, &live.arena, &l, true, &i, &live.err));
+	good(ec2_run_instance(live.aws, &live.arena, &l, true, &i, NULL, &live.err));
 	assert_null(i.id.p);
-	good(ec2_run_instance(live.aws, &live.arena, &l, false, &i, &live.err));
+	good(ec2_run_instance(live.aws, &live.arena, &l, false, &i, NULL, &live.err));
 	return i;
 }
 
