@@ -26,6 +26,7 @@ struct outcome {
 	int64_t stdout_kept_bytes, stderr_kept_bytes; /* less than written: the cap was reached */
 	int64_t output_bytes, output_files;
 	bool place_lost; /* the failure is the place's, not the task's: its host went away */
+	bool fetching; /* nor this: its process failed to fetch the input, and never became the task's */
 };
 
 /* What a call may tell while it lasts. Any thread, except where said. */

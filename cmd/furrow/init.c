@@ -50,6 +50,7 @@ static const char body[] =
 	"  inputs: [furrow, plan, apply]\n"
 	"  # inputs: texts/*.txt          # a task for each file that matches\n"
 	"  # inputs: {file: list.txt}     # a task for each line\n"
+	"  # inputs: {s3: \"s3://bucket/in/*\"}   # for each object; infra aws only\n"
 	"  # inputs: {count: 200}         # the inputs 0 to 199\n"
 	"  # inputs: {matrix: {size: [1, 2], color: [red, blue]}}   # in $size and $color\n"
 	"  # per_instance: 4              # tasks at a time; else as many as there are CPUs\n"

@@ -90,8 +90,8 @@ input_failed(struct task_run *t, struct error *err)
 		error_set(err, ERR_STALE, "%.*s", STR_ARG(said));
 		return true;
 	}
-	/* The command did not run; another attempt has another URL. */
-	t->outcome.ran = false;
+	/* Another attempt has another URL. */
+	t->outcome.fetching = true;
 	error_set(err, ERR_HOST, "its input cannot be fetched: %.*s", STR_ARG(said));
 	err->class = CLASS_TRANSIENT;
 	return true;

@@ -84,6 +84,19 @@ without_a_policy_nothing_is_tried_again(void **state)
 	assert_false(task_again(&p, &nothing, ERR_HOST, CLASS_TRANSIENT));
 }
 
+/* What ran may have done something; what failed while it fetched its input has not. */
+static void
+inputs_are_fetched_again(void **state)
+{
+	static const struct outcome fetching = {.ran = true, .exit_status = 119, .fetching = true};
+	const struct retry_policy p = {.task_attempts = 1, .step_attempts = 2};
+
+	(void)state;
+	assert_false(task_again(&p, &exited_1, ERR_HOST, CLASS_TRANSIENT));
+	assert_true(task_again(&p, &fetching, ERR_HOST, CLASS_TRANSIENT));
+	assert_false(task_again(&p, &fetching, ERR_STALE, CLASS_FATAL));
+}
+
 static void
 what_was_asked_for_or_is_a_bug_is_never_tried_again(void **state)
 {
@@ -247,6 +260,7 @@ main(void)
 		cmocka_unit_test(the_manifest_decides_for_tasks),
 		cmocka_unit_test(exit_codes_narrow_it_down),
 		cmocka_unit_test(without_a_policy_nothing_is_tried_again),
+		cmocka_unit_test(inputs_are_fetched_again),
 		cmocka_unit_test(what_was_asked_for_or_is_a_bug_is_never_tried_again),
 		cmocka_unit_test(attempts_are_counted_in_all),
 		cmocka_unit_test(steps_are_tried_again_when_that_may_help),

@@ -133,7 +133,7 @@ one_that_cannot_be_fetched(void **state)
 	end_with(FETCH_FAILED, FETCH_SAYS "s3://b/in/a: S3 answers 403 AccessDenied\n");
 	assert_int_equal(bed->err.code, ERR_HOST);
 	assert_int_equal(bed->err.class, CLASS_TRANSIENT);
-	assert_false(bed->outcome.ran);
+	assert_true(bed->outcome.fetching);
 	assert_string_equal(bed->err.message,
 		"its input cannot be fetched: s3://b/in/a: S3 answers 403 AccessDenied");
 }
@@ -146,7 +146,7 @@ a_command_that_fails(void **state)
 	end_with(FETCH_CHANGED, "count.sh: no\n" FETCH_SAYS "no\n");
 	assert_int_equal(bed->err.code, ERR_TASK);
 	assert_string_equal(bed->err.message, "exit status 118");
-	assert_true(bed->outcome.ran);
+	assert_true(bed->outcome.ran && !bed->outcome.fetching);
 }
 
 static void
