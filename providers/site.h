@@ -8,6 +8,7 @@
 #include "planner/provider.h"
 #include "providers/git/tree.h"
 #include "providers/state_dir.h"
+#include "providers/store/job_lock.h"
 #include "providers/store/store.h"
 
 struct site;
@@ -29,6 +30,24 @@ struct site_observation {
 	struct observed observed;
 };
 
+/* An instance of the job, in any state but terminated. */
+struct site_instance {
+	struct str id, type, zone, run; /* run: that launched it */
+	const char *state;		/* as EC2 calls it: "running" */
+	bool spot;
+	struct str why_not;	  /* why an apply would not use it; absent: it would */
+	struct str busy;	  /* a run that is at work on it, as it says itself; absent: none */
+	int64_t launched_wall_ns; /* 0: not told */
+	int64_t left_ns; /* until it goes by itself unless somebody comes; < 0: it did not tell */
+};
+
+/* What the cloud has of a job, beside what a plan needs to know. */
+struct site_cloud {
+	struct site_instance *instances; /* those launched first before others */
+	size_t n_instances;
+	struct job_holder holder; /* who is at the job */
+};
+
 struct site_ops {
 	/* Before read_graph, for an apply: the graph then also takes what keeps other machines from
 	 * applying the same job, for the run to come, before it reads what these could change; held
@@ -38,6 +57,8 @@ struct site_ops {
 	int (*read_graph)(struct site *s, struct arena *a, struct graph *out, struct error *err);
 	/* What is known only once the job is resolved: source_ready, setup_ready. Makes no call. */
 	void (*observe_identities)(struct site *s, const struct job *job, struct observed *obs);
+	/* After the read graph: what is there, for people. Reads; in the arena. NULL: no cloud. */
+	int (*survey)(struct site *s, struct arena *a, struct site_cloud *out, struct error *err);
 	/* How many tasks at a time. */
 	uint32_t (*slots)(const struct site *s, const struct changes *changes);
 	/* Before executing: the run's id, and its trace. Afterwards there is a store. */

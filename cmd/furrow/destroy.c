@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* So long EC2 may be late with showing what it has launched. */
-static const int64_t unseen_ns = 60 * NS_PER_S;
+enum { LATEST_RUNS = 8 };
 
 static const char help[] =
 	"usage: furrow destroy [MANIFEST] [options]\n"
@@ -144,26 +143,43 @@ add_of_machine(struct destroy *d)
 		&d->arena, &d->left, "cached repository", d->state.cache, apart, INT64_MAX);
 }
 
-/* A launch that the last run had no answer to, because it was killed, is one that EC2 may not show
- * yet. */
-static struct strings
-read_launches(struct destroy *d, int64_t *until_wall_ns)
+static void
+add_launches(struct destroy *d, const struct run_dir *run, struct strings *tokens,
+	int64_t *asked_wall_ns)
 {
-	struct strings tokens = {0};
-	struct run_dir run;
 	struct timings t;
 	struct stat st;
+	struct str *v;
 
-	if (!d->has_state || run_dir_find(&d->arena, &d->state, NULL, &run, NULL) != 0 ||
-		run.state != RUN_INTERRUPTED || run_dir_timings(&d->arena, &run, &t, NULL) != 0 ||
-		stat(arena_printf(&d->arena, "%s/journal.jsonl", run.path).p, &st) != 0)
-		return tokens;
-	*until_wall_ns = (int64_t)st.st_mtim.tv_sec * NS_PER_S + unseen_ns;
-	tokens.v = ARENA_ARRAY(&d->arena, struct str, t.n_intents);
+	if (run->state != RUN_INTERRUPTED || run_dir_timings(&d->arena, run, &t, NULL) != 0 ||
+		t.n_intents == 0 ||
+		stat(arena_printf(&d->arena, "%s/journal.jsonl", run->path).p, &st) != 0)
+		return;
+	v = ARENA_ARRAY(&d->arena, struct str, tokens->n + t.n_intents);
+	if (tokens->n)
+		memcpy(v, tokens->v, tokens->n * sizeof(*v));
+	tokens->v = v;
 	for (size_t i = 0; i < t.n_intents; i++) {
 		if (str_is(t.intents[i].op, "RunInstances"))
-			tokens.v[tokens.n++] = t.intents[i].token;
+			v[tokens->n++] = t.intents[i].token;
 	}
+	if (((int64_t)st.st_mtim.tv_sec + 1) * NS_PER_S > *asked_wall_ns)
+		*asked_wall_ns = ((int64_t)st.st_mtim.tv_sec + 1) * NS_PER_S;
+}
+
+/* Launches that the latest runs had no answer to, because they were killed, may be of instances that
+ * EC2 does not show yet. */
+static struct strings
+read_launches(struct destroy *d, int64_t *asked_wall_ns)
+{
+	struct strings tokens = {0};
+	struct run_dir *runs = NULL;
+	size_t n = 0, all;
+
+	if (d->has_state)
+		run_dir_list(&d->arena, &d->state, LATEST_RUNS, &runs, &n, &all);
+	for (size_t i = 0; i < n; i++)
+		add_launches(d, &runs[i], &tokens, asked_wall_ns);
 	return tokens;
 }
 
@@ -181,14 +197,14 @@ add_of_cloud(struct destroy *d, struct error *err)
 		.stop = interrupt_flag,
 	};
 	bool dry = d->options.dry_run, all = d->options.all;
-	int64_t until_wall_ns = 0;
-	struct strings launches = read_launches(d, &until_wall_ns);
+	int64_t asked_wall_ns = 0;
+	struct strings launches = read_launches(d, &asked_wall_ns);
 	int rc = inventory_open(&d->inventory, &options, err);
 
 	if (rc == 0)
 		rc = inventory_lock(d->inventory, dry, err);
 	if (rc == 0 && launches.n)
-		rc = inventory_await(d->inventory, &launches, all, until_wall_ns, err);
+		rc = inventory_await(d->inventory, &launches, all, asked_wall_ns, err);
 	else if (rc == 0)
 		rc = inventory_read(d->inventory, all, err);
 	if (rc == 0)

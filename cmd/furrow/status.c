@@ -18,7 +18,9 @@ static const char help[] =
 	"Says what of a job is there now: whether it runs, how many of its tasks have a\n"
 	"result, what is kept for the next apply, and how much disk it takes. It looks at\n"
 	"what plan would; where plan refuses uncommitted changes, the working files are\n"
-	"taken as they are, so this works in the middle of changes.\n"
+	"taken as they are, so this works in the middle of changes. With infra aws/REGION,\n"
+	"also the job's instances, whether the next apply uses them and until when they\n"
+	"stay, its store and security group, and who is at it, on whatever machine.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow status                    of ./furrow.yaml\n"
@@ -27,18 +29,20 @@ static const char help[] =
 	"\n"
 	"Options:\n"
 	"      --rev REV            manifest and sources as of a git revision\n"
-	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: local, or\n"
+	"                           aws/REGION\n"
 	"      --json               print one JSON document\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"      --color WHEN         auto, always or never\n"
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_COLOR, NO_COLOR, FURROW_ENGINE\n"
+	"  FURROW_COLOR, NO_COLOR, FURROW_ENGINE, AWS_PROFILE, and what else AWS's own\n"
+	"  tools take\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    told\n"
-	"  3    the host failed\n"
+	"  3    the host, or the cloud, failed\n"
 	"  64   the command line or the manifest is wrong\n";
 
 struct status {
@@ -49,8 +53,17 @@ struct status {
 	struct run_dir last;
 	struct strings containers;
 	struct leftovers images;
-	int64_t store_bytes, cache_bytes, runs_bytes;
+	int64_t store_bytes, cache_bytes, runs_bytes; /* store: < 0: it is not on this machine */
+	bool in_cloud;
+	struct site_cloud cloud;
 };
+
+static int
+gather_cloud(struct status *s, struct prepared *p, struct error *err)
+{
+	s->in_cloud = p->site->ops->survey != NULL;
+	return s->in_cloud ? p->site->ops->survey(p->site, &p->arena, &s->cloud, err) : 0;
+}
 
 static void
 gather(struct status *s, struct prepared *p)
@@ -61,7 +74,7 @@ gather(struct status *s, struct prepared *p)
 	s->p = p;
 	s->holder = lock_holder(p->state.lock, s->running);
 	s->has_last = run_dir_find(&p->arena, &p->state, NULL, &s->last, NULL) == 0;
-	s->store_bytes = file_disk_bytes(p->site->config.store.p);
+	s->store_bytes = s->in_cloud ? -1 : file_disk_bytes(p->site->config.store.p);
 	s->cache_bytes = file_disk_bytes(p->state.cache);
 	s->runs_bytes = file_disk_bytes(p->state.runs);
 	if (!images_may_be(&p->manifest) || engine_open(&engine, &p->arena, &info, NULL) != 0)
@@ -124,6 +137,80 @@ add_images(struct buf *b, const struct leftovers *images)
 	buf_add_char(b, '\n');
 }
 
+/* "i-… t3.micro in us-east-2a, running, launched 5 minutes ago, goes by itself in 9m 12s; usable". */
+static void
+add_instance(struct buf *b, const struct site_instance *i)
+{
+	const struct clock *clock = clock_system();
+	char text[TEXT_BYTES];
+
+	buf_addf(b, "%.*s %.*s in %.*s, %s%s", STR_ARG(i->id), STR_ARG(i->type), STR_ARG(i->zone),
+		i->spot ? "spot, " : "", i->state);
+	if (i->launched_wall_ns)
+		buf_addf(b, ", launched %s",
+			text_ago(text, clock->wall_ns(clock->ctx) - i->launched_wall_ns));
+	if (i->busy.p) {
+		buf_add_cstr(b, ", run ");
+		text_add_safe(b, i->busy, 0);
+		buf_add_cstr(b, " is on it");
+	}
+	if (i->left_ns >= 0)
+		buf_addf(b, ", goes by itself in %s", text_elapsed(text, i->left_ns));
+	if (i->why_not.p) {
+		buf_add_cstr(b, "; not usable: ");
+		text_add_safe(b, text_first_line(i->why_not), 0);
+	} else {
+		buf_add_cstr(b, "; usable");
+	}
+	buf_add_char(b, '\n');
+}
+
+static void
+add_costs(struct buf *b, const struct status *s, bool color)
+{
+	size_t n_run = 0;
+
+	for (size_t i = 0; i < s->cloud.n_instances; i++) {
+		const char *state = s->cloud.instances[i].state;
+
+		n_run += strcmp(state, "running") == 0 || strcmp(state, "pending") == 0;
+	}
+	if (!n_run)
+		return;
+	add_row(b, "costs", color);
+	buf_addf(b, "%zu instance%s cost%s money as long as %s; furrow destroy ends %s\n", n_run,
+		n_run == 1 ? "" : "s", n_run == 1 ? "s" : "", n_run == 1 ? "it runs" : "they run",
+		n_run == 1 ? "it" : "them");
+}
+
+static void
+add_cloud(struct buf *b, const struct status *s, bool color)
+{
+	const struct fleet *f = &s->p->plan.observed.fleet;
+	const struct job_holder *h = &s->cloud.holder;
+
+	add_row(b, "locked by", color);
+	if (h->held)
+		buf_addf(b, "run %.*s of %.*s on %.*s (pid %lld), since %.*s\n", STR_ARG(h->run),
+			STR_ARG(h->user), STR_ARG(h->host), (long long)h->pid, STR_ARG(h->since));
+	else
+		buf_add_cstr(b, "nobody\n");
+	add_row(b, "instances", color);
+	for (size_t i = 0; i < s->cloud.n_instances; i++) {
+		if (i)
+			add_row(b, "", color);
+		add_instance(b, &s->cloud.instances[i]);
+	}
+	if (!s->cloud.n_instances)
+		buf_add_cstr(b, "none\n");
+	add_costs(b, s, color);
+	add_row(b, "store", color);
+	buf_addf(b, "%.*s%s\n", STR_ARG(f->store), f->bucket_ready ? "" : ", not there yet");
+	add_row(b, "group", color);
+	buf_addf(b, "%.*s%s\n", STR_ARG(f->group),
+		f->group_ready ? ", lets this machine in" : ", does not let this machine in yet");
+}
+
 static void
 add_kept(struct buf *b, const struct status *s, bool color)
 {
@@ -163,7 +250,7 @@ write_text(struct buf *b, const struct status *s, bool color)
 {
 	const struct plan *plan = &s->p->plan;
 	const struct source *source = plan->job.source;
-	char store[TEXT_BYTES], cache[TEXT_BYTES], runs[TEXT_BYTES];
+	char text[TEXT_BYTES];
 
 	buf_addf(b, "%s%.*s%s", out_ink(color, INK_BOLD), STR_ARG(s->p->manifest.name),
 		out_ink(color, INK_PLAIN));
@@ -179,9 +266,13 @@ write_text(struct buf *b, const struct status *s, bool color)
 	buf_addf(b, "%u of %u in %.*s\n", collected(&plan->changes), plan->changes.n_tasks_in_place,
 		STR_ARG(place_shown(&s->p->place, s->p->results)));
 	add_kept(b, s, color);
+	if (s->in_cloud)
+		add_cloud(b, s, color);
 	add_row(b, "disk", color);
-	buf_addf(b, "store %s, cache %s, runs %s\n", text_bytes(store, s->store_bytes),
-		text_bytes(cache, s->cache_bytes), text_bytes(runs, s->runs_bytes));
+	if (s->store_bytes >= 0)
+		buf_addf(b, "store %s, ", text_bytes(text, s->store_bytes));
+	buf_addf(b, "cache %s, ", text_bytes(text, s->cache_bytes));
+	buf_addf(b, "runs %s\n", text_bytes(text, s->runs_bytes));
 }
 
 static void
@@ -194,6 +285,71 @@ add_last_json(struct buf *b, const struct run_dir *last)
 	if (last->head.done)
 		json_add_member_int(b, "exit", last->head.exit_code);
 	buf_add_char(b, '}');
+}
+
+static void
+add_instance_json(struct buf *b, const struct site_instance *i)
+{
+	char since[CLOCK_RFC3339_BYTES];
+
+	buf_add_char(b, '{');
+	json_add_member_string(b, "id", i->id);
+	json_add_member_string(b, "type", i->type);
+	json_add_member_string(b, "zone", i->zone);
+	json_add_member_string(b, "state", str_from(i->state));
+	json_add_member_bool(b, "spot", i->spot);
+	if (i->run.p)
+		json_add_member_string(b, "run", i->run);
+	if (i->launched_wall_ns) {
+		clock_format_rfc3339(since, i->launched_wall_ns);
+		json_add_member_string(b, "since", str_from(since));
+	}
+	if (i->busy.p)
+		json_add_member_string(b, "busy", i->busy);
+	if (i->left_ns >= 0)
+		json_add_member_int(b, "left_s", i->left_ns / NS_PER_S);
+	json_add_member_bool(b, "usable", !i->why_not.p);
+	if (i->why_not.p)
+		json_add_member_string(b, "why", i->why_not);
+	buf_add_char(b, '}');
+}
+
+static void
+add_lock_json(struct buf *b, const struct job_holder *h)
+{
+	json_add_name(b, "lock");
+	if (!h->held) {
+		buf_add_cstr(b, "null");
+		return;
+	}
+	buf_add_char(b, '{');
+	json_add_member_string(b, "run", h->run);
+	json_add_member_string(b, "user", h->user);
+	json_add_member_string(b, "host", h->host);
+	json_add_member_int(b, "pid", h->pid);
+	json_add_member_string(b, "since", h->since);
+	json_add_member_string(b, "until", h->until);
+	buf_add_char(b, '}');
+}
+
+static void
+add_cloud_json(struct buf *b, const struct status *s)
+{
+	const struct fleet *f = &s->p->plan.observed.fleet;
+
+	json_add_member_string(b, "region", f->region);
+	json_add_name(b, "instances");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < s->cloud.n_instances; i++) {
+		buf_add_cstr(b, i ? "," : "");
+		add_instance_json(b, &s->cloud.instances[i]);
+	}
+	buf_add_char(b, ']');
+	add_lock_json(b, &s->cloud.holder);
+	json_add_member_string(b, "store", f->store);
+	json_add_member_bool(b, "store_ready", f->bucket_ready);
+	json_add_member_string(b, "group", f->group);
+	json_add_member_bool(b, "group_ready", f->group_ready);
 }
 
 static void
@@ -231,7 +387,10 @@ write_json(struct buf *b, const struct status *s)
 	buf_add_char(b, ']');
 	json_add_name(b, "images");
 	leftovers_write_json(b, &s->images);
-	json_add_member_int(b, "store_bytes", s->store_bytes);
+	if (s->in_cloud)
+		add_cloud_json(b, s);
+	if (s->store_bytes >= 0)
+		json_add_member_int(b, "store_bytes", s->store_bytes);
 	json_add_member_int(b, "cache_bytes", s->cache_bytes);
 	json_add_member_int(b, "runs_bytes", s->runs_bytes);
 	buf_add_cstr(b, "}\n");
@@ -251,7 +410,7 @@ run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	o.allow_dirty = !o.rev;
-	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0) {
+	if (prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 || gather_cloud(&s, &p, &err) < 0) {
 		status = out_fail(&err);
 	} else {
 		gather(&s, &p);

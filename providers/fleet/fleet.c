@@ -302,6 +302,7 @@ static const struct site_ops ops = {
 	.lock = want_lock,
 	.read_graph = fleet_read_graph,
 	.observe_identities = fleet_observe_identities,
+	.survey = fleet_survey,
 	.slots = slots_of,
 	.begin_run = begin_run,
 	.end_run = end_run,

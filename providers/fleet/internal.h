@@ -99,7 +99,8 @@ struct fleet_site {
 	struct ssh_key key;
 	bool has_key;
 	struct job_lock *job_lock;
-	char lock_run[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
+	char lock_run
+		[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
 	struct str bucket, prefix;
 	bool has_bucket;
 	struct str group_name, caller_cidr;
@@ -154,6 +155,9 @@ struct known_host {
 void known_load(const struct fleet_site *s, struct arena *a, struct known_host **out, size_t *n);
 /* Those that were kept. A file that cannot be written costs time, and no more. */
 void known_save(const struct fleet_site *s, struct host *const *hosts, size_t n);
+
+/* survey.c */
+int fleet_survey(struct site *site, struct arena *a, struct site_cloud *out, struct error *err);
 
 /* store.c: the bucket. Its name may take a call. */
 int fleet_locate_store(struct fleet_site *s, struct error *err);

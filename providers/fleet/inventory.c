@@ -327,8 +327,9 @@ count_unseen(struct inventory *inv, const struct strings *tokens, size_t *n, str
 
 int
 inventory_await(struct inventory *inv, const struct strings *tokens, bool objects,
-	int64_t until_wall_ns, struct error *err)
+	int64_t asked_wall_ns, struct error *err)
 {
+	int64_t until_wall_ns = asked_wall_ns + EC2_SHOWS_NS;
 	size_t unseen;
 	int rc = count_unseen(inv, tokens, &unseen, err);
 

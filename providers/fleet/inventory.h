@@ -66,9 +66,9 @@ struct inventory_item *inventory_items(struct inventory *inv, size_t *n);
 int inventory_read(struct inventory *inv, bool objects, struct error *err);
 
 /* EC2 may be late with what it has launched: reads again until each of these ClientTokens shows, or
- * until_wall_ns. ERR_CANCELLED: stopped. */
+ * EC2 would have shown what was asked for at asked_wall_ns. ERR_CANCELLED: stopped. */
 int inventory_await(struct inventory *inv, const struct strings *tokens, bool objects,
-	int64_t until_wall_ns, struct error *err);
+	int64_t asked_wall_ns, struct error *err);
 
 /* Keeps others from applying the job (options.job) until close: in its store, and in those that the tags
  * of its instances name, so call it before and after reading. look: only looks whether somebody does.
