@@ -39,7 +39,7 @@ bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket, const st
 	int looked = s3_head_bucket(s->aws, a, bucket, NULL, &why);
 
 	if (looked == ERR_MISSING)
-		rc = error_set(err, ERR_INPUT,
+		error_set(err, ERR_INPUT,
 			"there is no bucket %.*s (or it is not yet seen everywhere)",
 			STR_ARG(bucket));
 	else if (looked == ERR_INPUT)
