@@ -83,7 +83,7 @@ static bool
 read_fields(struct order *o, struct str payload)
 {
 	struct fields f = {.rest = payload};
-	char *at = must_alloc(payload.n + 16); /* the order's strings, as long as the process */
+	char *at = o->block = must_alloc(payload.n + 16);
 
 	if (!text_string(&f, &at, &o->run))
 		return false;
@@ -134,6 +134,14 @@ heard(void *ctx)
 	host_lease_renew(o->lease_s, 0);
 }
 
+static void
+free_order(struct order *o)
+{
+	free(o->setup_files);
+	free(o->setup_vars);
+	free(o->block);
+}
+
 /* The runner ended before furrow's end of the connection did: furrow said goodbye, or nothing is
  * left to come back for. Where another end of the same run took over, the runner lives; one that
  * ends closes the connection last. */
@@ -151,29 +159,45 @@ leave(const struct order *o)
 	host_forget_run(o->run);
 }
 
+/* Until the run ends, or furrow goes; returns the exit status. */
+static int
+serve_order(struct order *o)
+{
+	int fd = -1, turn, got;
+
+	host_lease_renew(o->lease_s, 0);
+	turn = host_take_turn();
+	if (turn < 0)
+		return 1;
+	host_end_others(o->run);
+	if (host_source(o) == 0 && host_setup(o) == 0)
+		fd = host_open_run(o->run);
+	host_give_turn(turn);
+	if (fd < 0)
+		return 1;
+	got = relay(fd, 0, 1, heard, o);
+	if (got == 0)
+		leave(o);
+	return got == 0 ? 0 : 1;
+}
+
 int
 host(void)
 {
-	struct order o;
-	int fd, got;
+	struct order o = {0};
+	int got;
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
 	if (host_words(1) != 0)
 		return 1;
 	got = read_order(&o);
-	if (got == 0)
-		return 0;
-	if (got < 0) {
+	if (got < 0)
 		fprintf(stderr, "furrow-runner: what came is no order of which run to serve\n");
-		return 64;
-	}
-	host_lease_renew(o.lease_s, 0);
-	host_end_others(o.run);
-	if (host_source(&o) != 0 || host_setup(&o) != 0 || (fd = host_open_run(o.run)) < 0)
-		return 1;
-	got = relay(fd, 0, 1, heard, &o);
-	if (got == 0)
-		leave(&o);
-	return got == 0 ? 0 : 1;
+	if (got > 0)
+		got = serve_order(&o);
+	else if (got < 0)
+		got = 64;
+	free_order(&o);
+	return got;
 }

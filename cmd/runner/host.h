@@ -10,6 +10,7 @@
  *   /var/lib/furrow/env/ID.log        what setup said
  *   /var/lib/furrow/run/RUN/          task folders of a run
  *   /run/furrow/until, boot, boot.err see user_data.c
+ *   /run/furrow/turn              locked by who prepares the host, and its pid
  *   /run/furrow/runs/RUN              "PID START" of its runner, while that lives
  *   /run/furrow/runs/RUN.sock, .log   its door, and its stderr */
 #ifndef RUNNER_HOST_H
@@ -28,6 +29,7 @@ struct order {
 	char *source_id, *source_url; /* id "": none */
 	char *env_id, *setup;	      /* id "": none */
 	char **setup_files, **setup_vars;
+	char *block; /* what holds the strings */
 };
 
 /* All of it, on stdin, stdout and stderr; returns the exit status. */
@@ -46,6 +48,13 @@ int host_words(int fd);
 int host_lease(uint32_t seconds);
 /* For as long as furrow is at the other end of in_fd. */
 void host_lease_renew(uint32_t seconds, int in_fd);
+
+/* host_turn.c: the right to prepare the host, taken from whoever has it; a descriptor, or -1 and a
+ * word on stderr. */
+int host_take_turn(void);
+void host_give_turn(int fd);
+/* Nobody waits any more for what is being prepared: furrow went, or another end has the turn. */
+bool host_is_left(void);
 
 /* host_runs.c */
 bool host_run_lives(const char *run);

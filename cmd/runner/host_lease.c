@@ -23,7 +23,7 @@ int
 host_lease(uint32_t seconds)
 {
 	char path[HOST_PATH_BYTES], partial[HOST_PATH_BYTES], line[32];
-	int fd, n;
+	int fd, n, e;
 
 	/* Of two hosts' ends that renew it at the same time either may win. */
 	if (!host_path(path, "/run/furrow/until") ||
@@ -31,10 +31,14 @@ host_lease(uint32_t seconds)
 		return -1;
 	n = snprintf(line, sizeof(line), "%" PRId64 "\n", uptime_s() + seconds);
 	fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd >= 0 && write(fd, line, (size_t)n) == n && close(fd) == 0 &&
-		rename(partial, path) == 0)
+	e = fd < 0 || write(fd, line, (size_t)n) != n ? errno : 0;
+	if (fd >= 0 && close(fd) != 0 && !e)
+		e = errno;
+	if (!e && rename(partial, path) == 0)
 		return 0;
-	fprintf(stderr, "furrow-runner: renewing the lease in %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "furrow-runner: renewing the lease in %s: %s\n", path,
+		strerror(e ? e : errno));
+	unlink(partial);
 	return -1;
 }
 
@@ -50,6 +54,8 @@ host_lease_renew(uint32_t seconds, int in_fd)
 		return;
 	if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLRDHUP | POLLERR))
 		return;
-	if (host_lease(seconds) == 0)
-		renewed_s = now.tv_sec;
+	/* One that failed is tried again soon, but not with every byte that comes. */
+	renewed_s = now.tv_sec;
+	if (host_lease(seconds) != 0 && seconds >= 20)
+		renewed_s -= (time_t)(seconds / 10) - 1;
 }

@@ -19,21 +19,30 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 20, TAIL_BYTES = 2048 };
+enum {
+	STEP_MS = 20,
+	TAIL_BYTES = 2048,
+	/* The boot's own fetching is given so long; then both are at it, and either may win. */
+	BOOT_FETCH_STEPS = 300 * 1000 / STEP_MS
+};
 
 static const char clean_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /* As user_data.c's, for a source that the host was not launched with. The URL is in the
  * environment, where other users don't see it. */
 static const char fetch_source[] =
-	"t=$1.$$ && trap 'rm -rf \"$t.partial\" \"$t.tar.gz\"' EXIT && mkdir \"$t.partial\" || exit\n"
+	"rm -rf \"$1\".*.partial \"$1\".*.tar.gz\n"
+	"t=$1.$$ && trap 'rm -rf \"$t.partial\" \"$t.tar.gz\"' EXIT && mkdir \"$t.partial\" || "
+	"exit\n"
 	"if command -v curl >/dev/null; then\n"
-	"	printf 'url = \"%s\"\\n' \"$URL\" | curl -K - -gfsS --retry 6 --retry-connrefused \\\n"
+	"	printf 'url = \"%s\"\\n' \"$URL\" | curl -K - -gfsS --retry 6 --retry-connrefused "
+	"\\\n"
 	"		--connect-timeout 5 --speed-limit 1000 --speed-time 20 -o \"$t.tar.gz\"\n"
 	"else\n"
 	"	python3 -c 'import os, shutil, sys, urllib.request as r\n"
 	"try:\n"
-	"	shutil.copyfileobj(r.urlopen(os.environ[\"URL\"], timeout=20), open(sys.argv[1], \"wb\"))\n"
+	"	shutil.copyfileobj(r.urlopen(os.environ[\"URL\"], timeout=20), open(sys.argv[1], "
+	"\"wb\"))\n"
 	"except Exception as e:\n"
 	"	sys.exit(str(e))' \"$t.tar.gz\"\n"
 	"fi || exit\n"
@@ -64,7 +73,24 @@ read_line(const char *name, char *out, size_t size)
 		close(fd);
 }
 
-/* Whether user data's script is at it. It is root's, so it cannot be signalled: EPERM. */
+/* Whether that is one of the things of which boot.err says that they failed. */
+static bool
+boot_failed(const char *what)
+{
+	char path[HOST_PATH_BYTES], text[4096], *rest = text, *line;
+	int fd = host_path(path, "/run/furrow/boot.err") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	bool failed = false;
+
+	text[n > 0 ? n : 0] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		failed |= strncmp(line, what, strlen(what)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+/* Whether user data's script is at it, and well. It is root's, so it cannot be signalled: EPERM. */
 static bool
 boot_fetches(const char *id)
 {
@@ -72,7 +98,8 @@ boot_fetches(const char *id)
 	long pid;
 
 	read_line("/run/furrow/source.id", text, sizeof(text));
-	if (strcmp(text, id) != 0)
+	/* What the script was told may be good no more; the order's URL is fresh. */
+	if (strcmp(text, id) != 0 || boot_failed("source: "))
 		return false;
 	read_line("/run/furrow/get_source.pid", text, sizeof(text));
 	pid = strtol(text, NULL, 10);
@@ -84,15 +111,15 @@ boot_fetches(const char *id)
 static int
 wait_for(pid_t pid, uint32_t lease_s)
 {
-	struct pollfd in = {.fd = 0, .events = POLLRDHUP};
-	int status;
+	int status = 0;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (poll(&in, 1, STEP_MS) > 0) {
+		if (host_is_left()) {
 			kill(-pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			break;
 		}
+		pause_step();
 		host_lease_renew(lease_s, 0);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -101,34 +128,45 @@ wait_for(pid_t pid, uint32_t lease_s)
 int
 host_source(const struct order *o)
 {
-	char dir[HOST_PATH_BYTES], url[HOST_PATH_BYTES];
+	size_t url_n = strlen("URL=") + strlen(o->source_url) + 1;
+	char dir[HOST_PATH_BYTES], *url = must_alloc(url_n);
 	char *argv[] = {"/bin/sh", "-c", (char *)fetch_source, "sh", dir, NULL};
 	char *env[] = {(char *)"PATH=/usr/local/bin:/usr/bin:/bin", url, NULL};
-	int status;
+	int status = -1;
 	pid_t pid;
 
 	if (!o->source_id[0])
-		return 0;
-	if (!host_path(dir, "/var/lib/furrow/source/%s", o->source_id) ||
-		snprintf(url, sizeof(url), "URL=%s", o->source_url) >= (int)sizeof(url))
-		return -1;
-	while (access(dir, F_OK) != 0 && boot_fetches(o->source_id))
+		goto there;
+	if (!host_path(dir, "/var/lib/furrow/source/%s", o->source_id))
+		goto out;
+	for (int i = 0; i < BOOT_FETCH_STEPS && access(dir, F_OK) != 0 &&
+			boot_fetches(o->source_id) && !host_is_left();
+		i++) {
 		pause_step();
+		host_lease_renew(o->lease_s, 0);
+	}
 	if (access(dir, F_OK) == 0)
-		return 0;
+		goto there;
+	snprintf(url, url_n, "URL=%s", o->source_url);
 	pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
+		signal(SIGPIPE, SIG_DFL);
 		dup2(2, 1);
 		execve(argv[0], argv, env);
 		_exit(127);
 	}
 	setpgid(pid, pid);
 	status = pid < 0 ? 127 : wait_for(pid, o->lease_s);
-	if (status == 0)
-		return 0;
-	fprintf(stderr, "furrow-runner: the source could not be fetched (status %d)\n", status);
-	return -1;
+	if (status != 0)
+		fprintf(stderr, "furrow-runner: the source could not be fetched (status %d)\n",
+			status);
+	goto out;
+there:
+	status = 0;
+out:
+	free(url);
+	return status == 0 ? 0 : -1;
 }
 
 static int
@@ -139,8 +177,8 @@ copy_file(const char *from, const char *to)
 	ssize_t n = 1;
 
 	if (in >= 0 && fstat(in, &st) == 0)
-		out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-			(st.st_mode & 0777) | 0200);
+		out = open(
+			to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (st.st_mode & 0777) | 0200);
 	while (out >= 0 && n > 0)
 		n = sendfile(out, in, NULL, INT_MAX / 2);
 	if (out >= 0 && n == 0)
@@ -160,11 +198,12 @@ copy_setup_files(const struct order *o, const char *dir)
 
 	for (char **f = o->setup_files; *f; f++) {
 		if (!host_path(from, "/var/lib/furrow/source/%s/%s", o->source_id, *f) ||
-			snprintf(to, sizeof(to), "%s/%s", dir, *f) >= (int)sizeof(to))
+			!host_path(to, "/var/lib/furrow/env/%s/%s", o->env_id, *f))
 			return -1;
 		for (char *at = to + strlen(dir) + 1; (at = strchr(at, '/')); at++) {
 			*at = '\0';
-			(void)mkdir(to, 0755); /* what is wrong with it shows when the file is made */
+			(void)mkdir(
+				to, 0755); /* what is wrong with it shows when the file is made */
 			*at = '/';
 		}
 		if (copy_file(from, to) != 0) {
@@ -184,10 +223,10 @@ setup_environment(const struct order *o, const char *dir)
 
 	while (o->setup_vars[n])
 		n++;
-	env = must_alloc((n + 6) * sizeof(*env));
-	/* What the manifest's env says comes last: it wins. */
+	/* Room for our own, in the same block; what the manifest's env says comes last: it wins. */
+	env = must_alloc((n + 6) * sizeof(*env) + 5 * (size_t)HOST_PATH_BYTES);
 	for (size_t i = 0; i < 5; i++)
-		env[i] = must_alloc(HOST_PATH_BYTES);
+		env[i] = (char *)(env + n + 6) + i * HOST_PATH_BYTES;
 	snprintf(env[at++], HOST_PATH_BYTES, "PATH=%s/bin:%s", dir, clean_path);
 	snprintf(env[at++], HOST_PATH_BYTES, "LANG=C.UTF-8");
 	snprintf(env[at++], HOST_PATH_BYTES, "FURROW_ENV=%s", dir);
@@ -237,6 +276,7 @@ run_setup(const struct order *o, const char *dir, const char *log)
 		int out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
 		setpgid(0, 0);
+		signal(SIGPIPE, SIG_DFL);
 		if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
 			chdir(dir) != 0)
 			_exit(127);
@@ -259,8 +299,8 @@ mark_ready(const char *dir)
 
 	if (fd >= 0)
 		close(fd);
-	if (!synced || snprintf(marker, sizeof(marker), "%s/.furrow-ready", dir) >=
-			       (int)sizeof(marker))
+	if (!synced ||
+		snprintf(marker, sizeof(marker), "%s/.furrow-ready", dir) >= (int)sizeof(marker))
 		return -1;
 	fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	return fd >= 0 ? close(fd) : -1;
@@ -283,14 +323,15 @@ host_setup(const struct order *o)
 	if (access(ready, F_OK) == 0)
 		return 0;
 	root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd >= 0) {
-		dir_remove(root_fd, o->env_id);
-		close(root_fd);
-	}
-	if (mkdir(dir, 0755) != 0) {
-		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", dir, strerror(errno));
+	/* What a setup has left that did not end. */
+	if (root_fd < 0 || (dir_remove(root_fd, o->env_id) != 0 && errno != ENOENT) ||
+		mkdir(dir, 0755) != 0) {
+		fprintf(stderr, "furrow-runner: cannot make %s anew: %s\n", dir, strerror(errno));
+		if (root_fd >= 0)
+			close(root_fd);
 		return -1;
 	}
+	close(root_fd);
 	if (copy_setup_files(o, dir) != 0)
 		return -1;
 	status = run_setup(o, dir, log);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +94,11 @@ end_run(const char *run)
 struct others {
 	const char *run;
 	int fd;
-	bool ends; /* else: removes what is theirs */
+	enum { END, REMOVE, PUT_AWAY, CLEAN } what;
 };
+
+/* So a folder is called that is to be removed; a run's name has no dot. */
+static const char gone_suffix[] = ".gone";
 
 static int
 each_other(void *ctx, const char *name, unsigned char type)
@@ -102,21 +106,28 @@ each_other(void *ctx, const char *name, unsigned char type)
 	const struct others *o = ctx;
 	const char *dot = strchr(name, '.');
 	size_t n = dot ? (size_t)(dot - name) : strlen(name);
+	char gone[NAME_MAX + 1];
+	bool ours = strncmp(name, o->run, n) == 0 && o->run[n] == '\0';
 
 	(void)type;
-	if (strncmp(name, o->run, n) == 0 && o->run[n] == '\0')
-		return 0;
-	if (!o->ends)
+	if (o->what == CLEAN) {
+		if (dot && strcmp(dot, gone_suffix) == 0)
+			dir_remove(o->fd, name);
+	} else if (o->what == PUT_AWAY && !ours && !dot) {
+		if (snprintf(gone, sizeof(gone), "%s%s", name, gone_suffix) < (int)sizeof(gone))
+			renameat(o->fd, name, o->fd, gone);
+	} else if (o->what == REMOVE && !ours) {
 		dir_remove(o->fd, name);
-	else if (!dot)
+	} else if (o->what == END && !ours && !dot) {
 		end_run(name);
+	}
 	return 0;
 }
 
 static void
-visit(const char *folder, const char *run, bool ends)
+visit(const char *folder, const char *run, int what)
 {
-	struct others o = {.run = run, .fd = -1, .ends = ends};
+	struct others o = {.run = run, .fd = -1, .what = what};
 	char path[HOST_PATH_BYTES];
 
 	if (host_path(path, "%s", folder))
@@ -145,12 +156,13 @@ detach(void)
 void
 host_end_others(const char *run)
 {
-	visit("/run/furrow/runs", run, true);
-	visit("/run/furrow/runs", run, false);
-	/* Their folders may be large. */
+	visit("/run/furrow/runs", run, END);
+	visit("/run/furrow/runs", run, REMOVE);
+	/* Their folders may be large; while they are removed other runs may begin. */
+	visit("/var/lib/furrow/run", run, PUT_AWAY);
 	if (detach()) {
 		close_range(0, ~0u, 0);
-		visit("/var/lib/furrow/run", run, false);
+		visit("/var/lib/furrow/run", run, CLEAN);
 		_exit(0);
 	}
 }
@@ -159,8 +171,8 @@ static void
 remove_in(const char *folder, const char *name)
 {
 	char path[HOST_PATH_BYTES];
-	int fd = host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-					       : -1;
+	int fd =
+		host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	if (fd < 0)
 		return;
@@ -264,6 +276,8 @@ start(const char *run, const char *sock)
 	if (pid < 0 || write_pid(run, pid) != 0) {
 		fprintf(stderr, "furrow-runner: starting the runner of %s: %s\n", run,
 			strerror(errno));
+		if (pid > 0)
+			kill(pid, SIGKILL);
 		return -1;
 	}
 	for (int i = 0; i < OPEN_STEPS; i++) {

@@ -141,7 +141,8 @@ read_text(const char *name, char out[BOOT_BYTES])
 		close(fd);
 }
 
-/* "NAME UPTIME" lines: the first of each name, which is when it came about. */
+/* "NAME UPTIME" lines: the first of each name, which is when it came about. What is no such line is
+ * passed over. */
 static void
 add_boot(struct words *w)
 {
@@ -152,17 +153,18 @@ add_boot(struct words *w)
 	read_text("/run/furrow/boot", text);
 	add(w, ",\"boot\":{");
 	while ((line = strsep(&rest, "\n"))) {
-		char *value = strchr(line, ' '), *end;
+		char *value = line + strspn(line, "abcdefghijklmnopqrstuvwxyz_"), *end;
 		double s;
 		bool again = false;
 
-		if (!value)
+		if (value == line || *value != ' ')
 			continue;
 		*value++ = '\0';
 		s = strtod(value, &end);
 		for (size_t i = 0; i < n; i++)
 			again |= strcmp(seen[i], line) == 0;
-		if (end == value || again || n == sizeof(seen) / sizeof(seen[0]) || s < 0)
+		if (end == value || again || n == sizeof(seen) / sizeof(seen[0]) ||
+			!(s >= 0 && s < 1e9))
 			continue;
 		add(w, "%s", n ? "," : "");
 		add_string(w, line);
@@ -176,8 +178,9 @@ static void
 add_numbers(struct words *w)
 {
 	struct timespec now;
-	char until[BOOT_BYTES];
+	char until[BOOT_BYTES], *end;
 	cpu_set_t cpus;
+	long until_s;
 
 	CPU_ZERO(&cpus);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
@@ -186,8 +189,9 @@ add_numbers(struct words *w)
 	add(w, ",\"cpus\":%d,\"memory\":%lld,\"uptime_s\":%lld.%02ld", CPU_COUNT(&cpus),
 		(long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), (long long)now.tv_sec,
 		now.tv_nsec / 10000000);
-	if (until[0])
-		add(w, ",\"until_s\":%ld", strtol(until, NULL, 10));
+	until_s = strtol(until, &end, 10);
+	if (end != until)
+		add(w, ",\"until_s\":%ld", until_s);
 }
 
 int
@@ -199,10 +203,11 @@ host_words(int fd)
 
 	add(w, "{\"furrow_host\":1");
 	add_numbers(w);
-	add_list(w, "runners", "/var/lib/furrow/runner", each_id);
-	add_list(w, "sources", "/var/lib/furrow/source", each_id);
-	add_list(w, "envs", "/var/lib/furrow/env", each_env);
+	/* What matters most first: a host that has many of the last doesn't tell all. */
 	add_list(w, "runs", "/run/furrow/runs", each_run);
+	add_list(w, "runners", "/var/lib/furrow/runner", each_id);
+	add_list(w, "envs", "/var/lib/furrow/env", each_env);
+	add_list(w, "sources", "/var/lib/furrow/source", each_id);
 	add_boot(w);
 	read_text("/run/furrow/boot.err", why);
 	if (why[0]) {
@@ -219,6 +224,7 @@ host_words(int fd)
 			break;
 		at += (size_t)n;
 	}
+	at = at == w->n;
 	free(w);
-	return at > 0 ? 0 : -1;
+	return at ? 0 : -1;
 }
