@@ -22,7 +22,8 @@ static const char help[] =
 	"Options:\n"
 	"      --rev REV            manifest and sources as of a git revision\n"
 	"      --allow-dirty        take the working files as they are\n"
-	"      --infra INFRA        instead of the manifest's instances.infra: local\n"
+	"      --infra INFRA        instead of the manifest's instances.infra: local, or\n"
+	"                           aws/REGION[/ZONE]\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"  -j, --jobs N             count on N tasks at a time\n"
 	"  -o, --output FILE        save the plan in FILE; what is no saved plan is not\n"
@@ -34,12 +35,13 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"\n"
 	"Environment:\n"
-	"  FURROW_JOBS, FURROW_COLOR, NO_COLOR, FURROW_ENGINE\n"
+	"  FURROW_JOBS, FURROW_COLOR, NO_COLOR, FURROW_ENGINE; for instances AWS_PROFILE,\n"
+	"  AWS_REGION and the like, as the AWS SDKs take them\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    planned\n"
 	"  2    with --detailed-exitcode: there is something to do\n"
-	"  3    the host failed\n"
+	"  3    the host or the cloud failed\n"
 	"  64   the command line or the manifest is wrong\n";
 
 static int

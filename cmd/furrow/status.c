@@ -30,7 +30,7 @@ static const char help[] =
 	"Options:\n"
 	"      --rev REV            manifest and sources as of a git revision\n"
 	"      --infra INFRA        instead of the manifest's instances.infra: local, or\n"
-	"                           aws/REGION\n"
+	"                           aws/REGION[/ZONE]\n"
 	"      --json               print one JSON document\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"      --color WHEN         auto, always or never\n"
