@@ -14,8 +14,8 @@ struct prepared {
 	struct manifest_file file;
 	struct state_dir state;
 	struct str store, results; /* absolute paths, or s3://…; store absent: the infra's own */
-	uint32_t max_slots;		    /* -j; 0: as the manifest says */
-	bool prefer_commit; /* with allow_dirty: only when a plan needs it; set before */
+	uint32_t max_slots;	   /* -j; 0: as the manifest says */
+	bool prefer_commit;	   /* with allow_dirty: only when a plan needs it; set before */
 	struct manifest manifest;
 	struct site *site;
 	const char *lock_run; /* apply: the run to come, for the infra's own lock; set before */

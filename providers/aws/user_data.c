@@ -245,8 +245,8 @@ add_script(struct buf *out, const struct user_data *u)
 	add_variable(out, "runner_sha256", str_from(hex));
 	add_variable(out, "source_url", u->source.url);
 	digest_hex(hex, &u->source.sha256);
-	add_variable(out, "source_sha256",
-		digest_is_zero(&u->source.sha256) ? STR("") : str_from(hex));
+	add_variable(
+		out, "source_sha256", digest_is_zero(&u->source.sha256) ? STR("") : str_from(hex));
 	add_variable(out, "source_id", u->source_id);
 	add_block(out, "    ", (struct str){script, sizeof(script) - 1});
 }

@@ -16,15 +16,15 @@ struct user_data_file {
 };
 
 struct user_data {
-	struct str host_key_private; /* OpenSSH private key file, ed25519 */
-	struct str host_key_public;  /* "ssh-ed25519 AAAA…" */
-	struct str authorized_key;   /* likewise, furrow's own */
+	struct str host_key_private;  /* OpenSSH private key file, ed25519 */
+	struct str host_key_public;   /* "ssh-ed25519 AAAA…" */
+	struct str authorized_key;    /* likewise, furrow's own */
 	struct user_data_file runner; /* furrow-runner */
 	/* tar.gz of the job's source; url absent: none. sha256 zero, as it is packed while the host
 	 * is launched: gzip's own checksum has to do. */
 	struct user_data_file source;
-	struct str source_id;	     /* hex: name of its folder on the host */
-	int64_t boot_lease_s;	     /* powers off when nobody came for so long after boot */
+	struct str source_id; /* hex: name of its folder on the host */
+	int64_t boot_lease_s; /* powers off when nobody came for so long after boot */
 };
 
 /* ERR_INTERNAL: longer than EC2 takes. */

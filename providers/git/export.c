@@ -309,8 +309,7 @@ open_archive(struct archive_out *x, int fd)
 }
 
 int
-reader_pack(
-	struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err)
+reader_pack(struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err)
 {
 	struct archive_out x = {.gzip = gzip};
 	int rc = libarchive_load(&x.lib, err);

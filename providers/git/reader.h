@@ -130,8 +130,8 @@ int reader_read(struct source_reader *r, struct arena *a, const struct source_en
 /* export.c */
 int reader_export(
 	struct source_reader *r, const struct source *s, const char *dir, struct error *err);
-int reader_pack(struct source_reader *r, const struct source *s, int fd, bool gzip,
-	struct error *err);
+int reader_pack(
+	struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err);
 
 /* remote.c: fetches {url, ref} and opens the bare copy. */
 int remote_open(struct source_reader *r, const struct source_where *where, struct error *err);

@@ -51,8 +51,8 @@ int source_export(
 
 /* A deterministic pax archive of all entries (sorted, SOURCE_TIME_S, no owners), into fd; through
  * gzip when asked. */
-int source_archive(struct source_reader *r, const struct source *s, int fd, bool gzip,
-	struct error *err);
+int source_archive(
+	struct source_reader *r, const struct source *s, int fd, bool gzip, struct error *err);
 
 void source_close(struct source_reader *r);
 

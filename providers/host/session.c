@@ -13,7 +13,7 @@
 enum {
 	READ_BYTES = 128 << 10,
 	ALIVE_MS = 30000, /* of silence from us, at most */
-	ACK_MS = 20, /* how long an acknowledgement may lie in the queue */
+	ACK_MS = 20,	  /* how long an acknowledgement may lie in the queue */
 	CREDIT_BYTES = PROTOCOL_WINDOW_BYTES / 8 /* taken before it is said so */
 };
 

@@ -44,8 +44,7 @@ find(const struct s3_cache *c, const struct digest *key)
 	if (!c->cap)
 		return NULL;
 	memcpy(&at, key->b, sizeof(at));
-	while (c->v[at & (c->cap - 1)].taken &&
-		digest_cmp(&c->v[at & (c->cap - 1)].key, key) != 0)
+	while (c->v[at & (c->cap - 1)].taken && digest_cmp(&c->v[at & (c->cap - 1)].key, key) != 0)
 		at++;
 	return &c->v[at & (c->cap - 1)];
 }
