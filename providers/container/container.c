@@ -314,14 +314,13 @@ engine_start(struct engine_handle *e, const struct container_wish *wish, char na
 	return rc;
 }
 
-int
-engine_remove(struct engine_handle *e, const char *name, struct error *err)
+/* One try. 1: the engine was in the middle of something with it, and may be willing in a moment. */
+static int
+remove_once(struct engine_handle *e, const char *name, struct error *err)
 {
 	struct arena a = {0};
 	struct words w = {.arena = &a};
 	struct buf errs = {0};
-	/* To remove a container is part of stopping. */
-	const atomic_bool *heeded = spawn_heed(NULL);
 	int rc;
 
 	WORDS_ADD(&w, "rm", "--force");
@@ -333,17 +332,38 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 		struct str said = buf_str(&errs);
 		bool absent = memmem(said.p, said.n, "o such container", 16) ||
 			      memmem(said.p, said.n, "no container with name", 22);
+		/* It ended just when it was to be killed. */
+		bool again = memmem(said.p, said.n, "container state improper", 24);
 
 		/* The engine may be removing it already, as it ended. */
 		if (absent || memmem(said.p, said.n, "already in progress", 19))
 			rc = 0;
 		else
 			rc = engine_failed(e, err, rc, &errs, "remove container %s", name);
+		rc = rc < 0 && again ? 1 : rc;
 	}
-	spawn_heed(heeded);
 	buf_free(&errs);
 	arena_free(&a);
 	return rc;
+}
+
+int
+engine_remove(struct engine_handle *e, const char *name, struct error *err)
+{
+	const struct timespec pause = {.tv_nsec = 100000000};
+	/* To remove a container is part of stopping. */
+	const atomic_bool *heeded = spawn_heed(NULL);
+	struct error local;
+	int rc;
+
+	err = err ? err : &local;
+	rc = remove_once(e, name, err);
+	for (int i = 1; rc > 0 && i < REMOVE_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		rc = remove_once(e, name, err);
+	}
+	spawn_heed(heeded);
+	return rc > 0 ? (int)err->code : rc;
 }
 
 static int

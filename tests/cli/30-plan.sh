@@ -68,7 +68,7 @@ git checkout -q furrow.yaml
 # Another infra.
 sed -i 's/^name/instances: {infra: aws\/us-east-2}\nname/' furrow.yaml && commit .
 run furrow plan; is_status 64
-err_like 'infra aws/us-east-2: this furrow runs jobs on this machine only; add --infra local' 'another infra'
+err_like 'no AWS credentials: environment: AWS_ACCESS_KEY_ID is not set; .* profile default: ' 'another infra: what was tried'
 run furrow plan --infra local; is_status 0 '--infra local runs it here'
 
 run furrow status; is_status 64 'status checks the manifest, too'

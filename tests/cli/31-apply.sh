@@ -165,18 +165,18 @@ run furrow apply -y; is_status 1 'fail_fast'; err_like '[1-5] did not run' 'fail
 rm -rf .furrow results
 run furrow apply -y -k; is_status 1; err_like '^5 tasks done, 1 failed' '-k goes on'
 
-job slow <<'E'
+job slow <<E
 furrow: 1
 name: slow
 workdir: {path: .}
-entrypoint: sleep 60
+entrypoint: sleep 60.0$$
 max_duration: 500ms
 E
 start=$SECONDS
 run furrow apply -y
 [ "$status" != 0 ] && [ $((SECONDS - start)) -lt 20 ]; report $? 'max_duration ends a run'
 err_like 'max_duration' 'and is named'
-ok 'nothing of it is left' sh -c '! pgrep -f "^sleep 60$" -x'
+ok 'nothing of it is left' sh -c "! pgrep -fx 'sleep 60.0$$'"
 
 job many <<'E'
 furrow: 1

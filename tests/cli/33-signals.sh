@@ -70,7 +70,7 @@ cat >furrow.yaml <<E
 furrow: 1
 name: signals-$$
 workdir: {path: .}
-environment: {setup: "echo x >$T/setting-up; sleep 600"}
+environment: {setup: "echo x >$T/setting-up; sleep 600.0$$"}
 entrypoint: "true"
 E
 ( trap - INT; exec env --default-signal=INT furrow apply -y >"$OUT" 2>"$ERR" ) & pid=$!
@@ -78,7 +78,7 @@ wait_for "$T/setting-up" 1; start=$SECONDS
 kill -INT $pid; sleep 0.5; kill -INT $pid; finish 'two SIGINTs during a setup'
 is_status 130 'two SIGINTs during a setup: exit 130'
 [ $((SECONDS - start)) -lt 20 ]; report $? 'two SIGINTs during a setup: it ends at once'
-is 'two SIGINTs during a setup: nothing is left' "$(pgrep -fc 'sleep 600$')" 0
+is 'two SIGINTs during a setup: nothing is left' "$(pgrep -fxc "sleep 600.0$$")" 0
 ok 'two SIGINTs during a setup: a half-made one is not kept' [ -z "$(ls .furrow/cache/env/*/.furrow-ready 2>/dev/null)" ]
 
 done_testing

@@ -42,7 +42,7 @@ manifest 'map: {inputs: []}'; refused 'an empty list of inputs' 'furrow.yaml:5:'
 manifest 'map: {inputs: "nothing/*.txt"}'; refused 'a glob that matches nothing' 'nothing/\*.txt'
 manifest 'map: {inputs: {file: list.txt}}'; refused 'a list that is not there' 'list.txt'
 manifest 'environment: {setup_files: [gone.txt], setup: "true"}'; refused 'a setup file that is not there' 'gone.txt'
-manifest 'instances: {infra: aws/us-east-2}'; refused 'another infra' '--infra local'
+manifest 'instances: {infra: aws/us-east-2}'; refused 'an infra without credentials' 'no AWS credentials'
 
 # Strange inputs are inputs all the same.
 fresh

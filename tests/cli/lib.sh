@@ -13,6 +13,9 @@ export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_
 	GIT_COMMITTER_EMAIL=t@localhost GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' \
 	GIT_COMMITTER_DATE='2026-01-01T00:00:00Z'
 unset NO_COLOR CI FURROW_PROGRESS XDG_CACHE_HOME XDG_DATA_HOME
+# Whatever a test says of a cloud, nothing goes to one: no credentials of the caller's, no address but this machine's.
+for v in $(compgen -e AWS_); do unset "$v"; done
+export AWS_ENDPOINT_URL=http://127.0.0.1:9 AWS_EC2_METADATA_DISABLED=true FURROW_CALLER_IP_URL=http://127.0.0.1:9
 mkdir -p "$HOME"
 cleanup() { cd / && chmod -R u+rwx "$T" 2>/dev/null; rm -rf "$T"; }
 trap cleanup EXIT

@@ -160,6 +160,7 @@ class Box:
             request.conn.send(self.control.answer(request))
             return
         call = Call(request)
+        number = self.log.begin()
         sent, status = 0, 0
         try:
             answer = self._answer(call)
@@ -170,7 +171,7 @@ class Box:
             call.code = call.code or type(e).__name__
             raise
         finally:
-            self._record(call, status, sent)
+            self._record(number, call, status, sent)
 
     def _finish(self, request: Request, answer: Answer) -> None:
         """Date, and whether the connection lives on."""
@@ -256,7 +257,7 @@ class Box:
         elif m := re.search(rb"<Code>([^<]*)<", body) or re.search(rb'"__type":\s*"(?:[^"#]*#)?([^"]*)"', body):
             call.code = m[1].decode()
 
-    def _record(self, call: Call, status: int, sent: int) -> None:
+    def _record(self, number: int, call: Call, status: int, sent: int) -> None:
         r = call.request
         entry: dict[str, Any] = {
             "at": self.log.since_start(r.begun), "wall": round(time.time(), 3), "service": call.service,
@@ -269,4 +270,4 @@ class Box:
             entry["fault"] = call.fault.number
         if call.detail:
             entry["detail"] = call.detail
-        self.log.add(entry)
+        self.log.add(number, entry)
