@@ -49,12 +49,9 @@ static const char help[] =
 	"Exit codes:\n"
 	"  0    done, or nothing to do\n"
 	"  1    a task failed\n"
-	"  3    the host or the cloud failed
-"
-	"  4    a saved plan is out of date or was applied before, or an input changed
-"
-	"       while the plan was carried out
-"
+	"  3    the host or the cloud failed\n"
+	"  4    a saved plan is out of date or was applied before, or an input changed\n"
+	"       while the plan was carried out\n"
 	"  64   the command line or the manifest is wrong, or nobody said yes\n"
 	"  75   another apply of this job runs\n"
 	"  130  interrupted (128 + signal): Ctrl-C lets running tasks finish, a\n"
