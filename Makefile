@@ -57,7 +57,7 @@ LOCAL := local observe run
 SSH := lib
 STORE := collect collect_fill collect_index collect_look collect_plan collect_s3 collect_s3_folder collect_s3_look commit dir gc index io job_holder job_lock lock \
 	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
-TASKS := input offer tasks
+TASKS := input offer runner tasks
 PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)

@@ -66,6 +66,10 @@ struct tasks {
 struct task_run *task_find_locked(struct runner *r, uint64_t id);
 /* Taking in what the session told failed; the first reason counts. */
 void task_fail_once(struct task_run *t, const struct error *err);
+/* session_events.lost; ctx: the runner. */
+void runner_lost(void *ctx, const struct error *err);
+/* Where what the task says of its own time is kept. */
+void task_trace_path(struct buf *out, const struct task_run *t);
 /* A line in the runner's log. */
 void runner_note(const struct runner *r, struct str text);
 
