@@ -83,7 +83,7 @@ void offers_end(struct tasks *all);
 
 /* Takes a task out of the table; NULL: this runner has no such task. */
 struct task_run *task_take(struct runner *r, uint64_t id);
-/* Hands a task that stands in the table to the session. With the door held. */
+/* Hands a task that stands in the table to the session. With the door and all->lock held. */
 void task_send(struct task_run *t);
 /* Answers the executor and forgets the task. The thread that has it; t is gone afterwards. */
 void task_finish(struct task_run *t, enum step step, const struct error *err);

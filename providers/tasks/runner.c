@@ -124,9 +124,10 @@ task_send(struct task_run *t)
 	arena_free(&scratch);
 }
 
-/* Puts a task into the table, from where the session's thread takes it. */
+/* Puts a task into the table, from where the session's thread takes it, or whoever gives the runner up;
+ * so it is sent before these can. */
 static enum runner_state
-enter(struct runner *r, struct task_run *t)
+enter_and_send(struct runner *r, struct task_run *t)
 {
 	enum runner_state state;
 
@@ -134,6 +135,8 @@ enter(struct runner *r, struct task_run *t)
 	state = r->state;
 	if (state != RUNNER_LOST)
 		r->tasks->v[t->index] = t;
+	if (state == RUNNER_LIVE && !input_is_awaited_locked(t))
+		task_send(t);
 	pthread_mutex_unlock(&r->tasks->lock);
 	return state;
 }
@@ -143,6 +146,7 @@ runner_submit(struct runner *r, struct call *call)
 {
 	const struct clock *clock = r->tasks->config.clock;
 	struct task_run *t = mem_alloc(sizeof(*t));
+	uint64_t id = make_id(call->node->index, call->attempt);
 	enum runner_state state;
 	bool unmade = false;
 	struct error err;
@@ -152,17 +156,15 @@ runner_submit(struct runner *r, struct call *call)
 		.call = call,
 		.index = call->node->index,
 		.attempt = call->attempt,
-		.id = make_id(call->node->index, call->attempt)};
+		.id = id};
 	t->run_start_ns = clock->now_ns(clock->ctx) - call->sink->now_ns(call);
 	pthread_mutex_lock(&r->door);
-	state = enter(r, t);
-	if (state != RUNNER_LOST && r->tasks->job->objects)
-		unmade = !offers_input(r, make_id(call->node->index, call->attempt));
-	else if (state == RUNNER_LIVE)
-		task_send(t);
+	state = enter_and_send(r, t);
 	pthread_mutex_unlock(&r->door);
+	if (state != RUNNER_LOST && r->tasks->job->objects)
+		unmade = !offers_input(r, id);
 	if (unmade)
-		input_make(r, make_id(call->node->index, call->attempt));
+		input_make(r, id);
 	if (state == RUNNER_LOST) {
 		error_set(&err, ERR_HOST, "the runner of %s is gone", r->shown);
 		lose(t, &err);

@@ -78,7 +78,7 @@ is 'in the end it was fetched' "$(gets '.status == 200')" 1
 job slow <<'E'
 furrow: 1
 name: slow
-entrypoint: cat "$FURROW_INPUT"; sleep 3
+entrypoint: cat "$FURROW_INPUT"; case $FURROW_INPUT in */a.txt) sleep 10 ;; esac
 instances: {infra: aws/us-east-2, cpus: 2, memory: 1GiB+, max: 1}
 map: {inputs: {s3: "s3://data/in/*.txt"}, per_instance: 1}
 retry: {attempts: 3, for: [error]}
