@@ -51,7 +51,7 @@ make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, cons
 	if (store.n <= EC2_TAG_BYTES)
 		add_tag(&tags, "furrow:store", store);
 	add_tag(&tags, "furrow:host-key", str_from(h->host_key));
-	add_tag(&tags, "furrow:key", str_from(print));
+	add_tag(&tags, "furrow:key", arena_str(a, str_from(print)));
 	return tags;
 }
 
