@@ -64,7 +64,7 @@ struct site_ops {
 	/* Before executing: the run's id, and its trace. Afterwards there is a store. */
 	int (*begin_run)(struct site *s, const struct plan *plan, const char *run,
 		const char *trace, struct error *err);
-	/* Ends whatever is left of the run. */
+	/* Ends whatever is left of the run; what cannot be ended is in `left`. */
 	void (*end_run)(struct site *s);
 	void (*close)(struct site *s);
 };
@@ -75,6 +75,9 @@ struct site {
 	struct site_config config;
 	struct site_observation seen; /* filled by the read graph */
 	struct store *store;	      /* NULL while there is none yet */
+	/* What end_run could not let go of, so that it still costs money; the value is the command that
+	 * removes, or finds, it. */
+	struct pairs left;
 	struct provider provider;
 };
 

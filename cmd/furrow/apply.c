@@ -133,6 +133,18 @@ add_summary_event(struct buf *b, const struct summary *summary)
 	buf_add_cstr(b, "}\n");
 }
 
+/* Also said to who wants no words: it costs money. */
+static void
+tell_left(const struct apply *a)
+{
+	const struct pairs *left = &a->run.left;
+
+	for (size_t i = 0; i < left->n; i++)
+		out_say("furrow: %.*s still runs and costs money; furrow destroy removes it, or by "
+			"hand: %.*s",
+			STR_ARG(left->v[i].name), STR_ARG(left->v[i].value));
+}
+
 static int
 report(struct apply *a)
 {
@@ -145,6 +157,7 @@ report(struct apply *a)
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
 		.out_of_time = a->run.out_of_time,
+		.left = &a->run.left,
 		.lost = str_from(a->run.lost.code ? a->run.lost.message : NULL),
 		.color = out_color(STDERR_FILENO, a->options.config.color),
 	};
@@ -156,6 +169,8 @@ report(struct apply *a)
 	else if (progress != PROGRESS_QUIET)
 		summary_write(&b, &summary);
 	out_lines(&b);
+	if (progress != PROGRESS_JSON) /* there the summary has it, and is the last line */
+		tell_left(a);
 	if (a->options.json) {
 		summary_write_json(&b, &summary);
 		status = out_data(&b);
@@ -240,8 +255,10 @@ apply(struct apply *a, struct error *err)
 		rc = saved_plan_take(&a->saved, p, a->id, err);
 	if (rc == 0)
 		rc = run_plan(&a->run, p, &a->options, a->id, err);
-	if (rc < 0)
+	if (rc < 0) {
+		tell_left(a);
 		return out_fail(err);
+	}
 
 	return report(a);
 }

@@ -234,6 +234,7 @@ run_plan(struct run *out, struct prepared *p, const struct options *o, const cha
 	if (rc == 0)
 		rc = execute(out, p, o, trace, err);
 	p->site->ops->end_run(p->site);
+	out->left = p->site->left;
 	if (rc == 0)
 		rc = run_dir_timings(&p->arena, &dir, &out->timings, err);
 	if (rc == 0)

@@ -346,6 +346,20 @@ add_times_json(struct buf *b, const struct summary *s)
 	arena_free(&a);
 }
 
+static void
+add_left_json(struct buf *b, const struct pairs *left)
+{
+	json_add_name(b, "left");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < left->n; i++) {
+		buf_add_cstr(b, i ? ",{" : "{");
+		json_add_member_string(b, "id", left->v[i].name);
+		json_add_member_string(b, "by_hand", left->v[i].value);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
+}
+
 void
 summary_write_json(struct buf *b, const struct summary *s)
 {
@@ -371,6 +385,8 @@ summary_write_json(struct buf *b, const struct summary *s)
 	buf_add_char(b, '}');
 	if (s->lost.n)
 		json_add_member_string(b, "lost", s->lost);
+	if (s->left && s->left->n)
+		add_left_json(b, s->left);
 	add_times_json(b, s);
 	add_failures_json(b, s);
 	json_add_name(b, "reused");

@@ -12,15 +12,16 @@ struct summary {
 	struct str results_dir; /* as people call it */
 	const char *logs;	/* folder of the attempts' streams; NULL: none */
 	int exit_status;
-	bool out_of_time; /* max_duration was over */
-	struct str lost;  /* of a place, when tasks were left for that; absent: none */
+	bool out_of_time;	  /* max_duration was over */
+	const struct pairs *left; /* what still costs money; NULL: nothing */
+	struct str lost;	  /* of a place, when tasks were left for that; absent: none */
 	bool color;
 };
 
 void summary_write(struct buf *out, const struct summary *s);
 
 /* {"furrow_run":1,"run":…,"job":…,"exit":…,"wall_s":…,"tasks":{"total","in_place","done","failed","stopped","not_run"},
- *  "lost"?, "phases":{"run":{"critical_s":…,"all_s":…},…},"critical_path":[{"id","label"?,"s"}],
+ *  "lost"?, "left"?:[{"id","by_hand"}], "phases":{"run":{"critical_s":…,"all_s":…},…},"critical_path":[{"id","label"?,"s"}],
  *  "failures":[{"id","label"?,"attempts","error","stderr"}],"reused":[…],"results":…} and a newline
  */
 void summary_write_json(struct buf *out, const struct summary *s);

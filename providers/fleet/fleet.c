@@ -241,6 +241,29 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 	return make_folders(r, err);
 }
 
+static void
+add_left(struct fleet_site *s, const struct host *h, uint32_t n_hosts)
+{
+	const char *region = aws_region(s->aws);
+	struct pairs *left = &s->site.left;
+	struct pair *p;
+
+	if (!left->v)
+		left->v = ARENA_ARRAY(&s->arena, struct pair, n_hosts);
+	p = &left->v[left->n++];
+	if (h->id[0])
+		*p = (struct pair){arena_str(&s->arena, str_from(h->id)),
+			arena_printf(&s->arena,
+				"aws ec2 terminate-instances --region %s --instance-ids %s", region,
+				h->id)};
+	else
+		*p = (struct pair){arena_printf(&s->arena, "whatever was launched as %s", h->token),
+			arena_printf(&s->arena,
+				"aws ec2 describe-instances --region %s --filters "
+				"Name=client-token,Values=%s",
+				region, h->token)};
+}
+
 /* Whatever is still there was not released: the run failed before, or was given up. */
 static void
 end_run(struct site *site)
@@ -255,6 +278,8 @@ end_run(struct site *site)
 		host_stop_mending(r->hosts[i]);
 		if ((r->hosts[i]->id[0] || r->hosts[i]->unsure) && !r->hosts[i]->released)
 			fleet_release(r, r->hosts[i], NULL);
+		if ((r->hosts[i]->id[0] || r->hosts[i]->unsure) && !r->hosts[i]->released)
+			add_left(s, r->hosts[i], r->n_hosts);
 	}
 	lost_close(r);
 	tasks_close(r->tasks);

@@ -129,8 +129,18 @@ box set deny '["ec2:TerminateInstances"]' >/dev/null
 run furrow destroy -y; is_status 3 'a permission is missing'
 err_like "instance $id \\((pending|running)\\) is still there: .*UnauthorizedOperation" 'which, on what'; err_like "aws ec2 terminate-instances --region us-east-2 --instance-ids $id" 'and how to do it by hand'
 run furrow gc --older-than 0; is_status 3 'so for gc'; err_like "instance $id .*still there" 'which says it as well'
-box set deny '[]' >/dev/null; faults
+run furrow destroy -y --json; is_status 3; ok 'with --json it lists what it tried' jq -e '.removed | length == 1' "$OUT"
+# An apply that cannot let go says so at its end.
+box set deny '[]' >/dev/null
 run furrow destroy -y; is_status 0 'later it is allowed'
+job 'echo left' 0
+box set deny '["ec2:TerminateInstances"]' >/dev/null
+run furrow apply -y --json; is_status 64 'an apply that cannot let go of its instance'
+id=$(box ledger | jq -r '.instances[-1].id')
+err_like "^furrow: $id still runs and costs money; furrow destroy removes it, or by hand: aws ec2 terminate-instances --region us-east-2 --instance-ids $id" 'names it, and how to remove it'
+ok 'so does --json' jq -e ".left[0].id == \"$id\"" "$OUT"
+box set deny '[]' >/dev/null
+run furrow destroy -y; is_status 0 'destroy removes it'
 
 # furrow killed in the middle of a launch: EC2 may show the instance only after a while.
 job 'echo killed'

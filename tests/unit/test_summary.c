@@ -197,6 +197,21 @@ a_lost_place_is_told_once(void **state)
 }
 
 static void
+what_is_left_is_named(void **state)
+{
+	struct pair pair = {
+		STR("i-0abc"), STR("aws ec2 terminate-instances --instance-ids i-0abc")};
+	const struct pairs left = {.v = &pair, .n = 1};
+	struct story *s = *state;
+
+	s->summary.left = &left;
+	summary_write_json(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text),
+		",\"left\":[{\"id\":\"i-0abc\",\"by_hand\":\"aws ec2 terminate-instances "
+		"--instance-ids i-0abc\"}],\"phases\""));
+}
+
+static void
 out_of_time(void **state)
 {
 	struct story *s = *state;
@@ -323,6 +338,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(interrupted, tell, forget),
 		cmocka_unit_test_setup_teardown(stopped_is_not_not_run, tell, forget),
 		cmocka_unit_test_setup_teardown(a_lost_place_is_told_once, tell, forget),
+		cmocka_unit_test_setup_teardown(what_is_left_is_named, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
 		cmocka_unit_test_setup_teardown(nothing_took_time, tell, forget),
 		cmocka_unit_test_setup_teardown(a_long_path_is_cut, tell, forget),
