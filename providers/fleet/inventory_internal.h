@@ -38,9 +38,11 @@ struct inventory {
 	struct holding *holdings;
 };
 
+/* inventory_wait.c */
 bool inventory_is_stopped(const struct inventory *inv);
 /* In slices; false: stopped. */
 bool inventory_sleep(const struct inventory *inv, int64_t ns);
+/* inventory.c: the bucket; may take a call. */
 int inventory_locate(struct inventory *inv, struct error *err);
 
 /* inventory_lock.c */
