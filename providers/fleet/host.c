@@ -29,6 +29,7 @@ void
 host_free(struct host *h)
 {
 	host_disconnect(h);
+	pthread_mutex_destroy(&h->mend_lock);
 	buf_free(&h->line);
 	if (h->user_data.p)
 		explicit_bzero(h->user_data.p, h->user_data.n);

@@ -83,8 +83,9 @@ struct host {
 	bool released;
 	bool kept; /* released, and left warm */
 	struct runner runner;
-	pthread_t mender;    /* reaches it again after a cut */
-	bool mending;	     /* there is a mender to be joined */
+	pthread_mutex_t mend_lock; /* over the two that follow */
+	pthread_t mender;	   /* reaches it again after a cut */
+	bool mending;		   /* there is a mender to be joined */
 	atomic_bool leaving; /* it is let go: nothing is mended any more */
 };
 
@@ -238,6 +239,7 @@ void host_hurry(struct host *h);
 
 /* mend.c: reaching a host again after a cut. */
 bool host_was_cut(void *ctx, const struct error *err);
+/* After `leaving` or `ending` was set: no other mender begins then. */
 void host_stop_mending(struct host *h);
 
 /* release.c */

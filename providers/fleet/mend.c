@@ -121,31 +121,46 @@ mend(void *arg)
 	return NULL;
 }
 
+/* With mend_lock. */
+static bool
+start_mender_locked(struct host *h)
+{
+	sigset_t all, before;
+
+	/* One from an earlier cut has reached the host since, and ended. */
+	if (h->mending)
+		pthread_join(h->mender, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	h->mending = pthread_create(&h->mender, NULL, mend, h) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return h->mending;
+}
+
 bool
 host_was_cut(void *ctx, const struct error *err)
 {
 	struct host *h = ctx;
-	struct fleet_run *r = h->site->run;
-	sigset_t all, before;
 	bool began;
 
 	(void)err;
-	if (is_over(r, h))
-		return false;
-	host_stop_mending(h);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	began = pthread_create(&h->mender, NULL, mend, h) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	h->mending = began;
+	pthread_mutex_lock(&h->mend_lock);
+	began = !is_over(h->site->run, h) && start_mender_locked(h);
+	pthread_mutex_unlock(&h->mend_lock);
 	return began;
 }
 
 void
 host_stop_mending(struct host *h)
 {
-	if (!h->mending)
-		return;
-	pthread_join(h->mender, NULL);
+	pthread_t mender;
+	bool mending;
+
+	pthread_mutex_lock(&h->mend_lock);
+	mending = h->mending;
+	mender = h->mender;
 	h->mending = false;
+	pthread_mutex_unlock(&h->mend_lock);
+	if (mending)
+		pthread_join(mender, NULL);
 }
