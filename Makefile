@@ -29,6 +29,7 @@ TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox
 	uidmap man-db zsh fish cloud-init openssh-server openssh-client \
 	iproute2 sudo curl python3 python3-venv
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
+ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := ninja-build time python3-asyncssh
 
 BASE := arena buf clock digest error json protocol str ulid
@@ -94,6 +95,16 @@ $(B)/furrow-runner: $(RUNNER_OBJ:%=$(B)/runner/%)
 	$(Q)$(CC) $(CC_FLAGS) $(RUNNER_LINK) $(LINK) $(LDFLAGS) -o $@ $^
 RUNNER_LINK ?= -static
 
+# The runner for hosts on arm64. What hardens x86_64 alone is left out.
+ARM64_CC ?= aarch64-linux-gnu-gcc
+$(B)/furrow-runner-arm64: $(RUNNER_OBJ:%=$(B)/arm64/%)
+	$(Q)$(ARM64_CC) -std=c17 $(ARM64_OPT) $(WARN) -pthread -static $(LINK) -o $@ $^
+ARM64_OPT = -O2 -g $(filter-out -fcf-protection=full -enable%,$(HARDEN)) -mbranch-protection=standard
+
+$(B)/arm64/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS) -std=c17 $(ARM64_OPT) $(WARN) -pthread -MMD -MP -c -o $@ $<
+
 $(B)/libfurrow.a: $(LIB_OBJ:%=$(B)/%)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -144,11 +155,16 @@ deps: ## install what a build needs (Debian packages)
 	$(call install_packages,$(PACKAGES),what furrow is built with)
 test-deps: deps
 	@tests/cloud/before-install
-	$(call install_packages,$(TEST_PACKAGES),what the tests need)
+	$(call install_packages,$(TEST_PACKAGES) $(ARM64_PACKAGES),what the tests need)
+arm64-deps: deps
+	$(call install_packages,$(ARM64_PACKAGES),what the runner for arm64 is built with)
 check-deps: test-deps
 	$(call install_packages,$(CHECK_PACKAGES),what the checks need)
 bench-deps: test-deps
 	$(call install_packages,$(BENCH_PACKAGES),what the benchmarks compare with)
+
+arm64: arm64-deps ## furrow-runner-arm64, for tasks on arm64 instances; installs the cross compiler
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/furrow-runner-arm64
 
 tests: all $(UNIT:%=$(B)/%) $(B)/tests/cloud/delay
 test: test-deps ## install what is missing, build, run every test
@@ -191,6 +207,8 @@ bench: bench-deps ## the table of speeds and sizes, beside what others take in t
 MAN := $(wildcard cmd/furrow/*.[15])
 install: all ## furrow, furrow-runner, man pages and completions below PREFIX (/usr/local)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/furrow $(B)/furrow-runner
+	if [ -e $(B)/furrow-runner-arm64 ]; then \
+		install -t $(DESTDIR)$(PREFIX)/bin $(B)/furrow-runner-arm64; fi
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
@@ -202,8 +220,8 @@ clean: ## remove the build folders
 	rm -rf $(B) $(B)-asan $(B)-tsan $(B)-fuzz
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | \
+	@grep -hE '^[a-z0-9-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | \
 		awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
-.PHONY: all demo cloud deps test-deps check-deps bench-deps test tests check-asan check-tsan fuzz floors lint \
-	format-check bench install clean help
+.PHONY: all demo cloud deps arm64-deps test-deps check-deps bench-deps arm64 test tests check-asan check-tsan fuzz \
+	floors lint format-check bench install clean help
