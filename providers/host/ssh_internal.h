@@ -66,6 +66,7 @@ struct ssh_host {
 	int64_t step_until_ns; /* of a dial, or of the handshake */
 	uint32_t resets;       /* in a row, before the key exchange was done */
 	bool careful;	       /* one thing after the other */
+	bool exec_answered;    /* with yes, while the command was sent */
 	int sock;	       /* the connection; libssh closes it once it has it; -1 */
 	uint32_t sock_events;  /* what epoll was told; 0: it isn't watched */
 	ssh_session session;

@@ -113,7 +113,7 @@ ssh_begin(struct ssh_host *h, int64_t now)
 
 	h->traffic = h->packets = (struct ssh_counter_struct){0};
 	h->greeting[0] = '\0';
-	h->remote_eof = h->remote_closed = false;
+	h->remote_eof = h->remote_closed = h->exec_answered = false;
 	h->session = lib->ssh_new();
 	if (!h->session || !set_options(h)) {
 		ssh_clean(text, sizeof(text),
@@ -310,9 +310,15 @@ log_in(struct ssh_host *h)
 	if (banner)
 		ssh_say(h, banner, strlen(banner));
 	lib->ssh_string_free_char(banner);
-	if (!open_channel(h) ||
-		(!h->careful && lib->ssh_channel_request_exec(h->channel, h->command) == SSH_ERROR))
+	if (!open_channel(h))
 		return lost(h, "after the login");
+	if (!h->careful) {
+		rc = lib->ssh_channel_request_exec(h->channel, h->command);
+		if (rc == SSH_ERROR)
+			return lost(h, "after the login");
+		/* The answer can be here already; asked once more, libssh would send it twice. */
+		h->exec_answered = rc == SSH_OK;
+	}
 	return STEP_CHANNEL;
 }
 
@@ -341,7 +347,7 @@ static enum ssh_step
 await_exec(struct ssh_host *h, int64_t now)
 {
 	const struct libssh *lib = h->hub->lib;
-	int rc = lib->ssh_channel_request_exec(h->channel, h->command);
+	int rc = h->exec_answered ? SSH_OK : lib->ssh_channel_request_exec(h->channel, h->command);
 
 	if (rc == SSH_AGAIN)
 		return STEP_EXEC;

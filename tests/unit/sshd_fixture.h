@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -102,6 +103,7 @@ sshd_run(struct sshd *d)
 	d->pid = fork();
 	if (d->pid == 0) {
 		setsid();
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a time limit ends the test */
 		execl(SSHD, SSHD, "-D", "-E", log, "-f", config, (char *)NULL);
 		_exit(127);
 	}
@@ -115,7 +117,8 @@ sshd_run(struct sshd *d)
 	return false;
 }
 
-/* Makes keys and configuration; `more` are lines of sshd_config. */
+/* Makes keys and configuration; `more` are lines of sshd_config. A home of its own: the user's bash would
+ * read the user's .bashrc there, which may take seconds. */
 static inline void
 sshd_prepare(struct sshd *d, const char *more)
 {
@@ -138,8 +141,8 @@ sshd_prepare(struct sshd *d, const char *more)
 		"%sListenAddress 127.0.0.1:%u\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\n"
 		"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
 		"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
-		"PermitUserRC no\nPrintMotd no\nUseDNS no\n",
-		more, d->port, d->folder, d->folder);
+		"PermitUserRC no\nPrintMotd no\nUseDNS no\nSetEnv HOME=%s\n",
+		more, d->port, d->folder, d->folder, d->folder);
 	sshd_file(d, "config", text);
 }
 
