@@ -50,7 +50,7 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 CONTAINER := archive call container credentials engine http image kept reference registry setup
 CURL := lib
 EXPAT := lib
-FLEET := access environment fleet host inventory inventory_lock inventory_remove inventory_wait known launch look lost \
+FLEET := access environment explain fleet host inventory inventory_lock inventory_remove inventory_wait known launch look lost \
 	mend observe observe_hosts release store survey upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep

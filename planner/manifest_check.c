@@ -4,6 +4,9 @@
 #include "planner/manifest_read.h"
 #include "planner/units.h"
 
+/* Of a gp3 volume. */
+#define LARGEST_DISK_BYTES (INT64_C(64) << 40)
+
 static const struct str none = {0};
 
 static void
@@ -129,6 +132,8 @@ manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
 	refuse(diags, in->pos_any_of,
 		"instances.any_of: this furrow takes one infra at a time; name it with "
 		"instances.infra");
+	if (in->disk.size_bytes > LARGEST_DISK_BYTES)
+		refuse(diags, in->pos_disk, "instances.disk: EC2 has none of more than 64TiB");
 	if (in->spot == TRI_AUTO)
 		warn(diags, in->pos_spot,
 			"instances.spot: auto: this furrow knows no prices yet and takes "

@@ -137,8 +137,8 @@ client_wall_ns(const struct aws *aws)
 	return aws->clock->wall_ns(aws->clock->ctx) + atomic_load(&aws->skew_ns);
 }
 
-static const char *
-learnt_region(struct aws *aws, struct str bucket)
+const char *
+aws_learnt_region(struct aws *aws, struct str bucket)
 {
 	const struct bucket_region *b;
 
@@ -153,7 +153,7 @@ void
 client_region_of(struct aws *aws, const struct aws_request *request, char out[CLIENT_REGION_BYTES])
 {
 	const char *learnt = request->service == AWS_S3 && request->bucket.p
-				     ? learnt_region(aws, request->bucket)
+				     ? aws_learnt_region(aws, request->bucket)
 				     : NULL;
 	struct str r = learnt		   ? str_from(learnt)
 		       : request->region.p ? request->region

@@ -26,6 +26,8 @@ struct aws_options {
 int aws_open(struct aws **out, const struct aws_options *options, struct error *err);
 void aws_close(struct aws *aws);
 const char *aws_region(const struct aws *aws);
+/* The region that a bucket lies in, when S3 had to say so: it is another than was asked in. NULL: it hasn't. */
+const char *aws_learnt_region(struct aws *aws, struct str bucket);
 
 /* Whether sending a request a second time is safe when its answer was lost. */
 enum aws_repeat {

@@ -122,7 +122,8 @@ mend_clock(struct call *c, const struct http_reply *reply)
 	if (!date.p || libcurl_load(&lib, NULL) < 0 ||
 		(server = lib->curl_getdate(date.p, NULL)) <= 0)
 		return false;
-	off_ns = (int64_t)server * NS_PER_S - ours_ns - atomic_load(&c->aws->skew_ns);
+	/* Against what this attempt was signed with: another call may have mended it meanwhile. */
+	off_ns = (int64_t)server * NS_PER_S - ours_ns - c->skew_ns;
 	if (off_ns < skew_min_ns && off_ns > -skew_min_ns)
 		return false;
 	atomic_store(&c->aws->skew_ns, (int64_t)server * NS_PER_S - ours_ns);
@@ -280,6 +281,7 @@ attempt(struct call *c, struct aws_answer *answer, struct error *err)
 	if (rc < 0)
 		return rc;
 	c->attempts++;
+	c->skew_ns = atomic_load(&c->aws->skew_ns);
 	rc = send_once(c, &reply, &failure);
 	c->sends += reply.sends;
 	if (rc == 0)

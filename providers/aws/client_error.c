@@ -101,7 +101,9 @@ denied_advice(struct arena *a, const struct call *c, const struct failure *f)
 	static const char *const expired[] = {"ExpiredToken", "ExpiredTokenException",
 		"TokenRefreshRequired", "RequestExpired", NULL};
 	static const char *const unknown[] = {"InvalidClientTokenId", "InvalidAccessKeyId",
-		"UnrecognizedClientException", "AuthFailure", "InvalidToken", NULL};
+		"UnrecognizedClientException", "InvalidToken", NULL};
+	/* EC2 has one word for both. */
+	static const char *const either[] = {"AuthFailure", NULL};
 	static const char *const wrong[] = {
 		"SignatureDoesNotMatch", "InvalidSignatureException", NULL};
 	static const char *const clock[] = {"RequestTimeTooSkewed", "RequestInTheFuture", NULL};
@@ -120,6 +122,11 @@ denied_advice(struct arena *a, const struct call *c, const struct failure *f)
 		return arena_printf(a,
 			"; AWS doesn't know the access key %.*s of %.*s: it may be deleted, or of "
 			"another partition",
+			STR_ARG(c->who.key_id), STR_ARG(from));
+	if (is_code(f, either))
+		return arena_printf(a,
+			"; AWS doesn't know the access key %.*s of %.*s, or the secret key beside "
+			"it is a wrong one",
 			STR_ARG(c->who.key_id), STR_ARG(from));
 	if (is_code(f, wrong))
 		return arena_printf(a,

@@ -51,6 +51,7 @@ struct call {
 	struct operation operation;
 	struct str payload; /* SHA-256 of the body in hex */
 	unsigned int mended;
+	int64_t skew_ns; /* as the last attempt was signed with */
 	uint32_t attempts, retries, sends;
 	uint64_t random;
 };

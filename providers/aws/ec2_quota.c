@@ -86,7 +86,8 @@ ec2_explain_launch(const struct ec2_launch *l, struct error *err)
 		return;
 	error_wrap(err, "launch %.*s in %.*s (%s)", STR_ARG(l->type),
 		STR_ARG(l->zone.p ? l->zone : l->subnet), l->spot ? "spot" : "on demand");
-	if (err->class == CLASS_QUOTA)
+	/* One for the whole region: other zones are under it as well. */
+	if (err->class == CLASS_QUOTA || strstr(err->message, "MaxSpotInstanceCountExceeded"))
 		append_quota(err, l);
 	else if (err->class == CLASS_CAPACITY)
 		append(err, "; another zone, type or market may have room, or the same one later");

@@ -68,9 +68,10 @@ s3_head_bucket(struct aws *aws, struct arena *a, struct str bucket, int64_t *now
 	if (rc < 0 && answer.status == 403) {
 		rc = error_set(err, ERR_INPUT,
 			"bucket %.*s is there, but these credentials may not use it (403): it "
-			"belongs to another account, or their policy lacks s3:ListBucket; name "
-			"another bucket",
-			STR_ARG(bucket));
+			"belongs to another account: name another one; or their policy lacks "
+			"{\"Effect\":\"Allow\",\"Action\":\"s3:ListBucket\",\"Resource\":"
+			"\"arn:aws:s3:::%.*s\"}",
+			STR_ARG(bucket), STR_ARG(bucket));
 		if (err)
 			err->class = CLASS_DENIED;
 	}

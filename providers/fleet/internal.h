@@ -104,6 +104,9 @@ struct fleet_site {
 		[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
 	struct str bucket, prefix;
 	bool has_bucket;
+	bool region_asked,
+		region_bad; /* under lock: whether the region is one, once that is in doubt */
+	struct error region_why;
 	struct str group_name, caller_cidr;
 	struct ec2_subnet *subnets;
 	size_t n_subnets;
@@ -176,6 +179,16 @@ int fleet_read_store(struct fleet_site *s, struct arena *a, struct error *err);
 int fleet_read_history(struct fleet_site *s, struct arena *a, struct error *err);
 int fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err);
 struct str fleet_object(const struct fleet_site *s, struct arena *a, const char *name);
+
+/* explain.c: words on what a failure means for the manifest. All return err->code.
+ * Its place and key before the message. */
+int fleet_at(struct error *err, const struct pos *pos, const char *key);
+/* What is wrong with a bucket that the manifest names at pos, after a call that failed with rc. A failure of
+ * S3 stays what it was. */
+int fleet_bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket,
+	const struct pos *pos, const char *key, int rc, struct error *err);
+/* After a read that failed: whether the region is none, the store another's. */
+void fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, struct error *err);
 
 /* wish.c: what a new instance would be. */
 /* Where what AWS told is kept for all jobs of this user; NULL: nowhere. */

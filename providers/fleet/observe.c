@@ -29,26 +29,6 @@ read_list(struct fleet_site *s, struct arena *a, struct error *err)
 		&s->site.seen.inputs.list, err);
 }
 
-/* What is wrong with a bucket that the manifest names, at its place there. A failure of S3 stays what it
- * was. */
-static int
-bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket, const struct pos *pos,
-	const char *key, int rc, struct error *err)
-{
-	struct error why;
-	int looked = s3_head_bucket(s->aws, a, bucket, NULL, &why);
-
-	if (looked == ERR_MISSING)
-		error_set(err, ERR_INPUT,
-			"there is no bucket %.*s (or it is not yet seen everywhere)",
-			STR_ARG(bucket));
-	else if (looked == ERR_INPUT)
-		*err = why;
-	else if (rc != ERR_INPUT)
-		return error_wrap(err, "%s", key);
-	return error_wrap(err, "%.*s:%u:%u: %s", STR_ARG(pos->file), pos->line, pos->col, key);
-}
-
 /* The objects that may be inputs, as they are now. */
 static int
 read_inputs(struct fleet_site *s, struct arena *a, struct error *err)
@@ -64,7 +44,7 @@ read_inputs(struct fleet_site *s, struct arena *a, struct error *err)
 	object_pattern_parse(a, map->glob, &pattern);
 	rc = s3_list(s->aws, a, pattern.bucket, pattern.fixed, OBJECTS_MAX + 1, &found, &n, err);
 	if (rc < 0 || (n == 0 && s3_head_bucket(s->aws, a, pattern.bucket, NULL, err) < 0))
-		return bucket_failed(s, a, pattern.bucket, &map->pos_inputs, "map.inputs.s3",
+		return fleet_bucket_failed(s, a, pattern.bucket, &map->pos_inputs, "map.inputs.s3",
 			rc < 0 ? rc : err->code, err);
 	if (n > OBJECTS_MAX)
 		return error_set(err, ERR_INPUT,
@@ -93,7 +73,7 @@ read_results_bucket(struct fleet_site *s, struct arena *a, struct str bucket, st
 
 	if (rc == ERR_MISSING && fleet_locate_store(s, &unwanted) == 0 && str_eq(s->bucket, bucket))
 		return 0;
-	return rc < 0 ? bucket_failed(s, a, bucket, &s->site.config.manifest->pos_results,
+	return rc < 0 ? fleet_bucket_failed(s, a, bucket, &s->site.config.manifest->pos_results,
 				"results", rc, err)
 		      : 0;
 }
@@ -128,7 +108,10 @@ fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
 		[READ_TYPE] = fleet_read_type,
 	};
 
-	return reads[what](s, &s->reads[what], err) < 0 ? STEP_FAILED : STEP_DONE;
+	if (reads[what](s, &s->reads[what], err) == 0)
+		return STEP_DONE;
+	fleet_explain(s, what, &s->reads[what], err);
+	return STEP_FAILED;
 }
 
 static uint32_t

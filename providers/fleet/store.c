@@ -144,6 +144,10 @@ fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err)
 		s, a, arena_printf(a, "sources/%.*s/", STR_ARG(s->site.config.manifest->name)).p);
 	rc = s3_list(s->aws, a, s->bucket, prefix, 0, &sources, &n, err);
 	s->site.seen.observed.fleet.bucket_ready = rc == 0;
+	/* Every host would fetch and put across regions, at a price. */
+	if (rc == 0 && aws_learnt_region(s->aws, s->bucket))
+		return fleet_bucket_failed(s, a, s->bucket, &s->site.config.manifest->pos_store,
+			"store", ERR_INPUT, err);
 	if (rc < 0)
 		return rc == ERR_MISSING ? 0 : rc;
 	s->stored_sources = (struct strings){.v = ARENA_ARRAY(a, struct str, n), .n = n};

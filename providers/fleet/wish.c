@@ -86,11 +86,14 @@ fleet_find_runner(struct fleet_site *s, struct error *err)
 	if (rc < 0)
 		return rc;
 	s->runner_path = (char *)arena_printf(&s->arena, "%s%s", path, arm64 ? "-arm64" : "").p;
-	if (access(s->runner_path, R_OK) != 0)
-		return error_set_errno(err, ERR_INPUT, errno,
-			"%s, which tasks on arm64 instances need, is not there: build it with make "
-			"arm64",
+	if (arm64 && access(s->runner_path, F_OK) != 0) {
+		error_set(err, ERR_INPUT,
+			"tasks on arm64 instances need %s, which is not there: `make arm64` builds "
+			"it",
 			s->runner_path);
+		return fleet_at(
+			err, &s->site.config.manifest->instances.pos_arch, "instances.arch");
+	}
 	return hash_file(s->runner_path, &s->runner_sha256, err);
 }
 
@@ -102,10 +105,38 @@ narrow_arch(struct instances *wish)
 		wish->arch = ARCH_X86_64;
 }
 
+/* Where the manifest has the wish at fault. */
+static const struct pos *
+place_of(const struct instances *in, const struct error *err)
+{
+	const struct pos *at[] = {&in->pos_cpus, &in->pos_memory, &in->pos_gpus, &in->pos_arch,
+		&in->pos_spot, &in->pos_type};
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		if (at[i]->line && at[i]->line == err->line && at[i]->col == err->col)
+			return at[i];
+	}
+	return in->pos_type.line ? &in->pos_type : &in->infra.pos;
+}
+
+/* A type that is named may be of the architecture that is not the default. */
+static int
+check_named_arch(
+	const struct instances *in, const struct ec2_type *types, size_t n, struct error *err)
+{
+	if (in->arch != ARCH_ANY || n != 1 || types[0].x86_64 || !types[0].arm64)
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"%.*s is for arm64, and tasks are made for x86_64 unless the manifest says "
+		"instances.arch: arm64",
+		STR_ARG(types[0].name));
+}
+
 static int
 choose_type(struct fleet_site *s, struct arena *a, struct error *err)
 {
-	struct instances wish = s->site.config.manifest->instances;
+	const struct instances *in = &s->site.config.manifest->instances;
+	struct instances wish = *in;
 	const struct ec2_type **fitting;
 	struct strings named = {.v = &wish.type, .n = 1};
 	struct ec2_type *types;
@@ -117,11 +148,31 @@ choose_type(struct fleet_site *s, struct arena *a, struct error *err)
 		rc = ec2_types_named(s->aws, a, &named, &types, &n, err);
 	else
 		rc = ec2_types(s->aws, a, fleet_cache_dir(a), &types, &n, err);
+	if (rc == 0 && wish.type.p)
+		rc = check_named_arch(in, types, n, err);
 	if (rc == 0)
 		rc = ec2_choose(a, &wish, types, n, &fitting, &n_fitting, err);
 	if (rc == 0)
 		s->type = fitting[0];
+	else if (rc == ERR_INPUT && err->class != CLASS_DENIED)
+		fleet_at(err, place_of(in, err), "instances");
 	return rc;
+}
+
+static int
+find_image(struct fleet_site *s, struct arena *a, bool arm64, struct error *err)
+{
+	const struct instances *in = &s->site.config.manifest->instances;
+	int rc = ec2_find_image(s->aws, a, in, arm64, &s->image, err);
+
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED && in->ami.p)
+		return fleet_at(err, &in->pos_ami, "instances.ami");
+	if (rc < 0 || in->disk.size_bytes < 0 || in->disk.size_bytes >= s->image.disk_bytes)
+		return rc;
+	error_set(err, ERR_INPUT, "%.*s is smaller than what image %.*s holds, %.*s",
+		STR_ARG(units_format_size(a, in->disk.size_bytes)), STR_ARG(s->image.id),
+		STR_ARG(units_format_size(a, s->image.disk_bytes)));
+	return fleet_at(err, &in->pos_disk, "instances.disk");
 }
 
 int
@@ -133,7 +184,7 @@ fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
 	int rc = choose_type(s, a, err);
 
 	if (rc == 0)
-		rc = ec2_find_image(s->aws, a, &m->instances, arm64, &s->image, err);
+		rc = find_image(s, a, arm64, err);
 	if (rc < 0)
 		return rc;
 	f->type = s->type->name;
@@ -190,6 +241,8 @@ fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 	struct str zone = s->site.config.manifest->instances.infra.zone;
 	int rc = ec2_subnets(s->aws, a, zone, &s->subnets, &s->n_subnets, err);
 
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED && zone.p)
+		fleet_at(err, &s->site.config.manifest->instances.infra.pos, "instances.infra");
 	if (rc == 0)
 		rc = read_caller(s, a, err);
 	if (rc == 0)

@@ -1,0 +1,73 @@
+/* explain: what a failed read says of the manifest, at its place there. */
+#include "providers/fleet/internal.h"
+
+#include "providers/aws/s3.h"
+
+int
+fleet_at(struct error *err, const struct pos *pos, const char *key)
+{
+	return pos->line ? error_wrap(err, "%.*s:%u:%u: %s", STR_ARG(pos->file), pos->line,
+				   pos->col, key)
+			 : error_wrap(err, "%s", key);
+}
+
+int
+fleet_bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket, const struct pos *pos,
+	const char *key, int rc, struct error *err)
+{
+	struct error why;
+	int looked = s3_head_bucket(s->aws, a, bucket, NULL, &why);
+
+	if (looked == ERR_MISSING)
+		error_set(err, ERR_INPUT,
+			"there is no bucket %.*s (or it is not yet seen everywhere)",
+			STR_ARG(bucket));
+	else if (looked == ERR_INPUT)
+		*err = why;
+	else if (rc != ERR_INPUT)
+		return error_wrap(err, "%s", key);
+	return fleet_at(err, pos, key);
+}
+
+/* Asked once, when something failed: a region that isn't one shows as a host name without an address, or as
+ * credentials that are not good. */
+static bool
+is_no_region(struct fleet_site *s, struct arena *a, struct error *why)
+{
+	bool unknown;
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->region_asked) {
+		s->region_asked = true;
+		s->region_bad = ec2_check_region(s->aws, a, str_from(aws_region(s->aws)),
+					&s->region_why) == ERR_INPUT &&
+				s->region_why.class != CLASS_DENIED;
+	}
+	unknown = s->region_bad;
+	*why = s->region_why;
+	pthread_mutex_unlock(&s->lock);
+	return unknown;
+}
+
+static bool
+is_of_store(enum fleet_read what)
+{
+	return what == READ_STORE || what == READ_HISTORY || what == READ_SHARED ||
+	       what == READ_LOCK;
+}
+
+void
+fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, struct error *err)
+{
+	const struct manifest *m = s->site.config.manifest;
+	struct error why;
+
+	if (err->code != ERR_HOST && err->class != CLASS_DENIED)
+		return;
+	if (is_no_region(s, a, &why)) {
+		*err = why;
+		fleet_at(err, &m->instances.infra.pos, "instances.infra");
+	} else if (m->store.p && s->bucket.p && is_of_store(what) && err->class == CLASS_DENIED) {
+		fleet_bucket_failed(s, a, s->bucket, &m->pos_store, "store", err->code, err);
+	}
+}
