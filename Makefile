@@ -53,13 +53,13 @@ EXPAT := lib
 FLEET := access environment explain fleet host inventory inventory_lock inventory_remove inventory_wait known launch look lost \
 	mend observe observe_hosts release store survey upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
-HOST := session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
+HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
 SSH := lib
 STORE := collect collect_fill collect_index collect_look collect_plan collect_s3 collect_s3_folder collect_s3_look commit dir gc index io job_holder job_lock lock \
 	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
 TASKS := input offer runner tasks
-PROVIDERS := dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
+PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
 CMD := apply cloud_left commands completion config destroy file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \

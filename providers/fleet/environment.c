@@ -4,6 +4,8 @@
 #include "providers/fleet/internal.h"
 
 #include "planner/base/protocol.h"
+#include "providers/base_env.h"
+#include "providers/host/lists.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,37 +36,6 @@ boot_ns(const struct host *h)
 	return (t && t->bare_metal ? 1200 : 300) * NS_PER_S;
 }
 
-static size_t
-strings_bytes(const struct strings *v)
-{
-	size_t n = 4;
-
-	for (size_t i = 0; i < v->n; i++)
-		n += 4 + v->v[i].n;
-	return n;
-}
-
-static uint8_t *
-put_strings(uint8_t *at, const struct strings *v)
-{
-	at = put_u32(at, (uint32_t)v->n);
-	for (size_t i = 0; i < v->n; i++)
-		at = put_str(at, v->v[i]);
-	return at;
-}
-
-/* "NAME=VALUE" each. */
-static struct strings
-variables_of(struct arena *a, const struct pairs *vars)
-{
-	struct strings out = {.v = ARENA_ARRAY(a, struct str, vars->n), .n = vars->n};
-
-	for (size_t i = 0; i < vars->n; i++)
-		out.v[i] = arena_printf(
-			a, "%.*s=%.*s", STR_ARG(vars->v[i].name), STR_ARG(vars->v[i].value));
-	return out;
-}
-
 /* FRAME_ORDER: what makes the far side the runner of this run. */
 static int
 order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err)
@@ -74,20 +45,17 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	struct str run = str_from(r->id), source_id = str_from(r->source_id), runner, source;
 	struct str env_id = str_from(e->setup.p ? r->env_id : "");
 	struct str setup = e->setup.p ? e->setup : STR("");
-	struct strings vars = {0};
-	struct pairs own;
+	struct pairs vars = {0};
 	uint8_t head[FRAME_HEADER_BYTES], *payload, *at;
 	size_t n;
 	int rc = fleet_file_urls(r, a, &runner, &source, err);
 
 	if (rc < 0)
 		return rc;
-	if (e->setup.p) {
-		job_setup_env(m, a, &own);
-		vars = variables_of(a, &own);
-	}
+	if (e->setup.p)
+		job_setup_env(m, a, &vars);
 	n = 4 + run.n + 4 + 4 + 4 + source_id.n + 4 + source.n + 4 + env_id.n + 4 + setup.n +
-	    strings_bytes(&e->setup_files) + strings_bytes(&vars);
+	    list_bytes(&e->setup_files) + list_bytes_of_pairs(&vars);
 	if (n > FRAME_MAX_BYTES)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u: environment.setup and its variables take %zu bytes, more than "
@@ -101,8 +69,8 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	at = put_str(at, source);
 	at = put_str(at, env_id);
 	at = put_str(at, setup);
-	at = put_strings(at, &e->setup_files);
-	put_strings(at, &vars);
+	at = list_put(at, &e->setup_files);
+	list_put_pairs(at, &vars);
 	frame_header(head, &(struct frame){.type = FRAME_ORDER,
 				   .payload = {.p = (const char *)payload, .n = n}});
 	buf_add(b, (const char *)head, sizeof(head));
@@ -122,41 +90,6 @@ send_all(int fd, struct str bytes, struct error *err)
 			bytes = str_from_index(bytes, (size_t)n);
 	}
 	return 0;
-}
-
-static void
-add_pair(struct arena *a, struct pairs *pairs, size_t room, const char *name, struct str value)
-{
-	if (pairs->n < room)
-		pairs->v[pairs->n++] =
-			(struct pair){.name = str_from(name), .value = arena_str(a, value)};
-}
-
-static struct pairs
-base_environment(struct fleet_run *r, struct arena *a)
-{
-	static const char clean_path[] =
-		"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	const struct environment *e = &r->site->site.config.manifest->environment;
-	size_t room = 4 + e->secrets.n;
-	struct pairs env = {.v = ARENA_ARRAY(a, struct pair, room)};
-	struct str dir = arena_printf(a, "/var/lib/furrow/env/%s", r->env_id);
-
-	add_pair(a, &env, room, "PATH",
-		e->setup.p ? arena_printf(a, "%.*s/bin:%s", STR_ARG(dir), clean_path)
-			   : str_from(clean_path));
-	add_pair(a, &env, room, "LANG", STR("C.UTF-8"));
-	if (e->setup.p)
-		add_pair(a, &env, room, "FURROW_ENV", dir);
-	add_pair(a, &env, room, "FURROW_RUN", str_from(r->id));
-	for (size_t i = 0; i < e->secrets.n; i++) {
-		const char *name = arena_cstr(a, e->secrets.v[i]);
-		const char *value = getenv(name);
-
-		if (value)
-			add_pair(a, &env, room, name, str_from(value));
-	}
-	return env;
 }
 
 /* What the far side said on its stderr is why the session did not come about. */
@@ -216,11 +149,17 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 {
 	const struct manifest *m = r->site->site.config.manifest;
 	struct arena scratch = {0};
+	const struct base_env env = {.run = r->id,
+		.on_host = true,
+		.setup_dir = m->environment.setup.p
+				     ? arena_printf(&scratch, "/var/lib/furrow/env/%s", r->env_id).p
+				     : NULL,
+		.secrets = true};
 	struct session_base base = {
 		.root = arena_printf(&scratch, "/var/lib/furrow/run/%s", r->id).p,
 		.source = arena_printf(&scratch, "/var/lib/furrow/source/%s", r->source_id).p,
 		.outputs = m->outputs.p ? arena_cstr(&scratch, m->outputs) : "",
-		.env = base_environment(r, &scratch),
+		.env = base_env(&scratch, m, &env),
 		.cap_bytes = kept_bytes,
 		.offer_over_bytes = offer_over_bytes,
 		.slots = r->plan->observed.fleet.slots};

@@ -2,6 +2,7 @@
 #include "providers/fleet/internal.h"
 
 #include "providers/aws/s3.h"
+#include "providers/base_env.h"
 #include "providers/store/collect.h"
 #include "providers/store/collect_s3.h"
 #include "providers/store/job_lock.h"
@@ -138,26 +139,6 @@ slots_of(const struct site *site, const struct changes *changes)
 	return site->config.max_slots && site->config.max_slots < n ? site->config.max_slots : n;
 }
 
-static int
-check_secrets(const struct manifest *m, struct error *err)
-{
-	struct arena scratch = {0};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < m->environment.secrets.n; i++) {
-		struct str name = m->environment.secrets.v[i];
-
-		if (!getenv(arena_cstr(&scratch, name)))
-			rc = error_set(err, ERR_INPUT,
-				"%.*s:%u: the secret %.*s is not set in your environment: export "
-				"it, then apply again",
-				STR_ARG(m->environment.pos_secrets.file),
-				m->environment.pos_secrets.line, STR_ARG(name));
-	}
-	arena_free(&scratch);
-	return rc;
-}
-
 /* A host for each instance of the plan: the warm ones that the reading found, and empty ones. */
 static void
 seat_hosts(struct fleet_run *r)
@@ -213,7 +194,7 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 {
 	struct fleet_site *s = (struct fleet_site *)site;
 	struct fleet_run *r;
-	int rc = check_secrets(site->config.manifest, err);
+	int rc = base_env_check(site->config.manifest, err);
 
 	if (rc == 0)
 		rc = fleet_open_store(s, err);

@@ -1,4 +1,5 @@
 /* session: queueing frames for a runner, and the thread that carries them there and listens. */
+#include "providers/host/lists.h"
 #include "providers/host/session_internal.h"
 
 #include <errno.h>
@@ -51,54 +52,6 @@ add_frame(struct buf *b, enum frame_type type, uint64_t id, size_t n)
 	return at + FRAME_HEADER_BYTES;
 }
 
-static size_t
-strings_size(const struct strings *v)
-{
-	size_t n = 4;
-
-	for (size_t i = 0; i < v->n; i++)
-		n += 4 + v->v[i].n;
-	return n;
-}
-
-static uint8_t *
-put_strings(uint8_t *at, const struct strings *v)
-{
-	at = put_u32(at, (uint32_t)v->n);
-	for (size_t i = 0; i < v->n; i++)
-		at = put_str(at, v->v[i]);
-	return at;
-}
-
-static size_t
-pairs_size(const struct pairs *v)
-{
-	size_t n = 4;
-
-	for (size_t i = 0; i < v->n; i++)
-		n += 4 + v->v[i].name.n + 1 + v->v[i].value.n;
-	return n;
-}
-
-/* "NAME=VALUE" each. */
-static uint8_t *
-put_pairs(uint8_t *at, const struct pairs *v)
-{
-	at = put_u32(at, (uint32_t)v->n);
-	for (size_t i = 0; i < v->n; i++) {
-		const struct pair *p = &v->v[i];
-
-		at = put_u32(at, (uint32_t)(p->name.n + 1 + p->value.n));
-		memcpy(at, p->name.p, p->name.n);
-		at += p->name.n;
-		*at++ = '=';
-		if (p->value.n)
-			memcpy(at, p->value.p, p->value.n);
-		at += p->value.n;
-	}
-	return at;
-}
-
 static int
 queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct session_base *base,
 	struct error *err)
@@ -106,7 +59,7 @@ queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct 
 	struct str root = str_from(base->root), source = str_from(base->source ? base->source : "");
 	struct str outputs = str_from(base->outputs ? base->outputs : "");
 	size_t n =
-		4 + root.n + 4 + source.n + 4 + outputs.n + pairs_size(&base->env) + 8 + 4 + 1 + 8;
+		4 + root.n + 4 + source.n + 4 + outputs.n + list_bytes_of_pairs(&base->env) + 8 + 4 + 1 + 8;
 	uint8_t *at;
 
 	if (n > FRAME_MAX_BYTES)
@@ -123,7 +76,7 @@ queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct 
 	at = put_str(at, root);
 	at = put_str(at, source);
 	at = put_str(at, outputs);
-	at = put_pairs(at, &base->env);
+	at = list_put_pairs(at, &base->env);
 	at = put_i64(at, base->cap_bytes > 0 ? base->cap_bytes : 0);
 	at = put_u32(at, base->slots);
 	at = put_u8(at, base->inherit_env);
@@ -151,7 +104,7 @@ void
 session_submit(struct session *s, const struct session_task *task)
 {
 	const struct task_command *c = &task->command;
-	size_t n = 4 + 8 + 4 + strings_size(&c->argv) + pairs_size(&c->env) + 4 + task->input.n;
+	size_t n = 4 + 8 + 4 + list_bytes(&c->argv) + list_bytes_of_pairs(&c->env) + 4 + task->input.n;
 	struct open_task *t;
 	uint8_t *at;
 
@@ -165,8 +118,8 @@ session_submit(struct session *s, const struct session_task *task)
 		at = put_u32(at, task->attempt);
 		at = put_i64(at, timeout_ms(task->timeout_ns));
 		at = put_u32(at, to_ms(task->grace_ns));
-		at = put_strings(at, &c->argv);
-		at = put_pairs(at, &c->env);
+		at = list_put(at, &c->argv);
+		at = list_put_pairs(at, &c->env);
 		put_str(at, task->input);
 	}
 	unlock_and_wake(s);

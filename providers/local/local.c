@@ -2,6 +2,7 @@
 #include "providers/local/internal.h"
 
 #include "planner/execute/journal.h"
+#include "providers/base_env.h"
 #include "providers/host/spawn.h"
 
 #include <dirent.h>
@@ -101,27 +102,6 @@ sweep_dead_runs(struct local *l, struct error *err)
 	return rc;
 }
 
-static int
-check_secrets(const struct manifest *m, struct error *err)
-{
-	struct arena scratch = {0};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < m->environment.secrets.n; i++) {
-		struct str name = m->environment.secrets.v[i];
-
-		if (!getenv(arena_cstr(&scratch, name)))
-			rc = error_set(err, ERR_INPUT,
-				"%.*s:%u: the secret %.*s is not set in your environment: export "
-				"it, then "
-				"apply again",
-				STR_ARG(m->environment.pos_secrets.file),
-				m->environment.pos_secrets.line, STR_ARG(name));
-	}
-	arena_free(&scratch);
-	return rc;
-}
-
 static void
 begin_tasks(struct local_run *r)
 {
@@ -145,7 +125,7 @@ begin_run(struct site *i, const struct plan *plan, const char *run, const char *
 	char path[4096];
 	int rc;
 
-	rc = check_secrets(l->site.config.manifest, err);
+	rc = base_env_check(l->site.config.manifest, err);
 	if (rc == 0)
 		rc = sweep_dead_runs(l, err);
 	if (rc == 0 && !l->site.store)

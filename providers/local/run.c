@@ -2,6 +2,7 @@
  * environment with its runner, bringing results together, and letting go. */
 #include "providers/local/internal.h"
 
+#include "providers/base_env.h"
 #include "providers/host/spawn.h"
 #include "providers/store/collect.h"
 
@@ -17,8 +18,6 @@
 
 /* How much of a task's stdout, and of its stderr, is kept. */
 static const int64_t kept_bytes = INT64_C(64) << 20;
-
-static const char clean_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static int
 sync_folder(const char *path, struct error *err)
@@ -121,32 +120,15 @@ add_pair(struct arena *a, struct pairs *pairs, const char *name, struct str valu
 	pairs->n++;
 }
 
-/* What every process of the job is given: a clean environment on this host, the image's own in a
- * container, and, but for setup, whose result is kept, the secrets. The manifest's `env` comes with
- * each task. */
 static struct pairs
 base_environment(struct local_run *r, struct arena *a, const char *setup_dir, bool secrets)
 {
-	const struct environment *e = &r->l->site.config.manifest->environment;
-	struct pairs env = {0};
+	const struct base_env wish = {.run = r->run,
+		.on_host = !local_has_image(r->l),
+		.setup_dir = setup_dir,
+		.secrets = secrets};
 
-	if (!local_has_image(r->l)) {
-		add_pair(a, &env, "PATH",
-			setup_dir ? arena_printf(a, "%s/bin:%s", setup_dir, clean_path)
-				  : str_from(clean_path));
-		add_pair(a, &env, "LANG", STR("C.UTF-8"));
-		if (setup_dir)
-			add_pair(a, &env, "FURROW_ENV", str_from(setup_dir));
-	}
-	add_pair(a, &env, "FURROW_RUN", str_from(r->run));
-	for (size_t i = 0; secrets && i < e->secrets.n; i++) {
-		const char *name = arena_cstr(a, e->secrets.v[i]);
-		const char *value = getenv(name);
-
-		if (value)
-			add_pair(a, &env, name, arena_str(a, str_from(value)));
-	}
-	return env;
+	return base_env(a, r->l->site.config.manifest, &wish);
 }
 
 static int
