@@ -360,6 +360,7 @@ await_exec(struct ssh_host *h, int64_t now)
 			h->user);
 		return h->step;
 	}
+	now = ssh_now(); /* the login may have been a moment ago, in the same step */
 	pthread_mutex_lock(&h->lock);
 	h->times.open_ns = now;
 	pthread_mutex_unlock(&h->lock);
