@@ -1,14 +1,15 @@
 # What the tests of faults share, beyond lib.sh. Source it after that; then:
 #   work NAME [KEY=VALUE...]   a folder with a small job, entered: its manifest from the variables inputs, per_instance, max,
-#                              idle, entrypoint and more (lines of YAML)
+#                              idle, instances (', KEY: VALUE'), entrypoint and more (lines of YAML)
 #   apply [OPTION...]          applies it as the client of the cloud
 #   begin_apply, await_apply   the same in the background, as process $pid
+#   hasten N                   from here on, furrow's minutes are N times as short
 #   fault JSON                 makes calls fail; clears what was set before
 #   since, newly LAUNCHED      since here; how many were launched from there on is LAUNCHED, and nothing runs
 #   under DESC FAULTS STATUS LAUNCHED [RE]   an apply while calls fail so: how it ends, how many it launches, what it says
 #   whole                      every task has its result
 work() {
-	local name=$1 inputs='{count: 2}' per_instance=2 max=1 idle=0 more='' \
+	local name=$1 inputs='{count: 2}' per_instance=2 max=1 idle=0 instances='' more='' \
 		entrypoint='echo "$FURROW_INPUT by '$1'" >"$FURROW_OUT/said"'
 	shift
 	while [ $# -gt 0 ]; do
@@ -20,7 +21,7 @@ work() {
 		furrow: 1
 		name: $name
 		workdir: {path: .}
-		instances: {infra: aws/us-east-2, type: t3.micro, max: $max, idle: $idle}
+		instances: {infra: aws/us-east-2, type: t3.micro, max: $max, idle: $idle$instances}
 		entrypoint: |
 		$(sed 's/^/  /' <<<"$entrypoint")
 		map: {inputs: $inputs, per_instance: $per_instance}
@@ -28,16 +29,20 @@ work() {
 		$more
 	END
 }
-apply() { run timeout "${LIMIT:-110}" box run furrow apply -y --progress plain "$@"; }
+apply() { run timeout "${LIMIT:-110}" box run env ${HASTY-} furrow apply -y --progress plain "$@"; }
 # The same in the background, as process $pid; its status comes with await_apply.
 begin_apply() {
-	box run env --default-signal=INT furrow apply -y --progress plain "$@" >"$OUT" 2>"$ERR" </dev/null &
+	box run env --default-signal=INT ${HASTY-} furrow apply -y --progress plain "$@" >"$OUT" 2>"$ERR" </dev/null &
 	pid=$!
 	last="furrow apply $*"
 }
 await_apply() { { wait "$pid"; status=$?; } 2>/dev/null; }
 has_launched() { grep -qs '"ev":"effect"' .furrow/runs/*/journal.jsonl; }
 plan_tasks() { box run furrow plan --json 2>/dev/null | jq '[.in_place[] | select(.kind == "task")] | length'; }
+hasten() {
+	[ -e "$T/hasty.so" ] || ${CC:-cc} -O2 -shared -fPIC -o "$T/hasty.so" "$ROOT/tests/cloud/hasty.c" -ldl || exit 1
+	HASTY="HASTE=$1 LD_PRELOAD=$T/hasty.so"
+}
 fault() {
 	box faults clear >/dev/null
 	box fault "$1" >/dev/null
