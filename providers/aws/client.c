@@ -132,7 +132,7 @@ aws_header(const struct aws_answer *answer, const char *name)
 }
 
 int64_t
-client_wall_ns(const struct aws *aws)
+aws_wall_ns(const struct aws *aws)
 {
 	return aws->clock->wall_ns(aws->clock->ctx) + atomic_load(&aws->skew_ns);
 }

@@ -28,6 +28,8 @@ void aws_close(struct aws *aws);
 const char *aws_region(const struct aws *aws);
 /* The region that a bucket lies in, when S3 had to say so: it is another than was asked in. NULL: it hasn't. */
 const char *aws_learnt_region(struct aws *aws, struct str bucket);
+/* The time on the servers, as far as calls have shown that ours is another. */
+int64_t aws_wall_ns(const struct aws *aws);
 
 /* Whether sending a request a second time is safe when its answer was lost. */
 enum aws_repeat {

@@ -66,8 +66,6 @@ struct signed_request {
 int client_call_as(struct aws *aws, struct arena *a, const struct aws_request *request,
 	const struct credentials *as, struct aws_answer *answer, struct error *err);
 
-/* The time on the servers. */
-int64_t client_wall_ns(const struct aws *aws);
 /* The region to begin with. */
 void client_region_of(
 	struct aws *aws, const struct aws_request *request, char out[CLIENT_REGION_BYTES]);

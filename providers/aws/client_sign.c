@@ -106,7 +106,7 @@ add_signature(struct call *c, struct sigv4 *r)
 	struct arena *a = &c->scratch;
 	struct buf signature = {0};
 
-	sigv4_time(r->time, client_wall_ns(c->aws));
+	sigv4_time(r->time, aws_wall_ns(c->aws));
 	add_header(a, &r->headers, STR("X-Amz-Date"), str_from(r->time));
 	add_header(a, &r->headers, STR("X-Amz-Content-Sha256"), c->payload);
 	if (c->who.token.p)
@@ -171,7 +171,7 @@ presign(struct call *c, int64_t expires_s, struct str *url, struct error *err)
 	add_header(a, &r.headers, STR("Host"), at.host);
 	for (size_t i = 0; i < request->headers.n; i++)
 		add_header(a, &r.headers, request->headers.v[i].name, request->headers.v[i].value);
-	sigv4_time(r.time, client_wall_ns(c->aws));
+	sigv4_time(r.time, aws_wall_ns(c->aws));
 	sigv4_presign(&query, &r, c->who.key_id, c->who.secret, c->who.token, expires_s);
 	*url = str_from(join_url(c->arena, &at, r.path, &query));
 	buf_free(&query);

@@ -140,7 +140,8 @@ client_assume_role(void *ctx, struct arena *a, const struct credentials *by, str
 	query_add(&q, role_arn, "RoleArn");
 	query_add(&q, session_name, "RoleSessionName");
 	query_add(&q, external_id, "ExternalId");
-	query_add_int(&q, duration_s, "DurationSeconds");
+	if (duration_s > 0) /* else the role's own */
+		query_add_int(&q, duration_s, "DurationSeconds");
 	request = request_of(&q, &header, &body);
 	rc = client_call_as(ctx, a, &request, by, &answer, err);
 	if (rc == 0)

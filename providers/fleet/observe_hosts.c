@@ -112,9 +112,7 @@ fleet_judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instanc
 static bool
 is_young(const struct fleet_site *s, const struct host *h)
 {
-	const struct clock *c = s->site.config.clock;
-
-	return c->wall_ns(c->ctx) - h->launched_wall_ns < boot_ns;
+	return aws_wall_ns(s->aws) - h->launched_wall_ns < boot_ns;
 }
 
 /* Asks once more whether it said its words. true: nothing more is to be waited for. */

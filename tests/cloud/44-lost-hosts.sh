@@ -41,7 +41,7 @@ begins one-of-two 4 inputs='{count: 6}' per_instance=1 max=2 instances="$spot" m
 box interrupt "$id" 0 >/dev/null
 await_apply
 is_status 0 'one of two is taken away'
-ok 'no task is lost' whole 6
+ok 'no task is lost' whole
 is 'nothing runs' "$(running)" 0
 
 begins runner-killed 60 more="$retry"

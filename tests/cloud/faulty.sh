@@ -16,6 +16,7 @@ work() {
 		local "${1%%=*}" && printf -v "${1%%=*}" %s "${1#*=}"
 		shift
 	done
+	n_tasks=${inputs//[^0-9]/}
 	rm -rf "${T:?}/$name" && mkdir -p "$T/$name" && cd "$T/$name" || exit 1
 	cat >furrow.yaml <<-END
 		furrow: 1
@@ -38,7 +39,6 @@ begin_apply() {
 }
 await_apply() { { wait "$pid"; status=$?; } 2>/dev/null; }
 has_launched() { grep -qs '"ev":"effect"' .furrow/runs/*/journal.jsonl; }
-plan_tasks() { box run furrow plan --json 2>/dev/null | jq '[.in_place[] | select(.kind == "task")] | length'; }
 hasten() {
 	[ -e "$T/hasty.so" ] || ${CC:-cc} -O2 -shared -fPIC -o "$T/hasty.so" "$ROOT/tests/cloud/hasty.c" -ldl || exit 1
 	HASTY="HASTE=$1 LD_PRELOAD=$T/hasty.so"
@@ -53,7 +53,7 @@ newly() {
 	is "$1: launched" $(($(launched) - before)) "$2"
 	is "$1: nothing runs" "$(running)" 0
 }
-whole() { [ "$(ls results/*/said 2>/dev/null | wc -l)" = "${1:-2}" ]; }
+whole() { [ "$(ls results/*/said 2>/dev/null | wc -l)" = "$n_tasks" ]; }
 # ends DESC STATUS LAUNCHED: an apply that ends so, leaves nothing, and whose faults came.
 ends() {
 	is_status "$2" "$1: exit $2"

@@ -704,6 +704,7 @@ assumed_role(void **state)
 	assert_has(http_asked(&f->server, 0),
 		"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam");
 	assert_has(http_asked(&f->server, 0), "&ExternalId=x%20y");
+	assert_lacks(http_asked(&f->server, 0), "DurationSeconds");
 	assert_has(http_asked(&f->server, 1), "Credential=ASIAROLE/");
 	assert_has(http_asked(&f->server, 1), "X-Amz-Security-Token: tok\r\n");
 }
