@@ -376,6 +376,9 @@ job_lock_check(struct job_lock *l, struct error *err)
 			"furrow may have the job by now: %s",
 			STR_ARG(l->bucket), STR_ARG(l->key), since,
 			l->err.code ? l->err.message : "this machine slept, or was too busy");
+		if (err)
+			err->class =
+				CLASS_TRANSIENT; /* it may be ours still: that is being tried */
 	}
 	pthread_mutex_unlock(&l->lock);
 	return rc;

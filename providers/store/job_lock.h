@@ -41,7 +41,7 @@ int job_lock_take(struct job_lock **out, struct aws *aws, const struct job_lock_
 
 /* Whether it is still held: before everything that changes something. No request, any thread.
  * ERR_LOCKED: somebody has taken it over or removed it; ERR_HOST: it could not be renewed in time, the
- * message says why. */
+ * message says why; CLASS_TRANSIENT, since it may be yet. */
 int job_lock_check(struct job_lock *l, struct error *err);
 
 /* Gives it back, and stops renewing. What fails is left to run out. NULL is fine. */

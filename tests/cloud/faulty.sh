@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the tests of faults share, beyond lib.sh. Source it after that; then:
 #   work NAME [KEY=VALUE...]   a folder with a small job, entered: its manifest from the variables inputs, per_instance, max,
 #                              idle, instances (', KEY: VALUE'), entrypoint and more (lines of YAML)

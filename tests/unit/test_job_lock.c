@@ -142,6 +142,7 @@ test_check_by_the_monotonic_clock(void **state)
 	assert_int_equal(job_lock_check(l, &f->err), 0);
 	ahead_ns = 55 * NS_PER_S;
 	assert_int_equal(job_lock_check(l, &f->err), ERR_HOST);
+	assert_int_equal(f->err.class, CLASS_TRANSIENT);
 	assert_non_null(strstr(f->err.message, "could not be renewed"));
 	assert_int_equal(standin.n_log, requests);
 	job_lock_release(l);
