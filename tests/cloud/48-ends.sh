@@ -30,6 +30,20 @@ sleep 0.5
 kill -TERM "$pid"
 gone 'ended twice' 143 1
 
+# Without a word: the tasks go on, and the next apply takes the instance over, ends them, and does what is missing.
+work killed inputs='{count: 3}' per_instance=1 \
+	entrypoint='touch /tmp/killed; [ -e /tmp/go ] || sleep 600; echo done >"$FURROW_OUT/said"'
+since
+begin_apply
+ok 'a task runs' comes_true 40 at_work killed
+kill -9 "$pid"
+await_apply
+id=$(box ledger | jq -r '.instances[-1].id')
+box host "$id" touch /tmp/go
+apply
+ends 'killed in mid-task, then an apply' 0 1
+ok 'the instance was the same one' grep -q "$id is warm" "$ERR"
+
 # Setup is waited for by the first, and cut by the second.
 work setup more='environment: {setup: "touch /tmp/setup; sleep 600"}' idle=10m
 since
