@@ -42,7 +42,8 @@ await_apply() { { wait "$pid"; status=$?; } 2>/dev/null; }
 has_launched() { grep -qs '"ev":"effect"' .furrow/runs/*/journal.jsonl; }
 hasten() {
 	[ -e "$T/hasty.so" ] || ${CC:-cc} -O2 -shared -fPIC -o "$T/hasty.so" "$ROOT/tests/cloud/hasty.c" -ldl || exit 1
-	HASTY="HASTE=$1 LD_PRELOAD=$T/hasty.so"
+	# A sanitizer's library wants to be the first.
+	HASTY="HASTE=$1 LD_PRELOAD=$(ldd "$B/furrow" | awk '/lib[at]san/ { print $3 ":" }')$T/hasty.so"
 }
 fault() {
 	box faults clear >/dev/null
