@@ -83,6 +83,10 @@ policy_advice(struct arena *a, const struct call *c, const struct failure *f)
 
 	action = action.p ? action : c->operation.permission;
 	resource = resource.p ? resource : c->operation.resource;
+	/* It is asked for the instance, its volume, the image, the subnet, … in turn: the first that is
+	 * refused is not all that is missing. */
+	if (str_is(action, "ec2:RunInstances"))
+		resource = STR("*");
 	if (f->message.n && memmem(f->message.p, f->message.n, "explicit deny", 13))
 		return arena_printf(a,
 			"; a policy denies %.*s on %.*s explicitly: take that statement out",

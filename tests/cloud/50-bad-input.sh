@@ -139,6 +139,13 @@ done
 box set deny '["ec2:RunInstances"]' >/dev/null
 apply_refused 'denied ec2:RunInstances' 64 'launch t3.micro in us-east-2[abc] \(on demand\): ec2 RunInstances in us-east-2: UnauthorizedOperation'
 lacks ec2:RunInstances '\*'
+box set deny '["ec2:CreateTags"]' >/dev/null
+apply_refused 'denied ec2:CreateTags' 64 'not authorized to perform: ec2:CreateTags on resource: '
+lacks ec2:CreateTags 'arn:aws:ec2:us-east-2:123456789012:[a-z-]*/\*'
+box set deny '["s3:ListBucket"]' >/dev/null
+run furrow plan
+is_status 64 'denied s3:ListBucket: exit 64'
+lacks s3:ListBucket "arn:aws:s3:::$BUCKET"
 box set deny '["s3:PutObject"]' >/dev/null
 apply_refused 'denied s3:PutObject' 64 "s3 PutObject s3://$BUCKET/locks/bad: AccessDenied"
 lacks s3:PutObject "arn:aws:s3:::$BUCKET/\*"
@@ -147,6 +154,17 @@ run furrow plan
 is_status 64 'denied s3:GetObject: exit 64'
 lacks s3:GetObject "arn:aws:s3:::$BUCKET/\*"
 box set deny '[]' >/dev/null
+
+# What makes the bucket and the group of a first apply.
+for action in s3:CreateBucket s3:PutBucketPublicAccessBlock ec2:CreateSecurityGroup ec2:AuthorizeSecurityGroupIngress; do
+	box set deny "[\"$action\"]" >/dev/null
+	manifest "$wish" "store: s3://cold-$(tr -cd a-z <<<"$action")"
+	sed -i "s/^name: .*/name: cold-$(tr -cd a-z <<<"$action" | tail -c 30)/" furrow.yaml
+	apply_refused "denied $action" 64 "failed access: .*not authorized to perform: $action"
+	lacks "$action" '.*'
+done
+box set deny '[]' >/dev/null
+manifest "$wish"
 
 # Quotas by name.
 box set quota_vcpus '{"on-demand":1,"spot":1}' >/dev/null

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import Any, Callable
 from urllib.parse import unquote
 
-from . import control, s3, services
+from . import control, permissions, s3, services
 from .ec2 import EC2
 from .ec2_launch import MotoRefused
 from .errors import Refusal, denied, protocol_of, render, throttled
@@ -234,8 +234,11 @@ class Box:
             instead = call.fault.before(call.protocol)
             if instead is not None:
                 return instead
-        if who and self.settings.denies(call.service, call.action):
-            raise denied(call.protocol, call.service, call.action, who.key.arn)
+        for permission in permissions.needed(call.service, call.action, call.params) if who else []:
+            if self.settings.denies(permission):
+                assert who
+                raise denied(call.protocol, permission, who.key.arn,
+                             permissions.resource(permission, who.region, who.key.arn.split(":")[4]))
         call.passed = True
         if call.protocol == "s3":
             assert who

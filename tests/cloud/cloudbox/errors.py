@@ -73,15 +73,15 @@ def throttled(protocol: str) -> Refusal:
     return Refusal(*THROTTLED[protocol])
 
 
-def denied(protocol: str, service: str, action: str, arn: str) -> Refusal:
-    what = f"{service}:{action}"
+def denied(protocol: str, what: str, arn: str, resource: str = "") -> Refusal:
+    on = f" on resource: {resource}" if resource else ""
     because = f"because no identity-based policy allows the {what} action"
     if protocol == "ec2":
         secret = uuid.uuid4().hex * 4
         return Refusal(403, "UnauthorizedOperation",
                        f"You are not authorized to perform this operation. User: {arn} is not authorized to "
-                       f"perform: {what} {because}. Encoded authorization failure message: {secret}")
-    message = f"User: {arn} is not authorized to perform: {what} {because}"
+                       f"perform: {what}{on} {because}. Encoded authorization failure message: {secret}")
+    message = f"User: {arn} is not authorized to perform: {what}{on} {because}"
     if protocol == "json":
         return Refusal(400, "AccessDeniedException", message)
     return Refusal(403, "AccessDenied", message)

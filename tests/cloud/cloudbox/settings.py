@@ -20,7 +20,7 @@ class Settings:
     capacity: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """{type or "*": {zone or "*": how many may run at once}}; a type without an entry has no limit."""
     quota_vcpus: dict[str, int] = dataclasses.field(default_factory=lambda: {"on-demand": 1920, "spot": 1920})
-    deny: list[str] = dataclasses.field(default_factory=list)  # "ec2:RunInstances", "s3:*"
+    deny: list[str] = dataclasses.field(default_factory=list)  # IAM's names: "ec2:RunInstances", "s3:ListBucket"
     rates: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     """{"ec2:Describe*": {"burst": 100, "per_s": 20}}: a token bucket each; beyond it the service throttles."""
     buckets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
@@ -49,8 +49,8 @@ class Settings:
         for name, value in new.items():
             setattr(self, name, value)
 
-    def denies(self, service: str, action: str) -> bool:
-        return any(fnmatch.fnmatchcase(f"{service}:{action}", d) for d in self.deny)
+    def denies(self, permission: str) -> bool:
+        return any(fnmatch.fnmatchcase(permission, d) for d in self.deny)
 
     def now(self) -> float:
         return time.time() + self.clock_offset_s
