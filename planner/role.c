@@ -19,7 +19,7 @@ constant_folders(struct str pattern)
 {
 	size_t n = source_glob_fixed(pattern);
 
-	while (n && pattern.p[n - 1] != '/')
+	while (pattern.p && n && pattern.p[n - 1] != '/')
 		n--;
 	return (struct str){.p = pattern.p, .n = n};
 }

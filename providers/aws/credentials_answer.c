@@ -108,7 +108,7 @@ take_digits(struct str *s, size_t n, int *out)
 static bool
 take_char(struct str *s, const char *any_of)
 {
-	if (s->n == 0 || !memchr(any_of, s->p[0], strlen(any_of)))
+	if (s->n == 0 || !s->p[0] || !strchr(any_of, s->p[0]))
 		return false;
 	*s = str_from_index(*s, 1);
 	return true;
@@ -164,12 +164,10 @@ answer_read_time(struct str s, int64_t *wall_ns)
 static void
 forget_json(json_t *json)
 {
-	const char *name;
-	json_t *member;
-
 	if (json_is_string(json))
 		OPENSSL_cleanse((char *)json_string_value(json), json_string_length(json));
-	json_object_foreach(json, name, member) forget_json(member);
+	for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at))
+		forget_json(json_object_iter_value(at));
 }
 
 void

@@ -37,7 +37,7 @@ number(const struct looking *l, const char *variable, int otherwise, int most)
 static bool
 is_word(struct str s, const char *word)
 {
-	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+	return s.p && s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
 }
 
 static int

@@ -68,7 +68,7 @@ nowhere(struct looking *l, struct error *err)
 static int
 broken(struct looking *l, size_t notes, struct error *err)
 {
-	size_t said = strlen(err->message), n = notes < BEFORE_BYTES ? notes : BEFORE_BYTES;
+	size_t said, n = notes < BEFORE_BYTES ? notes : BEFORE_BYTES;
 	const char before[] = ". Before that: ";
 
 	error_wrap(err, "AWS credentials");

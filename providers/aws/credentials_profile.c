@@ -229,9 +229,9 @@ static int
 assume(struct looking *l, const struct step *at, struct credentials *out, struct error *err)
 {
 	const struct credentials_world *w = l->world;
-	struct credentials by;
+	struct credentials by = {0};
 	struct str xml = {0};
-	struct role r;
+	struct role r = {0};
 	const char *what;
 	int rc = read_role(l, at->profile, &r, err);
 

@@ -133,9 +133,9 @@ credentials_from_sso(
 		.headers = headers,
 		.timeout_ns = TIMEOUT_S * NS_PER_S,
 		.attempts = ATTEMPTS};
-	struct sso_token token;
+	struct sso_token token = {0};
 	struct str answer;
-	struct sso s;
+	struct sso s = {0};
 	int status, rc = find(l, profile, &s, err);
 
 	if (rc <= 0)

@@ -109,11 +109,11 @@ is_general(struct str type)
 {
 	struct str family = str_cut(&type, '.');
 
-	if (family.n < 2 || !memchr("acmrt", family.p[0], 5) || family.p[1] < '0' ||
+	if (family.n < 2 || !strchr("acmrt", family.p[0]) || family.p[1] < '0' ||
 		family.p[1] > '9')
 		return false;
 	for (size_t i = 2; i < family.n; i++) {
-		if (memchr("dnzb", family.p[i], 4))
+		if (strchr("dnzb", family.p[i]))
 			return false;
 	}
 	return true;

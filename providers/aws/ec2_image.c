@@ -170,11 +170,13 @@ ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, b
 	struct ec2_image *out, struct error *err)
 {
 	struct str id = wish->ami;
-	struct str parameter = id.p ? (struct str){0} : str_from(default_parameter(arm64));
+	struct str parameter = {0};
 	int rc = 0;
 
 	*out = (struct ec2_image){0};
-	if (id.p && str_starts(id, STR("/")))
+	if (!id.p)
+		parameter = str_from(default_parameter(arm64));
+	else if (str_starts(id, STR("/")))
 		parameter = id;
 	if (parameter.p)
 		rc = ask_parameter(aws, a, parameter, &id, err);

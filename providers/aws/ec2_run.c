@@ -181,7 +181,7 @@ ec2_run_instance(struct aws *aws, struct arena *a, const struct ec2_launch *laun
 	struct ec2_instance *out, uint32_t *sent, struct error *err)
 {
 	int rc = ec2_check_launch(launch, err);
-	uint32_t own;
+	uint32_t own = 0;
 
 	*out = (struct ec2_instance){0};
 	sent = sent ? sent : &own;

@@ -101,10 +101,10 @@ ec2_types(struct aws *aws, struct arena *a, const char *cache_dir, struct ec2_ty
 static int
 unknown_type(struct aws *aws, struct arena *a, const struct strings *names, struct error *err)
 {
-	struct ec2_type *all;
+	struct ec2_type *all = NULL;
 	struct strings known;
 	struct str unknown = names->v[0];
-	size_t n;
+	size_t n = 0;
 	int rc = ask_all(aws, a, &all, &n, err);
 
 	if (rc < 0)

@@ -131,7 +131,7 @@ static int
 begin_key(struct parsing *p, struct str line, size_t indent)
 {
 	struct ini_key *k;
-	struct str name, value;
+	struct str name = {0}, value = {0};
 	int rc;
 
 	end_key(p);
@@ -151,7 +151,7 @@ begin_key(struct parsing *p, struct str line, size_t indent)
 static int
 continue_key(struct parsing *p, struct str line, size_t indent)
 {
-	struct str name, value;
+	struct str name = {0}, value = {0};
 	struct ini_key *k;
 	int rc;
 

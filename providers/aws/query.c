@@ -92,7 +92,7 @@ int
 query_call(struct aws *aws, struct arena *a, const struct query *q, const struct xml **root,
 	struct aws_answer *answer, struct error *err)
 {
-	struct aws_answer own;
+	struct aws_answer own = {0};
 	struct buf body = {0};
 	struct pair header;
 	struct aws_request request = request_of(q, &header, &body);

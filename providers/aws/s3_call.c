@@ -102,7 +102,7 @@ s3_digest_file(int fd, int64_t offset, int64_t bytes, struct digest *out, struct
 	if (rc == -ENODATA)
 		return error_set(err, ERR_HOST,
 			"read a file of %lld bytes: it became shorter meanwhile",
-			(long long)(offset + bytes));
+			(long long)offset + bytes);
 	return rc < 0 ? error_set_errno(err, ERR_HOST, -rc, "read a file to take its SHA-256") : 0;
 }
 

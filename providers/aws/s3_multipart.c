@@ -49,7 +49,7 @@ begin(struct upload *u, struct error *err)
 {
 	struct aws_answer answer = {0};
 	char part_bytes[24];
-	struct xml *root;
+	struct xml *root = NULL;
 	struct s3_call c;
 	int rc;
 
@@ -111,7 +111,7 @@ upload_part(void *ctx, size_t i)
 	struct upload *u = ctx;
 	struct arena a = {0};
 	struct error err;
-	struct str etag;
+	struct str etag = {0};
 	int rc;
 
 	if (atomic_load(&u->stop))

@@ -353,7 +353,7 @@ engine_remove(struct engine_handle *e, const char *name, struct error *err)
 	const struct timespec pause = {.tv_nsec = 100000000};
 	/* To remove a container is part of stopping. */
 	const atomic_bool *heeded = spawn_heed(NULL);
-	struct error local;
+	struct error local = {0};
 	int rc;
 
 	err = err ? err : &local;

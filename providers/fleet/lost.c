@@ -211,7 +211,7 @@ lost_close(struct fleet_run *r)
 {
 	struct lost *l = r->lost;
 	struct arena scratch = {0};
-	struct ec2_instance i;
+	struct ec2_instance i = {0};
 	struct error unwanted;
 
 	for (size_t k = 0; l && k < l->n; k++) {

@@ -76,7 +76,9 @@ judge(const struct fleet_site *s, struct arena *a, const struct ec2_instance *i,
 		if (str_eq(f->warm[k].id, i->id) && f->warm[k].why_not.p)
 			return f->warm[k].why_not;
 	}
-	return h && h->words.there ? (struct str){0} : STR("it does not answer yet");
+	if (!h || !h->words.there)
+		return STR("it does not answer yet");
+	return (struct str){0};
 }
 
 static struct site_instance

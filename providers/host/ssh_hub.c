@@ -173,7 +173,7 @@ unlink_host(struct ssh_host *h)
 {
 	if (h->prev)
 		h->prev->next = h->next;
-	else if (h->hub->hosts == h)
+	else if (h->hub && h->hub->hosts == h)
 		h->hub->hosts = h->next;
 	if (h->next)
 		h->next->prev = h->prev;
@@ -477,7 +477,7 @@ ssh_start(struct ssh_hub *hub, const struct ssh_wish *wish, struct ssh_host **ou
 	struct error *err)
 {
 	struct ssh_host *h = new_host(hub);
-	int pair[2], rc = read_wish(h, wish, err);
+	int pair[2] = {-1, -1}, rc = read_wish(h, wish, err);
 
 	if (rc == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		rc = error_set_errno(err, ERR_HOST, errno, "ssh %s: making a socket", h->name);
