@@ -80,7 +80,8 @@ is_worth_it(struct retrier *r, bool is_task, uint32_t attempt, const struct outc
 		     (!is_task && e->class == CLASS_CAPACITY &&
 			     (r->policy->task_for_mask & RETRY_NO_CAPACITY));
 
-	if (!helps || (o->ran && !o->fetching) || attempt >= r->policy->step_attempts || r->quota < RETRY_COST)
+	if (!helps || (o->ran && !o->fetching) || attempt >= r->policy->step_attempts ||
+		r->quota < RETRY_COST)
 		return false;
 	r->quota -= RETRY_COST;
 	return true;

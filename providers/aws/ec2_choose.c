@@ -109,8 +109,7 @@ is_general(struct str type)
 {
 	struct str family = str_cut(&type, '.');
 
-	if (family.n < 2 || !strchr("acmrt", family.p[0]) || family.p[1] < '0' ||
-		family.p[1] > '9')
+	if (family.n < 2 || !strchr("acmrt", family.p[0]) || family.p[1] < '0' || family.p[1] > '9')
 		return false;
 	for (size_t i = 2; i < family.n; i++) {
 		if (strchr("dnzb", family.p[i]))

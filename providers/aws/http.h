@@ -46,7 +46,7 @@ struct http_reply {
 	struct pairs headers; /* names in lower case, values trimmed */
 	struct str body;      /* NUL-terminated; "" when it went to out_fd */
 	int64_t body_bytes;
-	bool sent; /* also on failure: the server may have got (some of) the request */
+	bool sent;	/* also on failure: the server may have got (some of) the request */
 	uint32_t sends; /* how often it was begun to be sent: more than once see `once` */
 };
 

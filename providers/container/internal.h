@@ -12,7 +12,7 @@
 enum {
 	IMAGE_ID_BYTES = 7 + 2 * DIGEST_BYTES + 1, /* "sha256:", hex, NUL */
 	REMOVE_TRIES = 5,
-	QUICK_CALL_S = 60			   /* for what touches neither network nor layers */
+	QUICK_CALL_S = 60 /* for what touches neither network nor layers */
 };
 
 struct engine_handle {

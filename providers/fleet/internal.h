@@ -86,7 +86,7 @@ struct host {
 	pthread_mutex_t mend_lock; /* over the two that follow */
 	pthread_t mender;	   /* reaches it again after a cut */
 	bool mending;		   /* there is a mender to be joined */
-	atomic_bool leaving; /* it is let go: nothing is mended any more */
+	atomic_bool leaving;	   /* it is let go: nothing is mended any more */
 };
 
 struct fleet_site {

@@ -58,8 +58,8 @@ queue_hello(struct session *s, const char *run, uint32_t linger_s, const struct 
 {
 	struct str root = str_from(base->root), source = str_from(base->source ? base->source : "");
 	struct str outputs = str_from(base->outputs ? base->outputs : "");
-	size_t n =
-		4 + root.n + 4 + source.n + 4 + outputs.n + list_bytes_of_pairs(&base->env) + 8 + 4 + 1 + 8;
+	size_t n = 4 + root.n + 4 + source.n + 4 + outputs.n + list_bytes_of_pairs(&base->env) + 8 +
+		   4 + 1 + 8;
 	uint8_t *at;
 
 	if (n > FRAME_MAX_BYTES)
@@ -104,7 +104,8 @@ void
 session_submit(struct session *s, const struct session_task *task)
 {
 	const struct task_command *c = &task->command;
-	size_t n = 4 + 8 + 4 + list_bytes(&c->argv) + list_bytes_of_pairs(&c->env) + 4 + task->input.n;
+	size_t n =
+		4 + 8 + 4 + list_bytes(&c->argv) + list_bytes_of_pairs(&c->env) + 4 + task->input.n;
 	struct open_task *t;
 	uint8_t *at;
 

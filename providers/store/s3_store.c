@@ -261,7 +261,7 @@ put_name(struct store *store, const struct store_name *name, struct str bytes, s
 static int
 remove_result(struct s3_store *s, struct arena *a, const struct store_name *name, struct error *err)
 {
-	struct record r;
+	struct record r = {0};
 	struct str bytes;
 	int rc = s3_store_read_record(s, a, &name->key, &r, &bytes, NULL, NULL, err);
 	bool readable = rc == 0;

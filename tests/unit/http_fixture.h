@@ -138,6 +138,15 @@ receive_body(int fd, struct buf *b)
 	return true;
 }
 
+/* For who is asked by another process: nothing else orders what the test writes before that. */
+static inline void
+http_set_step(struct http_server *s, size_t i, struct http_step step)
+{
+	pthread_mutex_lock(&s->lock);
+	s->steps[i] = step;
+	pthread_mutex_unlock(&s->lock);
+}
+
 static inline struct http_step
 next_step(struct http_server *s)
 {

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,6 +36,9 @@ struct standin_upload {
 	bool open;
 };
 
+typedef int (*standin_hook)(
+	const struct aws_request *r, struct aws_answer *answer, struct error *err, bool after);
+
 struct standin {
 	pthread_mutex_t lock;
 	struct standin_object *objects[STANDIN_OBJECTS]; /* by key */
@@ -51,8 +55,7 @@ struct standin {
 	int delay_us;			 /* of each */
 	/* Asked before (after: false) and after each request; 0 to go on, else what aws_call gives.
 	 * Without the lock. */
-	int (*hook)(const struct aws_request *r, struct aws_answer *answer, struct error *err,
-		bool after);
+	_Atomic(standin_hook) hook;
 	int (*presign)(struct error *err); /* asked before a URL is made; 0 to go on */
 };
 static struct standin standin = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -581,12 +584,14 @@ int
 aws_call(struct aws *aws, struct arena *a, const struct aws_request *r, struct aws_answer *answer,
 	struct error *err)
 {
+	standin_hook hook;
 	int rc = 0;
 
 	(void)aws;
 	*answer = (struct aws_answer){0};
-	if (standin.hook)
-		rc = standin.hook(r, answer, err, false);
+	hook = atomic_load(&standin.hook);
+	if (hook)
+		rc = hook(r, answer, err, false);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&standin.lock);
@@ -599,8 +604,9 @@ aws_call(struct aws *aws, struct arena *a, const struct aws_request *r, struct a
 	pthread_mutex_lock(&standin.lock);
 	standin.n_running--;
 	pthread_mutex_unlock(&standin.lock);
-	if (rc == 0 && standin.hook)
-		rc = standin.hook(r, answer, err, true);
+	hook = atomic_load(&standin.hook);
+	if (rc == 0 && hook)
+		rc = hook(r, answer, err, true);
 	return rc;
 }
 

@@ -64,8 +64,8 @@ fetched(struct bed *b)
 	const char *asked;
 
 	bed_start(b);
-	b->http.steps[0] = (struct http_step){.answer = OK, .body = "the input"};
-	b->http.steps[1] = (struct http_step){.answer = OK, .body = ""};
+	http_set_step(&b->http, 0, (struct http_step){.answer = OK, .body = "the input"});
+	http_set_step(&b->http, 1, (struct http_step){.answer = OK, .body = ""});
 	host_start(&b->h);
 	s = run(b, "s3://b/in/a b#1%.txt", show);
 	assert_int_equal(s->outcome.exit_status, 0);
@@ -118,11 +118,13 @@ python_where_there_is_no_curl(void **state)
 	b.path = dir;
 	fetched(&b);
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.answer = "HTTP/1.1 412 Precondition Failed\r\n",
-		.body = "<Error><Code>PreconditionFailed</Code></Error>"};
-	b.http.steps[1] = (struct http_step){
-		.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe", .close = true};
-	b.http.steps[2] = (struct http_step){.answer = OK, .body = "the input"};
+	http_set_step(&b.http, 0,
+		(struct http_step){.answer = "HTTP/1.1 412 Precondition Failed\r\n",
+			.body = "<Error><Code>PreconditionFailed</Code></Error>"});
+	http_set_step(&b.http, 1,
+		(struct http_step){.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe",
+			.close = true});
+	http_set_step(&b.http, 2, (struct http_step){.answer = OK, .body = "the input"});
 	host_start(&b.h);
 	s = run(&b, "s3://b/in/a", "cat $FURROW_INPUT");
 	assert_int_equal(s->outcome.exit_status, FETCH_CHANGED);
@@ -162,10 +164,12 @@ one_that_changed(void **state)
 
 	(void)state;
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.answer = "HTTP/1.1 412 Precondition Failed\r\n",
-		.body = "<Error><Code>PreconditionFailed</Code></Error>"};
-	b.http.steps[1] = (struct http_step){.answer = "HTTP/1.1 404 Not Found\r\n",
-		.body = "<Error><Code>NoSuchKey</Code></Error>"};
+	http_set_step(&b.http, 0,
+		(struct http_step){.answer = "HTTP/1.1 412 Precondition Failed\r\n",
+			.body = "<Error><Code>PreconditionFailed</Code></Error>"});
+	http_set_step(&b.http, 1,
+		(struct http_step){.answer = "HTTP/1.1 404 Not Found\r\n",
+			.body = "<Error><Code>NoSuchKey</Code></Error>"});
 	host_start(&b.h);
 	s = run(&b, "s3://b/in/a", "echo ran");
 	assert_int_equal(s->outcome.exit_status, FETCH_CHANGED);
@@ -188,11 +192,13 @@ what_may_pass_is_tried_again(void **state)
 
 	(void)state;
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.answer = "HTTP/1.1 503 Slow Down\r\n",
-		.body = "<Error><Code>SlowDown</Code></Error>"};
-	b.http.steps[1] = (struct http_step){
-		.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe", .close = true};
-	b.http.steps[2] = (struct http_step){.answer = OK, .body = "the input"};
+	http_set_step(&b.http, 0,
+		(struct http_step){.answer = "HTTP/1.1 503 Slow Down\r\n",
+			.body = "<Error><Code>SlowDown</Code></Error>"});
+	http_set_step(&b.http, 1,
+		(struct http_step){.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe",
+			.close = true});
+	http_set_step(&b.http, 2, (struct http_step){.answer = OK, .body = "the input"});
 	host_start(&b.h);
 	s = run(&b, "s3://b/in/a", "cat $FURROW_INPUT");
 	assert_true(str_is(said(s, STREAM_STDOUT), "the input"));
@@ -209,12 +215,15 @@ what_does_not_pass(void **state)
 
 	(void)state;
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.answer = "HTTP/1.1 403 Forbidden\r\n",
-		.body = "<?xml?>\n<Error><Code>AccessDenied</Code><Message>Request has "
-			"\x1b[1mexpired"
-			"</Message></Error>"};
-	b.http.steps[1] = (struct http_step){
-		.answer = "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/x\r\n", .body = ""};
+	http_set_step(&b.http, 0,
+		(struct http_step){.answer = "HTTP/1.1 403 Forbidden\r\n",
+			.body = "<?xml?>\n<Error><Code>AccessDenied</Code><Message>Request has "
+				"\x1b[1mexpired"
+				"</Message></Error>"});
+	http_set_step(&b.http, 1,
+		(struct http_step){
+			.answer = "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/x\r\n",
+			.body = ""});
 	host_start(&b.h);
 	s = run(&b, "s3://b/in/a", "echo ran");
 	assert_int_equal(s->outcome.exit_status, FETCH_FAILED);
@@ -235,7 +244,7 @@ a_command_that_is_none(void **state)
 
 	(void)state;
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.answer = OK, .body = "x"};
+	http_set_step(&b.http, 0, (struct http_step){.answer = OK, .body = "x"});
 	host_start(&b.h);
 	s = run_argv(&b, "s3://b/in/a",
 		(const char *const[]){"/proc/self/exe", "fetch", "not-there", NULL});
@@ -256,7 +265,8 @@ stopped_meanwhile(void **state)
 
 	(void)state;
 	bed_start(&b);
-	b.http.steps[0] = (struct http_step){.hang = true, .answer = "HTTP/1.1 200 OK\r\n"};
+	http_set_step(
+		&b.http, 0, (struct http_step){.hang = true, .answer = "HTTP/1.1 200 OK\r\n"});
 	host_start(&b.h);
 	task.command.env = (struct pairs){
 		.v = (struct pair[]){{STR("FURROW_INPUT"), STR("s3://b/a")},

@@ -320,8 +320,8 @@ too_long(void **state)
 	for (int i = 0; i < 300; i++)
 		buf_addf(&many, "H%d: x\r\n", i);
 	/* The server may be at it still when the client has cut it short. */
-	f->server.steps[3] = (struct http_step){
-		.answer = arena_cstr(&f->arena, buf_str(&many)), .body = ""};
+	f->server.steps[3] =
+		(struct http_step){.answer = arena_cstr(&f->arena, buf_str(&many)), .body = ""};
 	buf_free(&many);
 	fails(f, send_ask(f, &ask), ERR_HOST, CLASS_FATAL, "headers are too many");
 }

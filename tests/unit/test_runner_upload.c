@@ -195,7 +195,7 @@ large_ones_are_put(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("200 OK")});
 	bed_start(&b);
 	s = host_run(&b.h, large);
 	like = run_without_url(&b.h, large);
@@ -249,7 +249,7 @@ many_files(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("200 OK")});
 	bed_start(&b);
 	s = host_run(&b.h, "cd $FURROW_OUT; seq 5000 | xargs touch; seq 10000 >z");
 	assert_int_equal(s->n_placed, 1);
@@ -267,10 +267,10 @@ what_is_transient_is_tried_again(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.close = true};
-	b.http.steps[1] = (struct http_step){.answer = ANSWER("500 Internal Error")};
-	b.http.steps[2] = (struct http_step){.answer = ANSWER("503 Slow Down")};
-	b.http.steps[3] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){.close = true});
+	http_set_step(&b.http, 1, (struct http_step){.answer = ANSWER("500 Internal Error")});
+	http_set_step(&b.http, 2, (struct http_step){.answer = ANSWER("503 Slow Down")});
+	http_set_step(&b.http, 3, (struct http_step){.answer = ANSWER("200 OK")});
 	bed_start(&b);
 	s = host_run(&b.h, large);
 	like = run_without_url(&b.h, large);
@@ -290,8 +290,8 @@ url_that_is_good_no_more(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){REFUSED};
-	b.http.steps[1] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){REFUSED});
+	http_set_step(&b.http, 1, (struct http_step){.answer = ANSWER("200 OK")});
 	bed_start(&b);
 	s = host_run(&b.h, large);
 	like = run_without_url(&b.h, large);
@@ -322,10 +322,10 @@ refused_for_good(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){REFUSED};
-	b.http.steps[1] = (struct http_step){REFUSED};
-	b.http.steps[2] = (struct http_step){.answer = ANSWER("404 Not Found")};
-	b.http.steps[3] = (struct http_step){.answer = ANSWER("307 Elsewhere")};
+	http_set_step(&b.http, 0, (struct http_step){REFUSED});
+	http_set_step(&b.http, 1, (struct http_step){REFUSED});
+	http_set_step(&b.http, 2, (struct http_step){.answer = ANSWER("404 Not Found")});
+	http_set_step(&b.http, 3, (struct http_step){.answer = ANSWER("307 Elsewhere")});
 	bed_start(&b);
 	assert_over_connection(&b, host_run(&b.h, large), "HTTP 403, AccessDenied");
 	assert_int_equal(http_n_asked(&b.http), 2);
@@ -400,11 +400,11 @@ python_where_there_is_no_curl(void **state)
 	link_program(&b, "bin", "python3");
 	snprintf(path, sizeof(path), "%s/bin", b.h.dir);
 	b.path = path;
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("503 Slow Down")};
-	b.http.steps[1] = (struct http_step){.close = true};
-	b.http.steps[2] = (struct http_step){REFUSED, .early = true};
-	b.http.steps[3] = (struct http_step){.answer = ANSWER("200 OK")};
-	b.http.steps[4] = (struct http_step){.answer = ANSWER("404 Not Found")};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("503 Slow Down")});
+	http_set_step(&b.http, 1, (struct http_step){.close = true});
+	http_set_step(&b.http, 2, (struct http_step){REFUSED, .early = true});
+	http_set_step(&b.http, 3, (struct http_step){.answer = ANSWER("200 OK")});
+	http_set_step(&b.http, 4, (struct http_step){.answer = ANSWER("404 Not Found")});
 	bed_start(&b);
 	s = host_run(&b.h, large);
 	like = run_without_url(&b.h, large);
@@ -442,7 +442,7 @@ stopped_while_uploading(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.hang = true};
+	http_set_step(&b.http, 0, (struct http_step){.hang = true});
 	bed_start(&b);
 	id = host_sh(&b.h, large);
 	wait_asked(&b, 1);
@@ -476,8 +476,8 @@ ended_while_uploading(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.hang = true};
-	b.http.steps[1] = (struct http_step){.hang = true};
+	http_set_step(&b.http, 0, (struct http_step){.hang = true});
+	http_set_step(&b.http, 1, (struct http_step){.hang = true});
 	bed_start(&b);
 	host_sh(&b.h, large);
 	wait_asked(&b, 1);
@@ -513,7 +513,7 @@ cut_while_uploading(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 1500};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 1500});
 	bed_start(&b);
 	id = host_sh(&b.h, large);
 	wait_asked(&b, 1);
@@ -537,8 +537,9 @@ placed_without_us(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("503 Slow Down"), .delay_ms = 1000};
-	b.http.steps[1] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0,
+		(struct http_step){.answer = ANSWER("503 Slow Down"), .delay_ms = 1000});
+	http_set_step(&b.http, 1, (struct http_step){.answer = ANSWER("200 OK")});
 	bed_start(&b);
 	id = host_sh(&b.h, large);
 	wait_asked(&b, 1);
@@ -564,7 +565,7 @@ cut_while_offering(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("200 OK")});
 	b.h.offers_wait = true;
 	bed_start(&b);
 	id = host_sh(&b.h, large);
@@ -592,8 +593,8 @@ resumed_after_the_end(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.http.steps[0] = (struct http_step){.answer = ANSWER("200 OK")};
-	b.http.steps[1] = (struct http_step){.answer = ANSWER("200 OK")};
+	http_set_step(&b.http, 0, (struct http_step){.answer = ANSWER("200 OK")});
+	http_set_step(&b.http, 1, (struct http_step){.answer = ANSWER("200 OK")});
 	b.h.no_ack = true;
 	bed_start(&b);
 	id = host_sh(&b.h, large);
@@ -634,7 +635,8 @@ many_at_once(void **state)
 	bed_init(&b);
 	b.h.base.slots = MANY;
 	for (int i = 0; i < MANY; i++)
-		b.http.steps[i] = (struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 100};
+		http_set_step(&b.http, (size_t)i,
+			(struct http_step){.answer = ANSWER("200 OK"), .delay_ms = 100});
 	bed_start(&b);
 	for (int i = 0; i < MANY; i++)
 		id[i] = host_sh(&b.h, large);

@@ -7,6 +7,8 @@
 
 #include "tests/unit/s3_standin.h"
 
+#include <stdatomic.h>
+
 #include <sys/mman.h>
 
 static const struct str bucket = STR("bucket");
@@ -467,7 +469,7 @@ test_files(void **state)
 }
 
 static const char *failing_query;
-static int failures;
+static atomic_int failures; /* uploads run side by side */
 
 static int
 fail_query(const struct aws_request *r, struct aws_answer *answer, struct error *err, bool after)

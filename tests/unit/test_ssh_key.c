@@ -36,8 +36,8 @@ remove_folder(void **state)
 static const char *
 at(const char *name)
 {
-	static char path[4][128];
-	static int turn;
+	static _Thread_local char path[4][128];
+	static _Thread_local int turn;
 
 	turn = (turn + 1) % 4;
 	snprintf(path[turn], sizeof(path[0]), "%s/%s", folder, name);
