@@ -129,8 +129,72 @@ def why_not():
     return f"no namespaces: {done.stderr.strip()}" if done.returncode else None
 
 
+def up_reduced(dir):
+    """The APIs alone, on loopback: no namespaces, so no root; no line and no hosts."""
+    python = python_with_moto()
+    dir = os.path.abspath(dir or tempfile.mkdtemp(prefix=PREFIX))
+    if live(dir):
+        raise Failed(f"a box is up in {dir}")
+    os.makedirs(dir, exist_ok=True)
+    r, w = os.pipe()
+    if os.fork() == 0:
+        daemon(dir, r)
+        if os.fork():
+            os._exit(0)
+        keep_reduced(dir, python, w)
+    os.close(w)
+    os.wait()
+    with open(r) as f:
+        port = f.read().strip().rpartition(":")[2]
+    if not port:
+        with open(os.path.join(dir, "box.log")) as f:
+            log = f.read().strip()
+        shutil.rmtree(dir, ignore_errors=True)
+        raise Failed(f"the box did not come up:\n{log}")
+    with open(os.path.join(dir, "reduced"), "w") as f:
+        f.write(port)
+    with open(os.path.join(dir, "env"), "w") as f:
+        f.write(ENV.format(api=f"127.0.0.1:{port}", key=supervisor.KEY, secret=supervisor.SECRET, dir=dir))
+    return dir
+
+
+def keep_reduced(dir, python, ready):
+    """The keeper: the APIs' process dies with it, and it with that one."""
+    os.set_inheritable(ready, True)
+    env = dict(os.environ, PYTHONPATH=os.path.dirname(image.HERE), PYTHONDONTWRITEBYTECODE="1")
+    child = subprocess.Popen([python, "-m", "cloudbox.proxy", "--listen", "127.0.0.1:0", "--dir", os.path.join(dir, "api"),
+                              "--no-hosts", "--key", f"{supervisor.KEY}:{supervisor.SECRET}", "--ready", str(ready)],
+                             stdin=subprocess.DEVNULL, env=env, pass_fds=[ready])
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    with open(os.path.join(dir, "box.tmp"), "w") as f:
+        f.write(f"{os.getpid()} {kernel.started(os.getpid())} {child.pid}\n")
+    os.rename(os.path.join(dir, "box.tmp"), os.path.join(dir, "box"))
+    os.close(ready)
+    child.wait()
+    os._exit(0)
+
+
+def reduced_port(dir):
+    """Of a reduced box, or None."""
+    try:
+        with open(os.path.join(dir, "reduced")) as f:
+            return int(f.read())
+    except FileNotFoundError:
+        return None
+
+
+def must_be_whole(dir, what):
+    if reduced_port(dir):
+        raise Failed(f"a reduced box has no {what}: that needs root")
+
+
 def up(args, leash=None):
     """Starts a box, returns its folder when all of it answers."""
+    if "--reduced" in args or os.geteuid() != 0:
+        args = [a for a in args if a != "--reduced"]
+        dir = take(args, "--dir")
+        no_more(args)
+        return up_reduced(dir)
     rtt = number(take(args, "--rtt", "0"), "--rtt")
     memory, dir = take(args, "--hosts-memory"), take(args, "--dir")
     no_more(args)
@@ -193,8 +257,10 @@ def down(dir):
             os.kill(pair[0], signal.SIGKILL)
             wait_gone(keeper, 5)
         os.close(keeper)
+    whole = not reduced_port(dir)
     clear(dir)
-    cgroups.sweep()
+    if whole:
+        cgroups.sweep()
 
 
 def wait_gone(pidfd, seconds):
@@ -292,6 +358,7 @@ def exec_bash(dir, proc, tty):
 
 
 def ask_line(dir, word):
+    must_be_whole(dir, "line")
     own = os.path.join(dir, f".line.{os.getpid()}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(own)
@@ -305,6 +372,7 @@ def ask_line(dir, word):
 
 
 def ask_hosts(dir, word, id=None):
+    must_be_whole(dir, "hosts")
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(os.path.join(dir, "hosts.sock"))
         s.sendall(json.dumps({"do": word, "id": id}).encode() + b"\n")
@@ -316,9 +384,13 @@ def ask_hosts(dir, word, id=None):
 
 def ask_api(dir, method, path, body=None):
     """The control interface of the proxy, from its own network: no delay, no cut."""
-    with open(f"{PROC}/{the_live(dir)[1]}/ns/net") as ns:
-        kernel.setns(ns.fileno(), kernel.CLONE_NEWNET, "the cloud's network")
-    request = urllib.request.Request(f"http://{supervisor.API}/-box/{path}", method=method,
+    api, init = supervisor.API, the_live(dir)[1]
+    if port := reduced_port(dir):
+        api = f"127.0.0.1:{port}"
+    else:
+        with open(f"{PROC}/{init}/ns/net") as ns:
+            kernel.setns(ns.fileno(), kernel.CLONE_NEWNET, "the cloud's network")
+    request = urllib.request.Request(f"http://{api}/-box/{path}", method=method,
                                      data=None if body is None else body.encode(),
                                      headers={"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -345,6 +417,7 @@ def set_word(dir, args):
         except ValueError:
             pass
         return ask_api(dir, "POST", "settings", json.dumps({key: value}))
+    must_be_whole(dir, "hosts")
     from cloudbox import hosts
     ami = key[len("image."):]
     if "/" in ami or not ami:
@@ -364,6 +437,7 @@ def hosts_word(dir):
 
 
 def host_folder(dir, id):
+    must_be_whole(dir, "hosts")
     folder = os.path.join(dir, "hosts", id)
     if "/" in id or not os.path.isdir(folder):
         raise Failed(f"no host {id} was started")
