@@ -10,6 +10,9 @@ if ! PYTHON=$(box python 2>"$T/why"); then
 	done_testing
 fi
 trap 'box down 2>/dev/null; cleanup' EXIT
+run box up --reduced --rtt 80 --dir "$BOX_DIR"
+is_status 1 'a reduced box with a line'
+err_like 'neither line nor hosts: they need root'
 run box up --reduced --dir "$BOX_DIR"
 is_status 0 'it comes up'
 furrow() { box run "$B/furrow" "$@"; }

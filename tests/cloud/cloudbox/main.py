@@ -192,6 +192,8 @@ def up(args, leash=None):
     """Starts a box, returns its folder when all of it answers."""
     if "--reduced" in args or os.geteuid() != 0:
         args = [a for a in args if a != "--reduced"]
+        if "--rtt" in args or "--hosts-memory" in args:
+            raise Failed("a reduced box has neither line nor hosts: they need root")
         dir = take(args, "--dir")
         no_more(args)
         return up_reduced(dir)
@@ -278,6 +280,8 @@ def clear(dir):
 
 
 def shell(args):
+    if reason := why_not():
+        raise Failed(f"no shell in a box here: {reason} (box up --reduced, then box run CMD, has the APIs alone)")
     r, w = os.pipe()
     os.set_inheritable(r, True)
     dir = up(args, leash=r)
