@@ -22,8 +22,11 @@ static const struct partition partitions[] = {
 const char *
 endpoint_service(enum aws_service service)
 {
-	static const char *const names[AWS_SERVICES] = {
-		[AWS_EC2] = "ec2", [AWS_S3] = "s3", [AWS_STS] = "sts", [AWS_SSM] = "ssm"};
+	static const char *const names[AWS_SERVICES] = {[AWS_EC2] = "ec2",
+		[AWS_S3] = "s3",
+		[AWS_STS] = "sts",
+		[AWS_SSM] = "ssm",
+		[AWS_PRICING] = "pricing"};
 
 	return names[service];
 }
@@ -219,7 +222,9 @@ endpoint_find(struct arena *a, struct endpoint *out, enum aws_service service, s
 	else if (service == AWS_S3)
 		name_s3(a, out, region, fips, dualstack);
 	else
-		name_other(a, out, name, region, fips, dualstack);
+		/* The only service whose host is not called as what it is signed for. */
+		name_other(a, out, service == AWS_PRICING ? "api.pricing" : name, region, fips,
+			dualstack);
 	if (rc == 0 && bucket.p)
 		add_bucket(a, out, bucket);
 	return rc;

@@ -123,7 +123,8 @@ operation_of(struct arena *a, struct operation *out, const struct aws_request *r
 		name_s3(a, out, r, region);
 		return;
 	}
-	out->name = r->service == AWS_SSM ? json_action(r) : query_action(r->body);
+	out->name = r->service == AWS_SSM || r->service == AWS_PRICING ? json_action(r)
+								       : query_action(r->body);
 	out->on = arena_printf(a, "in %.*s", STR_ARG(region));
 	out->permission = arena_printf(a, "%.*s:%.*s", STR_ARG(out->service), STR_ARG(out->name));
 	out->resource = STR("*");

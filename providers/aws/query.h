@@ -1,4 +1,4 @@
-/* query: calls in AWS's Query protocol (EC2, STS: a form in, XML out) and in JSON 1.1 (SSM). */
+/* query: calls in AWS's Query protocol (EC2, STS: a form in, XML out) and in JSON 1.1 (SSM, pricing). */
 #ifndef FURROW_AWS_QUERY_H
 #define FURROW_AWS_QUERY_H
 
