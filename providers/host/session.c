@@ -442,9 +442,9 @@ no_blocking(int fd)
 }
 
 int
-session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+session_start(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
 	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
-	struct session_host *host, struct error *err)
+	struct error *err)
 {
 	struct session *s = mem_alloc(sizeof(*s));
 	int rc = 0;
@@ -460,10 +460,18 @@ session_open(struct session **out, const struct transport *t, const char *run, u
 		rc = queue_hello(s, run, linger_s, base, err);
 	if (rc == 0)
 		rc = start_thread(s, err);
-	if (rc < 0) {
+	if (rc < 0)
 		free_session(s);
-		return rc;
-	}
+	else
+		*out = s;
+	return rc;
+}
+
+int
+session_welcome(struct session *s, struct session_host *host, struct error *err)
+{
+	int rc = 0;
+
 	pthread_mutex_lock(&s->lock);
 	while (!s->welcomed && !s->ended)
 		pthread_cond_wait(&s->changed, &s->lock);
@@ -476,12 +484,24 @@ session_open(struct session **out, const struct transport *t, const char *run, u
 	if (rc < 0) {
 		pthread_join(s->thread, NULL);
 		free_session(s);
-		return rc;
-	}
-	if (host)
+	} else if (host) {
 		*host = s->host;
-	*out = s;
-	return 0;
+	}
+	return rc;
+}
+
+int
+session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
+	struct session_host *host, struct error *err)
+{
+	int rc = session_start(out, t, run, linger_s, base, events, timeout_ns, err);
+
+	if (rc == 0)
+		rc = session_welcome(*out, host, err);
+	if (rc < 0)
+		*out = NULL;
+	return rc;
 }
 
 int

@@ -89,9 +89,17 @@ struct session_host {
 	size_t n_tasks;
 };
 
-/* Says HELLO and BASE, waits for WELCOME (at most timeout_ns), starts the thread. host may be NULL.
- * Signals are never delivered on the thread. ERR_HOST: no runner, another version, or silence.
- * ERR_INPUT: the environment is too long to be sent. */
+/* Says HELLO and BASE, starts the thread, and returns at once: what is submitted from now on goes out
+ * in the same flight. Signals are never delivered on the thread. ERR_HOST: no thread. ERR_INPUT: the
+ * environment is too long to be sent. */
+int session_start(struct session **out, const struct transport *t, const char *run,
+	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
+	int64_t timeout_ns, struct error *err);
+/* Waits for WELCOME: at most timeout_ns from session_start on. host may be NULL. ERR_HOST: no runner,
+ * another version, or silence: then the session is freed, and what was submitted was never heard of. */
+int session_welcome(struct session *s, struct session_host *host, struct error *err);
+
+/* Both. */
 int session_open(struct session **out, const struct transport *t, const char *run,
 	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
 	int64_t timeout_ns, struct session_host *host, struct error *err);
