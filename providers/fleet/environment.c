@@ -175,8 +175,10 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 	runner_events(&h->runner, &events);
 	if (rc == 0) {
 		h->fd = -1; /* the session's */
-		rc = session_open(
-			out, &transport, r->id, LINGER_S, &base, &events, begin_ns, host, err);
+		rc = host ? session_open(out, &transport, r->id, LINGER_S, &base, &events, begin_ns,
+				    host, err)
+			  : session_start(out, &transport, r->id, LINGER_S, &base, &events,
+				    begin_ns, err);
 	}
 	end_begin(h);
 	if (rc < 0 && atomic_load(&r->stop_steps))
@@ -257,25 +259,45 @@ look_at(struct fleet_run *r, struct host *h, struct error *err)
 	return rc == 0 && late ? never_booted(h, &ssh, err) : rc;
 }
 
+/* Nothing is to be fetched or made on it before tasks can run. */
+static bool
+is_prepared(const struct fleet_run *r, const struct host *h)
+{
+	const struct environment *e = &r->site->site.config.manifest->environment;
+
+	return h->found && host_lists(&h->words.sources, r->source_id) && !e->image.p &&
+	       !e->build.context.p && (!e->setup.p || host_lists(&h->words.envs, r->env_id));
+}
+
 static enum step
 begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *outcome,
 	struct error *err)
 {
+	bool prepared = is_prepared(r, h);
 	struct session_host far = {0};
 	int rc;
 
 	call->sink->phase(call, PHASE_ENV);
 	tell_phases(h, call, outcome);
-	rc = host_begin(r, h, &h->runner.session, &far, err);
+	outcome->slots = r->plan->observed.fleet.slots;
+	/* Then the first tasks go out in one flight with the order, which costs no round trip of its own. Where
+	 * the host cannot serve after all they are lost with it, and have not begun. */
+	if (prepared) {
+		h->ready = true;
+		runner_renew(&h->runner);
+	}
+	rc = host_begin(r, h, &h->runner.session, prepared ? NULL : &far, err);
 	if (rc < 0) {
+		h->ready = false;
 		host_disconnect(h); /* where that may help it is reached once more */
 		h->since_ns = fleet_now(r->site);
 		return STEP_FAILED;
 	}
-	h->ready = true;
 	h->failed = 0;
-	runner_renew(&h->runner);
-	outcome->slots = r->plan->observed.fleet.slots;
+	if (!prepared) {
+		h->ready = true;
+		runner_renew(&h->runner);
+	}
 	return STEP_DONE;
 }
 

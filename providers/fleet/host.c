@@ -215,6 +215,16 @@ host_parse_words(struct arena *a, struct host_words *out, struct str line, struc
 	return 0;
 }
 
+bool
+host_lists(const struct strings *list, const char *id)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (str_is(list->v[i], id))
+			return true;
+	}
+	return false;
+}
+
 int
 host_listen(struct host *h, struct error *err)
 {

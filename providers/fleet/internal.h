@@ -83,10 +83,11 @@ struct host {
 	bool released;
 	bool kept; /* released, and left warm */
 	struct runner runner;
-	pthread_mutex_t mend_lock; /* over the two that follow */
-	pthread_t mender;	   /* reaches it again after a cut */
-	bool mending;		   /* there is a mender to be joined */
-	atomic_bool leaving;	   /* it is let go: nothing is mended any more */
+	pthread_mutex_t mend_lock;	   /* over the two that follow */
+	pthread_t mender;		   /* reaches it again after a cut */
+	bool mending;			   /* there is a mender to be joined */
+	char cut_why[ERROR_MESSAGE_BYTES]; /* of the last cut; the mender's from then on */
+	atomic_bool leaving;		   /* it is let go: nothing is mended any more */
 };
 
 struct fleet_site {
@@ -205,6 +206,8 @@ void host_free(struct host *h);
 int host_connect(struct host *h, int64_t wait_ns, struct error *err);
 void host_disconnect(struct host *h);
 /* Reads what came of its words; never blocks. 1: all there, 0: not yet, < 0: it failed. */
+/* Whether one of its words' lists has it. */
+bool host_lists(const struct strings *list, const char *id);
 int host_listen(struct host *h, struct error *err);
 int host_parse_words(struct arena *a, struct host_words *out, struct str line, struct error *err);
 /* The key furrow logs in with; made when `create` and there is none. ERR_MISSING. */
@@ -243,7 +246,8 @@ int host_alive(
 /* environment.c */
 enum step fleet_environment(
 	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err);
-/* Tells the host which run it is, and opens the session. *host may be NULL. */
+/* Tells the host which run it is, and opens the session. host NULL: without waiting for its welcome;
+ * *out is set before host_was_cut can come. */
 int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err);
 

@@ -72,11 +72,7 @@ reach(struct fleet_run *r, struct host *h, struct error *err)
 static bool
 is_live_there(const struct host *h, const char *run)
 {
-	for (size_t i = 0; i < h->words.runs.n; i++) {
-		if (str_is(h->words.runs.v[i], run))
-			return true;
-	}
-	return false;
+	return host_lists(&h->words.runs, run);
 }
 
 /* 1: its tasks go on; 0: it was cut once more; < 0: it has lost them. */
@@ -87,7 +83,9 @@ resume(struct fleet_run *r, struct host *h, struct error *err)
 	struct session_host far = {0};
 
 	if (!is_live_there(h, r->id))
-		return error_set(err, ERR_HOST, "%s has lost the run: was it rebooted?", h->id);
+		return error_set(err, ERR_HOST,
+			"%s does not serve the run (any more); its connection ended with: %s",
+			h->id, h->cut_why);
 	if (host_begin(r, h, &session, &far, err) < 0)
 		return 0;
 	runner_resume(&h->runner, session, &far);
@@ -141,10 +139,12 @@ bool
 host_was_cut(void *ctx, const struct error *err)
 {
 	struct host *h = ctx;
+	char said[512];
 	bool began;
 
-	(void)err;
+	ssh_said(h->ssh, said, sizeof(said));
 	pthread_mutex_lock(&h->mend_lock);
+	snprintf(h->cut_why, sizeof(h->cut_why), "%s", said[0] ? said : err->message);
 	began = !is_over(h->site->run, h) && start_mender_locked(h);
 	pthread_mutex_unlock(&h->mend_lock);
 	return began;

@@ -151,16 +151,6 @@ fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct e
 	return graph_freeze(out, err);
 }
 
-static bool
-has(const struct strings *list, const char *id)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (str_is(list->v[i], id))
-			return true;
-	}
-	return false;
-}
-
 /* Those that can be used first; of these, what needs least. */
 static int
 by_use(const void *a, const void *b)
@@ -211,12 +201,12 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 	f->region = str_from(aws_region(s->aws));
 	f->max = (uint32_t)site->config.manifest->instances.max;
 	f->max_slots = site->config.max_slots;
-	obs->source_ready = has(&s->stored_sources, source);
+	obs->source_ready = host_lists(&s->stored_sources, source);
 	for (size_t i = 0; i < f->n_warm; i++) {
 		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
 
-		f->warm[i].source_ready = has(&h->words.sources, source);
-		f->warm[i].setup_ready = has(&h->words.envs, env);
+		f->warm[i].source_ready = host_lists(&h->words.sources, source);
+		f->warm[i].setup_ready = host_lists(&h->words.envs, env);
 	}
 	sort_hosts(s, f);
 }

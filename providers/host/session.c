@@ -387,7 +387,7 @@ thread_main(void *arg)
 	s->hello_ns = now_ns();
 	drive(s);
 	pthread_mutex_lock(&s->lock);
-	tell = s->welcomed && !s->close_until_ns;
+	tell = (s->welcomed || !s->awaited) && !s->close_until_ns;
 	pthread_mutex_unlock(&s->lock);
 	if (tell)
 		s->events.lost(s->events.ctx, &s->why);
@@ -441,16 +441,20 @@ no_blocking(int fd)
 	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-int
-session_start(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+/* *out is set before the thread may tell anybody. */
+static int
+begin(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
 	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
-	struct error *err)
+	bool awaited, struct error *err)
 {
 	struct session *s = mem_alloc(sizeof(*s));
 	int rc = 0;
 
-	*s = (struct session){.t = *t, .events = *events, .open_until_ns = now_ns() + timeout_ns};
-	*out = NULL;
+	*s = (struct session){.t = *t,
+		.events = *events,
+		.open_until_ns = now_ns() + timeout_ns,
+		.awaited = awaited};
+	*out = s;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -460,18 +464,32 @@ session_start(struct session **out, const struct transport *t, const char *run, 
 		rc = queue_hello(s, run, linger_s, base, err);
 	if (rc == 0)
 		rc = start_thread(s, err);
-	if (rc < 0)
+	if (rc < 0) {
 		free_session(s);
-	else
-		*out = s;
+		*out = NULL;
+	}
 	return rc;
 }
 
 int
-session_welcome(struct session *s, struct session_host *host, struct error *err)
+session_start(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
+	struct error *err)
 {
-	int rc = 0;
+	return begin(out, t, run, linger_s, base, events, timeout_ns, false, err);
+}
 
+int
+session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
+	struct session_host *host, struct error *err)
+{
+	struct session *s;
+	int rc = begin(&s, t, run, linger_s, base, events, timeout_ns, true, err);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&s->lock);
 	while (!s->welcomed && !s->ended)
 		pthread_cond_wait(&s->changed, &s->lock);
@@ -484,24 +502,12 @@ session_welcome(struct session *s, struct session_host *host, struct error *err)
 	if (rc < 0) {
 		pthread_join(s->thread, NULL);
 		free_session(s);
-	} else if (host) {
-		*host = s->host;
+		return rc;
 	}
-	return rc;
-}
-
-int
-session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
-	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
-	struct session_host *host, struct error *err)
-{
-	int rc = session_start(out, t, run, linger_s, base, events, timeout_ns, err);
-
-	if (rc == 0)
-		rc = session_welcome(*out, host, err);
-	if (rc < 0)
-		*out = NULL;
-	return rc;
+	if (host)
+		*host = s->host;
+	*out = s;
+	return 0;
 }
 
 int

@@ -89,20 +89,18 @@ struct session_host {
 	size_t n_tasks;
 };
 
-/* Says HELLO and BASE, starts the thread, and returns at once: what is submitted from now on goes out
- * in the same flight. Signals are never delivered on the thread. ERR_HOST: no thread. ERR_INPUT: the
- * environment is too long to be sent. */
-int session_start(struct session **out, const struct transport *t, const char *run,
-	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
-	int64_t timeout_ns, struct error *err);
-/* Waits for WELCOME: at most timeout_ns from session_start on. host may be NULL. ERR_HOST: no runner,
- * another version, or silence: then the session is freed, and what was submitted was never heard of. */
-int session_welcome(struct session *s, struct session_host *host, struct error *err);
-
-/* Both. */
+/* Says HELLO and BASE, starts the thread, waits for WELCOME (at most timeout_ns). host may be NULL.
+ * Signals are never delivered on the thread. ERR_HOST: no runner, another version, or silence.
+ * ERR_INPUT: the environment is too long to be sent. */
 int session_open(struct session **out, const struct transport *t, const char *run,
 	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
 	int64_t timeout_ns, struct session_host *host, struct error *err);
+
+/* The same without the wait: what is submitted from now on goes out in one flight with HELLO. Where no
+ * WELCOME comes within timeout_ns, `lost` is told, perhaps before this returns; *out is set by then. */
+int session_start(struct session **out, const struct transport *t, const char *run,
+	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
+	int64_t timeout_ns, struct error *err);
 
 /* These five never block; any thread. */
 void session_submit(struct session *s, const struct session_task *task);

@@ -33,7 +33,7 @@ struct bench {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	long n_left, n_right;
-	char trouble[512];
+	char trouble[2048];
 };
 
 static void
@@ -142,17 +142,8 @@ begin(struct link *l, size_t number, struct ssh_hub *hub, struct ssh_wish wish, 
 
 /* Until the last result, or the first trouble. */
 static int
-wait_for_all(struct bench *b, struct link *links, size_t n)
+wait_for_all(struct bench *b)
 {
-	struct error err;
-
-	for (size_t i = 0; i < n; i++) {
-		if (session_welcome(links[i].session, NULL, &err) < 0) {
-			links[i].session = NULL;
-			ssh_wait(links[i].ssh, NS_PER_S, &err);
-			fail(b, links[i].address, err.message);
-		}
-	}
 	pthread_mutex_lock(&b->lock);
 	while (b->n_left > 0 && !b->trouble[0])
 		pthread_cond_wait(&b->changed, &b->lock);
@@ -245,7 +236,7 @@ main(int argc, char **argv)
 			return 1;
 		}
 	}
-	if (wait_for_all(&b, links, n) < 0) {
+	if (wait_for_all(&b) < 0) {
 		fprintf(stderr, "hosts: %s\n", b.trouble);
 		return 1;
 	}

@@ -58,6 +58,21 @@ sleep 3
 box thaw "$id"
 ended 'a host that stands still for a while' 0 1
 
+# A warm host gets its first tasks together with the order of which run they are of, before it has said that it can serve it.
+work warm idle=10m
+mkdir src && touch src/x && sed -i 's/path: \./path: src/' furrow.yaml
+apply
+is_status 0 'a host stays warm'
+id=$(host)
+box host "$id" sh -c 'rm -rf /run/furrow/runs; : >/run/furrow/runs'
+sed -i 's/echo /echo again /' furrow.yaml
+apply
+is_status 3 'a warm host that cannot serve'
+err_like '^environment\[0\] was lost: .*does not serve the run.*starting the runner of .*: Not a directory$' 'it says why'
+err_like '^0 tasks done, 2 did not run' 'and none of its tasks began'
+run box run furrow destroy -y
+is 'nothing runs' "$(running)" 0
+
 # Six seconds are a minute, and eighteen are three, here.
 hasten 10
 begins unplugged 15

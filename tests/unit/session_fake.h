@@ -100,10 +100,10 @@ say_end(struct fake *f, uint64_t id, const struct end *e)
 	say(f, FRAME_ENDED, 0, id, p, (size_t)(at - p) - e->cut);
 }
 
-static inline int
-fake_connect(struct fake *f, int64_t timeout_ns, struct error *err)
+static inline struct session_events
+fake_events(struct fake *f)
 {
-	struct session_events events = {.ctx = &f->h,
+	return (struct session_events){.ctx = &f->h,
 		.begun = host_begun,
 		.stream = host_stream,
 		.output = host_output,
@@ -111,6 +111,12 @@ fake_connect(struct fake *f, int64_t timeout_ns, struct error *err)
 		.placed = host_placed,
 		.ended = host_ended,
 		.lost = host_lost};
+}
+
+static inline int
+fake_connect(struct fake *f, int64_t timeout_ns, struct error *err)
+{
+	struct session_events events = fake_events(f);
 
 	if (f->takes_no_offers)
 		events.offer = NULL;

@@ -587,6 +587,54 @@ any_thread_may_submit(void **state)
 	host_end(&h);
 }
 
+static void
+start_unawaited(struct fake *f, int64_t timeout_ns)
+{
+	const struct session_events events = fake_events(f);
+	const char *const argv[] = {"true", NULL};
+	struct error err = {0};
+
+	fake_init(f);
+	if (session_start(&f->h.session,
+		    &(struct transport){.read_fd = f->h.fd, .write_fd = f->h.fd}, "RUN", 0,
+		    &f->h.base, &events, timeout_ns, &err) < 0)
+		fail_msg("%s", err.message);
+	host_submit_as(&f->h, &plain_task, argv);
+}
+
+static void
+tasks_before_the_welcome(void **state)
+{
+	const struct end end = {.begun = 1, .ended = 2};
+	static const enum frame_type types[] = {FRAME_HELLO, FRAME_BASE, FRAME_TASK};
+	static struct fake f;
+	static uint8_t room[4096];
+	const int never = 0;
+
+	(void)state;
+	start_unawaited(&f, 10 * NS_PER_S);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(hear(&f, room, sizeof(room)).type, types[i]);
+	say_welcome(&f, PROTOCOL_VERSION, now_of_test(), "x86_64");
+	say(&f, FRAME_BEGUN, 0, 1, "\1\0\0\0\0\0\0", 8);
+	say_end(&f, 1, &end);
+	assert_int_equal(host_wait(&f.h, 1)->outcome.exit_status, 0);
+	assert_false(f.h.lost);
+	fake_end(&f);
+	/* None comes. */
+	start_unawaited(&f, 100 * NS_PER_MS);
+	host_wait_for(&f.h, &never);
+	assert_non_null(strstr(f.h.why.message, "in time"));
+	fake_end(&f);
+	/* It ends instead, and says why. */
+	start_unawaited(&f, 10 * NS_PER_S);
+	say(&f, FRAME_NOTE, 0, 0, "\x04\0\0\0oops", 8);
+	shutdown(f.peer, SHUT_WR);
+	host_wait_for(&f.h, &never);
+	assert_non_null(strstr(f.h.why.message, "oops"));
+	fake_end(&f);
+}
+
 int
 main(void)
 {
@@ -606,6 +654,7 @@ main(void)
 		cmocka_unit_test(close_does_not_wait_for_ever),
 		cmocka_unit_test(no_event_after_close),
 		cmocka_unit_test(any_thread_may_submit),
+		cmocka_unit_test(tasks_before_the_welcome),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
