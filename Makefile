@@ -27,7 +27,7 @@ PACKAGES := gcc make git pkg-config libc6-dev libyaml-dev libjansson-dev libssl-
 	libarchive-dev libcurl4-openssl-dev libssh-dev libexpat1-dev
 TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox-static podman runc \
 	uidmap man-db zsh fish cloud-init openssh-server openssh-client \
-	iproute2 sudo curl python3 python3-venv
+	iproute2 sudo curl python3 python3-venv docker-registry
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := ninja-build time python3-asyncssh
@@ -47,10 +47,10 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini \
 	limiter operation prices prices_advisor prices_kept prices_list prices_offerings prices_spot printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object \
 	shared_config sigv4 sts sts_cache uri user_data xml
-CONTAINER := archive call container credentials engine http image kept reference registry setup
+CONTAINER := archive call container credentials engine far http image kept reference registry setup
 CURL := lib
 EXPAT := lib
-FLEET := access environment explain fleet host inventory inventory_lock inventory_remove inventory_wait known launch look lost \
+FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known launch look lost \
 	mend observe observe_hosts release store survey upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
@@ -65,7 +65,7 @@ PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(
 CMD := apply cloud_left commands completion config destroy file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
-RUNNER := alloc attach child conn dir fetch folder host host_lease host_prepare host_runs host_turn host_words main pack proc reap record seal serve start stream tar task tell text \
+RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare host_runs host_turn host_words main pack proc reap record seal serve start stream tar task tell text \
 	upload upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)

@@ -68,8 +68,8 @@ diff_add_in_place(struct builder *b, enum kind kind, enum cause cause, struct st
 	return add(b->out->in_place, &b->out->n_in_place, &c);
 }
 
-static bool
-has_image(const struct manifest *m)
+bool
+diff_has_image(const struct manifest *m)
 {
 	return m->environment.image.p || m->environment.build.context.p;
 }
@@ -234,12 +234,18 @@ image_name(struct builder *b)
 		b->arena, "the image built from %.*s", STR_ARG(folder_name(b, e->build.context)));
 }
 
-static struct str
-short_digest(struct str digest)
+struct str
+diff_short_digest(struct str digest)
 {
 	if (digest.n > SHORT_DIGEST)
 		digest.n = SHORT_DIGEST;
 	return digest;
+}
+
+bool
+diff_is_archive(struct str image)
+{
+	return str_starts(image, STR("oci-archive:")) || str_starts(image, STR("docker-archive:"));
 }
 
 /* "pull IMAGE (sha256:1a2b3c4d5e6f) with podman" */
@@ -247,15 +253,14 @@ static struct str
 how_to_get_image(struct builder *b)
 {
 	const struct environment *e = &b->job->manifest->environment;
-	struct str digest = short_digest(b->job->image_digest);
+	struct str digest = diff_short_digest(b->job->image_digest);
 	struct str engine = b->obs->engine.name;
 	struct str what;
 
 	if (!e->image.p)
 		what = arena_printf(b->arena, "build it from %.*s (%.*s)",
 			STR_ARG(folder_name(b, e->build.context)), STR_ARG(e->build.dockerfile));
-	else if (str_starts(e->image, STR("oci-archive:")) ||
-		 str_starts(e->image, STR("docker-archive:")))
+	else if (diff_is_archive(e->image))
 		what = arena_printf(b->arena, "load %.*s", STR_ARG(e->image));
 	else
 		what = arena_printf(b->arena, "pull %.*s", STR_ARG(e->image));
@@ -271,11 +276,11 @@ look_at_image(struct builder *b, bool needed)
 {
 	struct str reason;
 
-	if (!has_image(b->job->manifest))
+	if (!diff_has_image(b->job->manifest))
 		return;
 	if (b->obs->image_ready) {
 		reason = arena_printf(b->arena, "%.*s is here (%.*s)", STR_ARG(image_name(b)),
-			STR_ARG(short_digest(b->job->image_digest)));
+			STR_ARG(diff_short_digest(b->job->image_digest)));
 		diff_add_in_place(b, KIND_IMAGE, CAUSE_THERE, reason);
 	} else if (needed) {
 		diff_add_todo(b, KIND_IMAGE, VERB_CREATE, CAUSE_MISSING, how_to_get_image(b));
@@ -314,7 +319,7 @@ look_at_environment(struct builder *b)
 		cause = b->obs->setup_ready ? CAUSE_KEPT_SETUP : CAUSE_NEEDS_SETUP;
 		setup = b->obs->setup_ready ? ", with what setup left before" : ", run setup first";
 	}
-	if (has_image(m))
+	if (diff_has_image(m))
 		where = arena_printf(b->arena, "in a container of %.*s", STR_ARG(image_name(b)));
 	diff_add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
 		arena_printf(b->arena, "start a runner %.*s%s", STR_ARG(where), setup));
@@ -373,8 +378,8 @@ static void
 look_at_release(struct builder *b)
 {
 	diff_add_todo(b, KIND_RELEASE, VERB_REMOVE, CAUSE_OVER,
-		has_image(b->job->manifest) ? STR("end the runner and remove its container")
-					    : STR("end the runner"));
+		diff_has_image(b->job->manifest) ? STR("end the runner and remove its container")
+						 : STR("end the runner"));
 }
 
 static void

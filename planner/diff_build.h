@@ -19,6 +19,10 @@ struct change *diff_add_todo(
 struct change *diff_add_in_place(
 	struct builder *b, enum kind kind, enum cause cause, struct str reason);
 
+bool diff_has_image(const struct manifest *m);
+/* Whether it is an archive, not a registry's. */
+bool diff_is_archive(struct str image);
+struct str diff_short_digest(struct str digest);
 /* "12 files of main@1a2b3c4" */
 struct str diff_files_of(struct builder *b);
 /* "3.8 GiB" */

@@ -141,10 +141,64 @@ look_at_instances(struct builder *b)
 	}
 }
 
+static bool
+lacks_image(const struct builder *b)
+{
+	for (uint32_t i = 0; i < b->out->n_instances; i++) {
+		const struct warm *w = warm_at(fleet_of(b), i);
+
+		if (!w || !w->image_ready)
+			return true;
+	}
+	return false;
+}
+
+/* What hosts get it from; whether each has it is said with its environment. */
+static void
+look_at_image(struct builder *b)
+{
+	struct str image = b->job->manifest->environment.image;
+	struct str digest = diff_short_digest(b->job->image_digest);
+	struct str store = fleet_of(b)->store;
+
+	if (!diff_has_image(b->job->manifest))
+		return;
+	if (!diff_is_archive(image))
+		diff_add_in_place(b, KIND_IMAGE, CAUSE_THERE,
+			arena_printf(b->arena, "%.*s is %.*s in its registry", STR_ARG(image),
+				STR_ARG(digest)));
+	else if (b->obs->image_ready || !lacks_image(b))
+		diff_add_in_place(b, KIND_IMAGE, CAUSE_THERE,
+			arena_printf(b->arena, "%.*s (%.*s) is %s", STR_ARG(image), STR_ARG(digest),
+				b->obs->image_ready ? "in the store" : "on the instances"));
+	else
+		diff_add_todo(b, KIND_IMAGE, VERB_CREATE, CAUSE_MISSING,
+			arena_printf(b->arena, "upload %.*s (%.*s) to %.*s", STR_ARG(image),
+				STR_ARG(digest), STR_ARG(store)));
+}
+
+/* ", pull the image (it has another one)" */
+static struct str
+how_image_comes(struct builder *b, const struct warm *w)
+{
+	const struct manifest *m = b->job->manifest;
+	const char *why = "";
+
+	if (!diff_has_image(m) || (w && w->image_ready))
+		return STR("");
+	if (w)
+		why = w->image_gone    ? " (it is gone there)"
+		      : w->image_other ? " (it has another one)"
+				       : " (it has none)";
+	return arena_printf(b->arena, ", %s the image%s",
+		diff_is_archive(m->environment.image) ? "load" : "pull", why);
+}
+
 static void
 look_at_environments(struct builder *b)
 {
 	bool has_setup = b->job->manifest->environment.setup.p != NULL;
+	const char *what = diff_has_image(b->job->manifest) ? "a container" : "a runner";
 
 	for (uint32_t i = 0; i < b->out->n_instances; i++) {
 		const struct warm *w = warm_at(fleet_of(b), i);
@@ -152,15 +206,16 @@ look_at_environments(struct builder *b)
 		enum cause cause = !has_setup ? CAUSE_MISSING
 				   : kept     ? CAUSE_KEPT_SETUP
 					      : CAUSE_NEEDS_SETUP;
-		struct str where = w ? w->id : STR("it");
+		struct str where = w ? w->id : STR("it"), image = how_image_comes(b, w);
 		const char *source = w && !w->source_ready ? ", fetch the source" : "";
 		const char *setup = !has_setup ? ""
 				    : kept     ? ", with what setup left before"
 					       : ", run setup first";
 
 		diff_add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
-			arena_printf(b->arena, "start a runner on %.*s%s%s", STR_ARG(where), source,
-				setup))
+			arena_printf(b->arena, "start %s on %.*s%s%s%.*s%s", what, STR_ARG(where),
+				w && w->container_dead ? ", where one of an earlier run died" : "",
+				source, STR_ARG(image), setup))
 			->index = i;
 	}
 }
@@ -176,6 +231,7 @@ diff_fleet_means(struct builder *b)
 		b->out->n_spare = usable - b->out->n_instances;
 	if (b->out->n_tasks_run) {
 		look_at_source(b);
+		look_at_image(b);
 		look_at_access(b, b->out->n_instances > usable ? b->out->n_instances - usable : 0);
 	}
 	look_at_instances(b);

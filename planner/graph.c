@@ -336,6 +336,8 @@ connect(struct graph *g, uint32_t at, const struct span *kinds, const struct fle
 	case KIND_ACCESS:
 		if (fleet->there && !fleet->bucket_ready && kinds[KIND_SOURCE].n)
 			graph_add_edge(g, kinds[KIND_SOURCE].first, at);
+		if (fleet->there && !fleet->bucket_ready && kinds[KIND_IMAGE].n)
+			graph_add_edge(g, kinds[KIND_IMAGE].first, at);
 		break;
 	case KIND_INSTANCE:
 		if (!fleet->group_ready)

@@ -117,12 +117,9 @@ manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
 {
 	const struct instances *in = &m->instances;
 
-	refuse(diags, m->environment.pos_image,
-		"environment.image: this furrow runs tasks on instances without a container; leave "
-		"the key out, and let `setup` install what is needed, or use --infra local");
 	refuse(diags, m->environment.pos_build,
-		"environment.build: this furrow runs tasks on instances without a container; leave "
-		"the key out, and let `setup` install what is needed, or use --infra local");
+		"environment.build: this furrow builds no images for instances; name one with "
+		"environment.image, let `setup` install what is needed, or use --infra local");
 	refuse(diags, m->pos_max_cost,
 		"max_cost: this furrow knows no prices yet, so it cannot keep to that; use "
 		"max_duration and instances.max");

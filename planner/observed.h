@@ -29,6 +29,10 @@ struct collected {
 struct warm {
 	struct str id, type, zone;
 	bool source_ready, setup_ready; /* on its disk, under their identities */
+	bool image_ready;		/* its engine has the job's image */
+	bool image_gone;		/* it had that once */
+	bool image_other;		/* it has one of furrow's, of another digest */
+	bool container_dead;		/* of a run that did not end as it should */
 	struct str why_not;		/* absent: it can be used. "it did not answer within 5 s" */
 };
 
@@ -54,8 +58,9 @@ struct observed {
 	struct engine engine;
 	bool source_ready; /* the exported source lies in the cache, or the cloud's store, under its
 			    * identity */
-	bool image_ready;  /* the engine holds the image under its digest */
-	bool setup_ready;  /* setup's kept result is there under the environment's identity */
+	bool image_ready; /* the engine holds the image under its digest; in a cloud: hosts can get it
+			    * where it is, and nothing is to be uploaded */
+	bool setup_ready; /* setup's kept result is there under the environment's identity */
 	struct digest
 		*results; /* keys with a complete result in the store, sorted, no duplicates */
 	size_t n_results;

@@ -83,7 +83,7 @@ static bool
 read_fields(struct order *o, struct str payload)
 {
 	struct fields f = {.rest = payload};
-	char *at = o->block = must_alloc(payload.n + 16);
+	char *at = o->block = must_alloc(payload.n + 32);
 
 	if (!text_string(&f, &at, &o->run))
 		return false;
@@ -93,12 +93,21 @@ read_fields(struct order *o, struct str payload)
 		!text_string(&f, &at, &o->env_id) || !text_string(&f, &at, &o->setup) ||
 		!text_list(&f, &at, &o->setup_files) || !text_list(&f, &at, &o->setup_vars))
 		return false;
+	/* Who asks for no container may leave out what that is made of. */
+	o->job = o->image = o->image_id = o->image_url = o->image_login = (char *)"";
+	if (f.rest.n && (!text_string(&f, &at, &o->job) || !text_string(&f, &at, &o->image) ||
+				!text_string(&f, &at, &o->image_id) ||
+				!text_string(&f, &at, &o->image_url) ||
+				!text_string(&f, &at, &o->image_login)))
+		return false;
 	for (char **file = o->setup_files; *file; file++) {
 		if (!is_relative(*file))
 			return false;
 	}
+	if (o->image[0] == '-' || !o->image_id[0] != !o->image[0])
+		return false;
 	return o->run[0] && o->lease_s && is_name(o->run) && is_name(o->source_id) &&
-	       is_name(o->env_id);
+	       is_name(o->env_id) && is_name(o->image_id);
 }
 
 /* 1, 0: furrow wanted to know what is here, and nothing more; -1: no order. */
@@ -124,6 +133,19 @@ read_order(struct order *o)
 	}
 	free(all);
 	return 1;
+}
+
+/* What a run stands on, in the order in which that needs each other. */
+static int
+prepare(const struct order *o)
+{
+	if (host_source(o) != 0)
+		return -1;
+	if (!o->image[0])
+		return host_setup(o);
+	if (host_run_lives(o->run))
+		return 0;
+	return host_image(o) == 0 ? host_container_setup(o) : -1;
 }
 
 static void
@@ -156,6 +178,7 @@ leave(const struct order *o)
 		nanosleep(&step, NULL);
 	}
 	host_lease(o->idle_s > GOODBYE_LEAST_S ? o->idle_s : GOODBYE_LEAST_S);
+	host_container_end(o->run);
 	host_forget_run(o->run);
 }
 
@@ -170,8 +193,8 @@ serve_order(struct order *o)
 	if (turn < 0)
 		return 1;
 	host_end_others(o->run);
-	if (host_source(o) == 0 && host_setup(o) == 0)
-		fd = host_open_run(o->run);
+	if (prepare(o) == 0)
+		fd = host_open_run(o);
 	host_give_turn(turn);
 	if (fd < 0)
 		return 1;

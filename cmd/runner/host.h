@@ -8,11 +8,14 @@
  *   /var/lib/furrow/source/ID/        exported sources; ID.partial while one is being made
  *   /var/lib/furrow/env/ID/           what setup left; whole when .furrow-ready lies in it
  *   /var/lib/furrow/env/ID.log        what setup said
+ *   /var/lib/furrow/image/ID, ID.env  touched when a container began from that image, or from what setup
+ *                                     made of one; they themselves are in the engine's keeping
  *   /var/lib/furrow/run/RUN/          task folders of a run
  *   /run/furrow/until, boot, boot.err see user_data.c
  *   /run/furrow/turn              locked by who prepares the host, and its pid
  *   /run/furrow/runs/RUN              "PID START" of its runner, while that lives
- *   /run/furrow/runs/RUN.sock, .log   its door, and its stderr */
+ *   /run/furrow/runs/RUN.sock, .log   its door, and its stderr
+ *   /run/furrow/runs/RUN.container    the run is in a container; then its door is in its folder */
 #ifndef RUNNER_HOST_H
 #define RUNNER_HOST_H
 
@@ -29,6 +32,8 @@ struct order {
 	char *source_id, *source_url; /* id "": none */
 	char *env_id, *setup;	      /* id "": none */
 	char **setup_files, **setup_vars;
+	/* All "" for a run without a container. See FRAME_ORDER. */
+	char *job, *image, *image_id, *image_url, *image_login;
 	char *block; /* what holds the strings */
 };
 
@@ -39,8 +44,10 @@ int host(void);
 bool host_path(char *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* host_words.c: one line of JSON to fd:
- *   {"furrow_host":1,"runners":[…],"sources":[…],"envs":[…],"runs":[{"run":…}],"cpus":…,
+ *   {"furrow_host":1,"runners":[…],"sources":[…],"envs":[…],"runs":[{"run":…}],"dead":[RUN…],
+ *    "images":[ID…],"images_gone":[…],"image_envs":[…],"cpus":…,
  *    "memory":…,"uptime_s":…,"until_s":…,"boot":{"start":…,"runner":…,"source":…},"boot_err":…}
+ * The engine is asked for images only where there were some, and not while the boot fetches one.
  * -1: it cannot be written. */
 int host_words(int fd);
 
@@ -56,6 +63,11 @@ void host_give_turn(int fd);
 /* Nobody waits any more for what is being prepared: furrow went, or another end has the turn. */
 bool host_is_left(void);
 
+/* Waits for a child, and keeps the lease meanwhile; its exit status. When furrow goes, so does the
+ * child's whole group: it is run again when furrow comes back. One of another user is left to end by
+ * itself. */
+int host_wait_for(pid_t pid, uint32_t lease_s);
+
 /* host_runs.c */
 bool host_run_lives(const char *run);
 /* Ends the runs that furrow has given up, all but `run`: their processes, then their folders. */
@@ -63,10 +75,55 @@ void host_end_others(const char *run);
 /* One that ended: removes what it left but its log. */
 void host_forget_run(const char *run);
 /* Starts the run's runner unless it lives; a socket that is connected to it, or -1. */
-int host_open_run(const char *run);
+int host_open_run(const struct order *o);
+/* Removes an entry of a folder below the root, with all that is in it, whoever's that is. */
+void host_remove(const char *folder, const char *name);
+/* true: in a child of init's, for what nobody waits for; it has none of furrow's connection. */
+bool host_detach(void);
+/* Connects to a socket; -1 and errno. */
+int host_dial(const char *path);
 
 /* host_prepare.c: sees to it that they are there. 0, or -1 and a word on stderr. */
 int host_source(const struct order *o);
 int host_setup(const struct order *o);
+/* Whether user data's script fetches that ("source", "image"; id NULL: whichever), and well. */
+bool host_boot_fetches(const char *what, const char *id);
+/* While it does, and until the path, if any, is there. */
+void host_await_boot(const struct order *o, const char *what, const char *id, const char *path);
+/* A file of furrow's store to a path, by a URL that is good for a while. Exit status. */
+int host_fetch(const struct order *o, const char *url, const char *path);
+/* Setup sees the files that its identity was made of, and no others: into a folder. */
+int host_copy_setup_files(const struct order *o, const char *dir);
+
+/* host_engine.c: podman, else docker, as root. What it said is in `said`, of which the end is kept when
+ * that is too small. Exit status; HOST_NO_ENGINE: there is neither. o may be NULL: then furrow is not
+ * looked after, and the engine is given a few seconds. */
+enum { HOST_NO_ENGINE = 1000, HOST_SAID_BYTES = 2048 };
+bool host_engine_is_docker(void);
+int host_engine(
+	const struct order *o, char *said, size_t size, const char *const *words /* to NULL */);
+
+/* host_image.c: sees to it that the order's image is there. 0, or -1 and a word on stderr. */
+int host_image(const struct order *o);
+/* The names under which they are kept: localhost/furrow-image:ID, localhost/furrow-env:ID. */
+void host_image_name(char out[128], const char *id);
+void host_env_name(char out[128], const char *id);
+/* What the engine has of them, with a blank after each and one before the first; "": nothing, or it was
+ * not asked. Takes as much as fits. */
+void host_image_list(char *out, size_t size);
+bool host_image_is_there(const struct order *o, const char *name);
+/* Notes that it was used; of those that were used longest ago some are dropped. */
+void host_image_used(const struct order *o);
+
+/* host_container.c: the run's container. */
+/* environment.setup in a container of the image, kept as an image of its own. */
+int host_container_setup(const struct order *o);
+/* Starts it, and gives a socket that is connected to the runner in it, and that one's pid. */
+int host_container_start(const struct order *o, pid_t *pid);
+bool host_has_container(const char *run);
+/* Ends it with all that runs in it; at once when it is gone already. */
+void host_container_end(const char *run);
+/* The path of the runner's socket. */
+bool host_container_door(char *out, const char *run);
 
 #endif

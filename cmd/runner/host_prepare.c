@@ -22,34 +22,35 @@
 enum {
 	STEP_MS = 20,
 	TAIL_BYTES = 2048,
+	VARIABLE_BYTES = HOST_PATH_BYTES + 128,
 	/* The boot's own fetching is given so long; then both are at it, and either may win. */
 	BOOT_FETCH_STEPS = 300 * 1000 / STEP_MS
 };
 
 static const char clean_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* As user_data.c's, for a source that the host was not launched with. The URL is in the
- * environment, where other users don't see it. */
-static const char fetch_source[] =
-	"rm -rf \"$1\".*.partial \"$1\".*.tar.gz\n"
-	"t=$1.$$ && trap 'rm -rf \"$t.partial\" \"$t.tar.gz\"' EXIT && mkdir \"$t.partial\" || "
-	"exit\n"
+/* As user_data.c's, for what the host was not launched with. The URL is in the environment, where other
+ * users don't see it. */
+static const char fetch_file[] =
 	"if command -v curl >/dev/null; then\n"
-	"	printf 'url = \"%s\"\\n' \"$URL\" | curl -K - -gfsS --retry 6 --retry-connrefused "
+	"	printf 'url = \"%s\"\n' \"$URL\" | curl -K - -gfsS --retry 6 --retry-connrefused "
 	"\\\n"
-	"		--connect-timeout 5 --speed-limit 1000 --speed-time 20 -o \"$t.tar.gz\"\n"
+	"		--connect-timeout 5 --speed-limit 1000 --speed-time 20 -o \"$1\"\n"
 	"else\n"
 	"	python3 -c 'import os, shutil, sys, urllib.request as r\n"
 	"try:\n"
 	"	shutil.copyfileobj(r.urlopen(os.environ[\"URL\"], timeout=20), open(sys.argv[1], "
 	"\"wb\"))\n"
 	"except Exception as e:\n"
-	"	sys.exit(str(e))' \"$t.tar.gz\"\n"
-	"fi || exit\n"
-	"tar -xzf \"$t.tar.gz\" --no-same-owner -C \"$t.partial\" &&\n"
-	"	find \"$t.partial\" -type f -exec chmod a-w '{}' + &&\n"
-	"	{ sync -f \"$t.partial\" || sync; } || exit\n"
-	"mv -T \"$t.partial\" \"$1\" || [ -d \"$1\" ]\n";
+	"	sys.exit(str(e))' \"$1\"\n"
+	"fi || exit\n";
+static const char unpack_source[] =
+	"rm -rf \"$1\".*.partial\n"
+	"trap 'rm -rf \"$1.$$.partial\"' EXIT && mkdir \"$1.$$.partial\" || exit\n"
+	"tar -xzf \"$2\" --no-same-owner -C \"$1.$$.partial\" &&\n"
+	"	find \"$1.$$.partial\" -type f -exec chmod a-w '{}' + &&\n"
+	"	{ sync -f \"$1.$$.partial\" || sync; } || exit\n"
+	"mv -T \"$1.$$.partial\" \"$1\" || [ -d \"$1\" ]\n";
 
 static void
 pause_step(void)
@@ -90,34 +91,35 @@ boot_failed(const char *what)
 	return failed;
 }
 
-/* Whether user data's script is at it, and well. It is root's, so it cannot be signalled: EPERM. */
-static bool
-boot_fetches(const char *id)
+bool
+host_boot_fetches(const char *what, const char *id)
 {
-	char text[128];
+	char name[64], text[128];
 	long pid;
 
-	read_line("/run/furrow/source.id", text, sizeof(text));
+	snprintf(name, sizeof(name), "/run/furrow/%s.id", what);
+	read_line(name, text, sizeof(text));
+	snprintf(name, sizeof(name), "%s: ", what);
 	/* What the script was told may be good no more; the order's URL is fresh. */
-	if (strcmp(text, id) != 0 || boot_failed("source: "))
+	if ((id && strcmp(text, id) != 0) || boot_failed(name))
 		return false;
-	read_line("/run/furrow/get_source.pid", text, sizeof(text));
+	snprintf(name, sizeof(name), "/run/furrow/get_%s.pid", what);
+	read_line(name, text, sizeof(text));
 	pid = strtol(text, NULL, 10);
+	/* It is root's, so it cannot be signalled: EPERM. */
 	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
-/* Waits for a child, and keeps the lease meanwhile. When furrow goes, so does the child's whole
- * group: it is run again when furrow comes back. */
-static int
-wait_for(pid_t pid, uint32_t lease_s)
+int
+host_wait_for(pid_t pid, uint32_t lease_s)
 {
 	int status = 0;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (host_is_left()) {
-			kill(-pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			break;
+			if (kill(-pid, SIGKILL) == 0)
+				waitpid(pid, &status, 0);
+			return 128 + SIGKILL;
 		}
 		pause_step();
 		host_lease_renew(lease_s, 0);
@@ -125,29 +127,19 @@ wait_for(pid_t pid, uint32_t lease_s)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int
-host_source(const struct order *o)
+/* With two arguments; its exit status. */
+static int
+run_script(const struct order *o, const char *script, const char *one, const char *two,
+	const char *url)
 {
-	size_t url_n = strlen("URL=") + strlen(o->source_url) + 1;
-	char dir[HOST_PATH_BYTES], *url = must_alloc(url_n);
-	char *argv[] = {"/bin/sh", "-c", (char *)fetch_source, "sh", dir, NULL};
-	char *env[] = {(char *)"PATH=/usr/local/bin:/usr/bin:/bin", url, NULL};
-	int status = -1;
+	size_t url_n = strlen("URL=") + strlen(url) + 1;
+	char *variable = must_alloc(url_n);
+	char *argv[] = {"/bin/sh", "-c", (char *)script, "sh", (char *)one, (char *)two, NULL};
+	char *env[] = {(char *)"PATH=/usr/local/bin:/usr/bin:/bin", variable, NULL};
+	int status;
 	pid_t pid;
 
-	if (!o->source_id[0])
-		goto there;
-	if (!host_path(dir, "/var/lib/furrow/source/%s", o->source_id))
-		goto out;
-	for (int i = 0; i < BOOT_FETCH_STEPS && access(dir, F_OK) != 0 &&
-			boot_fetches(o->source_id) && !host_is_left();
-		i++) {
-		pause_step();
-		host_lease_renew(o->lease_s, 0);
-	}
-	if (access(dir, F_OK) == 0)
-		goto there;
-	snprintf(url, url_n, "URL=%s", o->source_url);
+	snprintf(variable, url_n, "URL=%s", url);
 	pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
@@ -157,16 +149,51 @@ host_source(const struct order *o)
 		_exit(127);
 	}
 	setpgid(pid, pid);
-	status = pid < 0 ? 127 : wait_for(pid, o->lease_s);
-	if (status != 0)
-		fprintf(stderr, "furrow-runner: the source could not be fetched (status %d)\n",
-			status);
-	goto out;
-there:
-	status = 0;
-out:
-	free(url);
-	return status == 0 ? 0 : -1;
+	status = pid < 0 ? 127 : host_wait_for(pid, o->lease_s);
+	free(variable);
+	return status;
+}
+
+int
+host_fetch(const struct order *o, const char *url, const char *path)
+{
+	return run_script(o, fetch_file, path, "", url);
+}
+
+void
+host_await_boot(const struct order *o, const char *what, const char *id, const char *path)
+{
+	for (int i = 0; i < BOOT_FETCH_STEPS && (!path || access(path, F_OK) != 0) &&
+			host_boot_fetches(what, id) && !host_is_left();
+		i++) {
+		pause_step();
+		host_lease_renew(o->lease_s, 0);
+	}
+}
+
+int
+host_source(const struct order *o)
+{
+	char dir[HOST_PATH_BYTES], packed[HOST_PATH_BYTES];
+	int status;
+
+	if (!o->source_id[0])
+		return 0;
+	if (!host_path(dir, "/var/lib/furrow/source/%s", o->source_id) ||
+		!host_path(
+			packed, "/var/lib/furrow/source/%s.%d.tar.gz", o->source_id, (int)getpid()))
+		return -1;
+	host_await_boot(o, "source", o->source_id, dir);
+	if (access(dir, F_OK) == 0)
+		return 0;
+	status = host_fetch(o, o->source_url, packed);
+	if (status == 0)
+		status = run_script(o, unpack_source, dir, packed, "");
+	unlink(packed);
+	if (status == 0)
+		return 0;
+	fprintf(stderr, "furrow-runner: the source could not be fetched (status %d)\n", status);
+	return -1;
 }
 
 static int
@@ -190,15 +217,14 @@ copy_file(const char *from, const char *to)
 	return rc;
 }
 
-/* Setup sees the files that its identity was made of, and no others. */
-static int
-copy_setup_files(const struct order *o, const char *dir)
+int
+host_copy_setup_files(const struct order *o, const char *dir)
 {
 	char from[HOST_PATH_BYTES], to[HOST_PATH_BYTES];
 
 	for (char **f = o->setup_files; *f; f++) {
 		if (!host_path(from, "/var/lib/furrow/source/%s/%s", o->source_id, *f) ||
-			!host_path(to, "/var/lib/furrow/env/%s/%s", o->env_id, *f))
+			snprintf(to, sizeof(to), "%s/%s", dir, *f) >= (int)sizeof(to))
 			return -1;
 		for (char *at = to + strlen(dir) + 1; (at = strchr(at, '/')); at++) {
 			*at = '\0';
@@ -224,14 +250,14 @@ setup_environment(const struct order *o, const char *dir)
 	while (o->setup_vars[n])
 		n++;
 	/* Room for our own, in the same block; what the manifest's env says comes last: it wins. */
-	env = must_alloc((n + 6) * sizeof(*env) + 5 * (size_t)HOST_PATH_BYTES);
+	env = must_alloc((n + 6) * sizeof(*env) + 5 * (size_t)VARIABLE_BYTES);
 	for (size_t i = 0; i < 5; i++)
-		env[i] = (char *)(env + n + 6) + i * HOST_PATH_BYTES;
-	snprintf(env[at++], HOST_PATH_BYTES, "PATH=%s/bin:%s", dir, clean_path);
-	snprintf(env[at++], HOST_PATH_BYTES, "LANG=C.UTF-8");
-	snprintf(env[at++], HOST_PATH_BYTES, "FURROW_ENV=%s", dir);
-	snprintf(env[at++], HOST_PATH_BYTES, "FURROW_RUN=%s", o->run);
-	snprintf(env[at++], HOST_PATH_BYTES, "HOME=%s", dir);
+		env[i] = (char *)(env + n + 6) + i * VARIABLE_BYTES;
+	snprintf(env[at++], VARIABLE_BYTES, "PATH=%s/bin:%s", dir, clean_path);
+	snprintf(env[at++], VARIABLE_BYTES, "LANG=C.UTF-8");
+	snprintf(env[at++], VARIABLE_BYTES, "FURROW_ENV=%s", dir);
+	snprintf(env[at++], VARIABLE_BYTES, "FURROW_RUN=%s", o->run);
+	snprintf(env[at++], VARIABLE_BYTES, "HOME=%s", dir);
 	for (size_t i = 0; i < n; i++) {
 		size_t name_n = strcspn(o->setup_vars[i], "=") + 1, at_same = at;
 
@@ -284,7 +310,7 @@ run_setup(const struct order *o, const char *dir, const char *log)
 		_exit(127);
 	}
 	setpgid(pid, pid);
-	status = pid < 0 ? 127 : wait_for(pid, o->lease_s);
+	status = pid < 0 ? 127 : host_wait_for(pid, o->lease_s);
 	free(env);
 	return status;
 }
@@ -332,7 +358,7 @@ host_setup(const struct order *o)
 		return -1;
 	}
 	close(root_fd);
-	if (copy_setup_files(o, dir) != 0)
+	if (host_copy_setup_files(o, dir) != 0)
 		return -1;
 	status = run_setup(o, dir, log);
 	if (status != 0) {

@@ -80,6 +80,10 @@ end_run(const char *run)
 {
 	pid_t pid = pid_of(run);
 
+	if (host_has_container(run)) {
+		host_container_end(run);
+		return;
+	}
 	if (pid)
 		kill(pid, SIGTERM);
 	for (int i = 0; i < TERM_STEPS && pid_of(run); i++)
@@ -112,7 +116,7 @@ each_other(void *ctx, const char *name, unsigned char type)
 	(void)type;
 	if (o->what == CLEAN) {
 		if (dot && strcmp(dot, gone_suffix) == 0)
-			dir_remove(o->fd, name);
+			host_remove("/var/lib/furrow/run", name);
 	} else if (o->what == PUT_AWAY && !ours && !dot) {
 		if (snprintf(gone, sizeof(gone), "%s%s", name, gone_suffix) < (int)sizeof(gone))
 			renameat(o->fd, name, o->fd, gone);
@@ -138,9 +142,8 @@ visit(const char *folder, const char *run, int what)
 	close(o.fd);
 }
 
-/* A child of init's, for what nobody waits for. */
-static bool
-detach(void)
+bool
+host_detach(void)
 {
 	pid_t pid = fork();
 
@@ -150,6 +153,7 @@ detach(void)
 		return false;
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
+	close_range(0, ~0u, 0);
 	return true;
 }
 
@@ -160,35 +164,54 @@ host_end_others(const char *run)
 	visit("/run/furrow/runs", run, REMOVE);
 	/* Their folders may be large; while they are removed other runs may begin. */
 	visit("/var/lib/furrow/run", run, PUT_AWAY);
-	if (detach()) {
-		close_range(0, ~0u, 0);
+	if (host_detach()) {
 		visit("/var/lib/furrow/run", run, CLEAN);
 		_exit(0);
 	}
 }
 
+/* In the child: what belongs to a container's root is not ours to remove. */
 static void
-remove_in(const char *folder, const char *name)
+become_remover(const char *path)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0)
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+	execlp("sudo", "sudo", "-n", "rm", "-rf", "--one-file-system", path, (char *)NULL);
+	_exit(127);
+}
+
+void
+host_remove(const char *folder, const char *name)
 {
 	char path[HOST_PATH_BYTES];
 	int fd =
 		host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	pid_t pid;
 
 	if (fd < 0)
 		return;
-	dir_remove(fd, name);
+	if (dir_remove(fd, name) != 0 && errno != ENOENT && geteuid() != 0 &&
+		host_path(path, "%s/%s", folder, name)) {
+		pid = fork();
+		if (pid == 0)
+			become_remover(path);
+		waitpid(pid, NULL, 0);
+	}
 	close(fd);
 }
 
 void
 host_forget_run(const char *run)
 {
-	remove_in("/run/furrow/runs", run);
-	remove_in("/var/lib/furrow/run", run);
+	host_remove("/run/furrow/runs", run);
+	host_remove("/var/lib/furrow/run", run);
 }
 
-static int
-dial(const char *path)
+int
+host_dial(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	size_t n = strlen(path);
@@ -260,32 +283,17 @@ tell_log(const char *run)
 }
 
 static int
-start(const char *run, const char *sock)
+start_here(const char *run, const char *sock, pid_t *pid)
 {
-	char folder[HOST_PATH_BYTES];
-	pid_t pid;
-
-	if (!host_path(folder, "/var/lib/furrow/run/%s", run) ||
-		(mkdir(folder, 0755) != 0 && errno != EEXIST)) {
-		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", folder, strerror(errno));
-		return -1;
-	}
-	pid = fork();
-	if (pid == 0)
+	*pid = fork();
+	if (*pid == 0)
 		become_runner(run, sock);
-	if (pid < 0 || write_pid(run, pid) != 0) {
-		fprintf(stderr, "furrow-runner: starting the runner of %s: %s\n", run,
-			strerror(errno));
-		if (pid > 0)
-			kill(pid, SIGKILL);
-		return -1;
-	}
-	for (int i = 0; i < OPEN_STEPS; i++) {
-		int fd = dial(sock);
+	for (int i = 0; *pid > 0 && i < OPEN_STEPS; i++) {
+		int fd = host_dial(sock);
 
 		if (fd >= 0)
 			return fd;
-		if (waitpid(pid, NULL, WNOHANG) == pid)
+		if (waitpid(*pid, NULL, WNOHANG) == *pid)
 			break;
 		pause_step();
 	}
@@ -293,24 +301,51 @@ start(const char *run, const char *sock)
 	return -1;
 }
 
+static int
+start(const struct order *o, const char *sock)
+{
+	char folder[HOST_PATH_BYTES];
+	pid_t pid = 0;
+	int fd;
+
+	if (!host_path(folder, "/var/lib/furrow/run/%s", o->run) ||
+		(mkdir(folder, 0755) != 0 && errno != EEXIST)) {
+		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", folder, strerror(errno));
+		return -1;
+	}
+	fd = o->image[0] ? host_container_start(o, &pid) : start_here(o->run, sock, &pid);
+	if (fd >= 0 && write_pid(o->run, pid) != 0) {
+		fprintf(stderr, "furrow-runner: starting the runner of %s: %s\n", o->run,
+			strerror(errno));
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0 && o->image[0])
+		host_container_end(o->run);
+	else if (fd < 0 && pid > 0)
+		kill(pid, SIGKILL);
+	return fd;
+}
+
 int
-host_open_run(const char *run)
+host_open_run(const struct order *o)
 {
 	char folder[HOST_PATH_BYTES], sock[HOST_PATH_BYTES];
 	int fd;
 
 	if (!host_path(folder, "/run/furrow/runs") ||
-		!host_path(sock, "/run/furrow/runs/%s.sock", run))
+		!host_path(sock, "/run/furrow/runs/%s.sock", o->run) ||
+		(o->image[0] && !host_container_door(sock, o->run)))
 		return -1;
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
 		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", folder, strerror(errno));
 		return -1;
 	}
-	if (!host_run_lives(run))
-		return start(run, sock);
-	fd = dial(sock);
+	if (!host_run_lives(o->run))
+		return start(o, sock);
+	fd = host_dial(sock);
 	if (fd < 0)
-		fprintf(stderr, "furrow-runner: the runner of %s lives, but %s: %s\n", run, sock,
+		fprintf(stderr, "furrow-runner: the runner of %s lives, but %s: %s\n", o->run, sock,
 			strerror(errno));
 	return fd;
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BOOT_BYTES = 4096, LINE_BYTES = 48 << 10 };
+enum { BOOT_BYTES = 4096, LINE_BYTES = 48 << 10, IMAGES_BYTES = 16 << 10 };
 
 /* The line on its way. What does not fit any more is left out: names are short, and few. */
 struct words {
@@ -23,6 +23,7 @@ struct words {
 	bool full;
 	const char *folder; /* being listed */
 	bool any;	    /* an item stands in the list already */
+	char images[IMAGES_BYTES];
 };
 
 static void
@@ -109,6 +110,50 @@ each_run(void *ctx, const char *name, unsigned char type)
 	if (!strchr(name, '.') && host_run_lives(name))
 		add_item(ctx, "{\"run\":", name, "}");
 	return 0;
+}
+
+static int
+each_dead(void *ctx, const char *name, unsigned char type)
+{
+	(void)type;
+	if (!strchr(name, '.') && host_has_container(name) && !host_run_lives(name))
+		add_item(ctx, "", name, "");
+	return 0;
+}
+
+/* One that was here once, and that the engine doesn't have. */
+static int
+each_gone(void *ctx, const char *name, unsigned char type)
+{
+	struct words *w = ctx;
+	char image[128], listed[132];
+
+	(void)type;
+	if (!is_id(name) || strlen(name) > 64)
+		return 0;
+	host_image_name(image, name);
+	snprintf(listed, sizeof(listed), " %s ", image);
+	if (!strstr(w->images, listed))
+		add_item(ctx, "", name, "");
+	return 0;
+}
+
+/* The ids in names that begin so. */
+static void
+add_images(struct words *w, const char *member, const char *before)
+{
+	const char *at = w->images;
+	char id[65];
+
+	w->any = false;
+	add(w, ",\"%s\":[", member);
+	while ((at = strstr(at, before))) {
+		at += strlen(before);
+		snprintf(id, sizeof(id), "%.*s", (int)strcspn(at, " "), at);
+		if (is_id(id))
+			add_item(w, "", id, "");
+	}
+	add(w, "]");
 }
 
 static void
@@ -205,6 +250,12 @@ host_words(int fd)
 	add_numbers(w);
 	/* What matters most first: a host that has many of the last doesn't tell all. */
 	add_list(w, "runs", "/run/furrow/runs", each_run);
+	add_list(w, "dead", "/run/furrow/runs", each_dead);
+	host_image_list(w->images, sizeof(w->images));
+	add_images(w, "images", " localhost/furrow-image:");
+	add_images(w, "image_envs", " localhost/furrow-env:");
+	if (w->images[0])
+		add_list(w, "images_gone", "/var/lib/furrow/image", each_gone);
 	add_list(w, "runners", "/var/lib/furrow/runner", each_id);
 	add_list(w, "envs", "/var/lib/furrow/env", each_env);
 	add_list(w, "sources", "/var/lib/furrow/source", each_id);

@@ -69,8 +69,11 @@ enum frame_type {
 	/* To `furrow-runner host`, before HELLO: str run, u32 lease_s: the host stays up for so long
 	 * without a word from furrow, u32 idle_s: and for so long after a BYE, str source_id, str
 	 * source_url, str env_id (empty: no setup), str setup, list of str setup_files, list of str
-	 * setup_vars ("NAME=VALUE"). The host prepares what is missing; then it is as if furrow was
-	 * connected to the run's runner. */
+	 * setup_vars ("NAME=VALUE"), str job, str image (empty: no container; NAME@sha256:DIGEST of a
+	 * registry, or oci-archive:REF, docker-archive:REF with REF as in the manifest or empty), str
+	 * image_id (hex; what it is kept as), str image_url (where an archive is fetched), str
+	 * image_login (USER:PASSWORD for the registry; empty: none). The host prepares what is
+	 * missing; then it is as if furrow was connected to the run's runner. */
 	FRAME_ORDER = 9,
 	/* u8 part (enum offer_part), str url: the answer to OFFER. Where to PUT the part, by HTTP,
 	 * as one body with its length; empty: send it in OUTPUT. */

@@ -2,7 +2,9 @@
 #include "providers/container/internal.h"
 #include "providers/curl/lib.h"
 
+#include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { BODY_BYTES = 4 << 20, CONNECT_MS = 10000, WHOLE_MS = 30000, REDIRECTS = 5 };
 
@@ -60,10 +62,32 @@ request_headers(const struct libcurl *lib, struct arena *a, const struct http_wi
 	return list;
 }
 
+/* NULL: none of its own. */
+static const char *
+authority_of(struct arena *a, const char *registry)
+{
+	const char *home = getenv("HOME");
+	const char *places[] = {
+		home ? arena_printf(a, "%s/.config/containers", home).p : "/etc/containers",
+		"/etc/containers", "/etc/docker"};
+
+	for (size_t i = 0; registry && i < sizeof(places) / sizeof(places[0]); i++) {
+		const char *path = arena_printf(a, "%s/certs.d/%s/ca.crt", places[i], registry).p;
+
+		if (access(path, R_OK) == 0)
+			return path;
+	}
+	return NULL;
+}
+
 static void
 set_options(const struct libcurl *lib, CURL *c, const struct http_wish *wish,
 	struct curl_slist *headers, struct receiving *r)
 {
+	const char *authority = authority_of(r->arena, wish->registry);
+
+	if (authority)
+		lib->curl_easy_setopt(c, CURLOPT_CAINFO, authority);
 	lib->curl_easy_setopt(c, CURLOPT_URL, wish->url);
 	lib->curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	lib->curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);

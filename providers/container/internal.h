@@ -95,6 +95,11 @@ int reference_parse(struct arena *a, struct reference *out, struct str text, str
 int registry_digest(
 	struct arena *a, const struct reference *ref, struct str *digest, struct error *err);
 
+/* Likewise, for other machines: that there is one for their architecture. A digest that is given is asked
+ * for as well. notes: a folder for what need not be asked twice; NULL: none. */
+int registry_find(struct arena *a, const struct reference *ref, bool arm64, const char *notes,
+	struct str *digest, struct error *err);
+
 /* credentials.c: "USER:PASSWORD" that `podman login` or `docker login` left for a registry; absent: none. */
 struct str credentials_find(struct arena *a, const struct reference *ref);
 
@@ -105,6 +110,9 @@ struct http_wish {
 	const char *accept;	   /* NULL: anything */
 	const char *bearer;	   /* a token; NULL: none */
 	const char *user_password; /* "USER:PASSWORD"; NULL: none */
+	/* Its own certificate authority counts, where engines have it: certs.d/REGISTRY/ca.crt, see
+	 * containers-certs.d(5). NULL: the system's. */
+	const char *registry;
 };
 struct http_answer {
 	long status;

@@ -45,17 +45,25 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	struct str run = str_from(r->id), source_id = str_from(r->source_id), runner, source;
 	struct str env_id = str_from(e->setup.p ? r->env_id : "");
 	struct str setup = e->setup.p ? e->setup : STR("");
+	const struct far_image *image = &r->site->container;
+	struct str parts[] = {m->name, image->pull.p ? image->pull : STR(""),
+		image->pull.p ? image->id : STR(""), STR(""),
+		image->login.p ? image->login : STR("")};
 	struct pairs vars = {0};
 	uint8_t head[FRAME_HEADER_BYTES], *payload, *at;
 	size_t n;
 	int rc = fleet_file_urls(r, a, &runner, &source, err);
 
+	if (rc == 0)
+		rc = fleet_image_url(r, a, &parts[3], err);
 	if (rc < 0)
 		return rc;
 	if (e->setup.p)
 		job_setup_env(m, a, &vars);
 	n = 4 + run.n + 4 + 4 + 4 + source_id.n + 4 + source.n + 4 + env_id.n + 4 + setup.n +
 	    list_bytes(&e->setup_files) + list_bytes_of_pairs(&vars);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		n += 4 + parts[i].n;
 	if (n > FRAME_MAX_BYTES)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u: environment.setup and its variables take %zu bytes, more than "
@@ -70,7 +78,9 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	at = put_str(at, env_id);
 	at = put_str(at, setup);
 	at = list_put(at, &e->setup_files);
-	list_put_pairs(at, &vars);
+	at = list_put_pairs(at, &vars);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		at = put_str(at, parts[i]);
 	frame_header(head, &(struct frame){.type = FRAME_ORDER,
 				   .payload = {.p = (const char *)payload, .n = n}});
 	buf_add(b, (const char *)head, sizeof(head));
@@ -149,20 +159,25 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 {
 	const struct manifest *m = r->site->site.config.manifest;
 	struct arena scratch = {0};
+	bool boxed = fleet_has_image(r->site);
 	const struct base_env env = {.run = r->id,
-		.on_host = true,
-		.setup_dir = m->environment.setup.p
+		.on_host = !boxed,
+		.setup_dir = m->environment.setup.p && !boxed
 				     ? arena_printf(&scratch, "/var/lib/furrow/env/%s", r->env_id).p
 				     : NULL,
 		.secrets = true};
 	struct session_base base = {
-		.root = arena_printf(&scratch, "/var/lib/furrow/run/%s", r->id).p,
-		.source = arena_printf(&scratch, "/var/lib/furrow/source/%s", r->source_id).p,
+		.root = boxed ? "/.furrow/root"
+			      : arena_printf(&scratch, "/var/lib/furrow/run/%s", r->id).p,
+		.source =
+			boxed ? "/.furrow/source"
+			      : arena_printf(&scratch, "/var/lib/furrow/source/%s", r->source_id).p,
 		.outputs = m->outputs.p ? arena_cstr(&scratch, m->outputs) : "",
 		.env = base_env(&scratch, m, &env),
 		.cap_bytes = kept_bytes,
 		.offer_over_bytes = offer_over_bytes,
-		.slots = r->plan->observed.fleet.slots};
+		.slots = r->plan->observed.fleet.slots,
+		.inherit_env = boxed};
 	struct transport transport = {.read_fd = h->fd, .write_fd = h->fd};
 	struct session_events events;
 	struct buf order = {0};

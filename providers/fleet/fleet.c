@@ -54,6 +54,10 @@ quick_step(struct fleet_run *r, struct call *call, struct outcome *outcome, stru
 		call->sink->phase(call, PHASE_UPLOAD);
 		rc = fleet_upload(r, &scratch, err);
 		break;
+	case KIND_IMAGE:
+		call->sink->phase(call, PHASE_UPLOAD);
+		rc = fleet_upload_image(r, &scratch, err);
+		break;
 	case KIND_ACCESS:
 		call->sink->phase(call, PHASE_LAUNCH);
 		rc = fleet_access(r, &scratch, err);

@@ -200,6 +200,10 @@ host_parse_words(struct arena *a, struct host_words *out, struct str line, struc
 	out->sources = strings_of(a, json_object_get(root, "sources"), NULL);
 	out->envs = strings_of(a, json_object_get(root, "envs"), NULL);
 	out->runs = strings_of(a, json_object_get(root, "runs"), "run");
+	out->images = strings_of(a, json_object_get(root, "images"), NULL);
+	out->images_gone = strings_of(a, json_object_get(root, "images_gone"), NULL);
+	out->image_envs = strings_of(a, json_object_get(root, "image_envs"), NULL);
+	out->dead = strings_of(a, json_object_get(root, "dead"), NULL);
 	out->cpus = json_integer_value(json_object_get(root, "cpus"));
 	out->memory_bytes = json_integer_value(json_object_get(root, "memory"));
 	out->uptime_s = number_of(root, "uptime_s");

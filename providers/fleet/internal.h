@@ -30,6 +30,7 @@ enum {
 enum fleet_read {
 	READ_LOCK, /* for an apply: what comes after it holds until the run's end */
 	READ_SOURCE,
+	READ_IMAGE,
 	READ_LIST,
 	READ_INPUTS,  /* map.inputs from S3 */
 	READ_RESULTS, /* what lies in `results` */
@@ -46,10 +47,21 @@ enum fleet_read {
 struct host_words {
 	bool there;
 	struct strings runners, sources, envs, runs; /* live runs */
+	/* Ids of images, of those that it had once, of what setup left as images; dead containers. */
+	struct strings images, images_gone, image_envs, dead;
 	int64_t cpus, memory_bytes;
 	double uptime_s, until_s; /* until when it stays up, as uptime; < 0: not told */
 	double boot_start_s, boot_runner_s, boot_source_s; /* < 0: not told */
 	struct str boot_error;
+};
+
+/* environment.image, as hosts get it. */
+struct far_image {
+	struct str pull;       /* what FRAME_ORDER calls image; absent: no image is asked for */
+	struct str digest, id; /* "sha256:…", and its hex alone */
+	struct str login;      /* "USER:PASSWORD" for its registry; absent: none is needed */
+	struct str path;       /* of the archive here; absent: it is a registry's */
+	struct str object;     /* of the archive in the store */
 };
 
 /* One instance, launched or found. A step, or the reading, has it; then the run. */
@@ -114,6 +126,7 @@ struct fleet_site {
 	struct ec2_group group; /* id absent: none yet */
 	const struct ec2_type *type;
 	struct ec2_image image;
+	struct far_image container;
 	char wish[17]; /* what is asked of an instance, in short: a tag */
 	char *runner_path;
 	struct digest runner_sha256;
@@ -190,6 +203,15 @@ int fleet_bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket
 	const struct pos *pos, const char *key, int rc, struct error *err);
 /* After a read that failed: whether the region is none, the store another's. */
 void fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, struct error *err);
+
+/* image.c: what containers are made of. */
+int fleet_read_image(struct fleet_site *s, struct arena *a, struct error *err);
+/* Whether it is an archive that the store has; it was located. */
+int fleet_find_image(struct fleet_site *s, struct arena *a, struct error *err);
+int fleet_upload_image(struct fleet_run *r, struct arena *a, struct error *err);
+/* Presigned; "" for a registry's. */
+int fleet_image_url(struct fleet_run *r, struct arena *a, struct str *url, struct error *err);
+bool fleet_has_image(const struct fleet_site *s);
 
 /* wish.c: what a new instance would be. */
 /* Where what AWS told is kept for all jobs of this user; NULL: nowhere. */

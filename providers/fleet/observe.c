@@ -97,6 +97,7 @@ fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
 		struct fleet_site *, struct arena *, struct error *) = {
 		[READ_LOCK] = fleet_take_lock,
 		[READ_SOURCE] = read_source,
+		[READ_IMAGE] = fleet_read_image,
 		[READ_LIST] = read_list,
 		[READ_INPUTS] = read_inputs,
 		[READ_RESULTS] = read_results,
@@ -144,6 +145,8 @@ fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct e
 	add_read(out, READ_NETWORK, NULL, 0);
 	add_read(out, READ_TYPE, NULL, 0);
 	source = add_read(out, READ_SOURCE, NULL, 0);
+	if (fleet_has_image((const struct fleet_site *)site))
+		add_read(out, READ_IMAGE, NULL, 0);
 	if (map->kind == MAP_FILE)
 		add_read(out, READ_LIST, &source, 1);
 	if (map->kind == MAP_S3)
@@ -158,6 +161,8 @@ by_use(const void *a, const void *b)
 	const struct warm *x = a, *y = b;
 	int order = (x->why_not.p != NULL) - (y->why_not.p != NULL);
 
+	if (order == 0)
+		order = y->image_ready - x->image_ready;
 	if (order == 0)
 		order = y->source_ready - x->source_ready;
 	if (order == 0)
@@ -188,6 +193,17 @@ sort_hosts(struct fleet_site *s, struct fleet *f)
 	s->hosts = sorted;
 }
 
+static void
+observe_image(struct warm *w, const struct host_words *words, const struct far_image *image)
+{
+	w->container_dead = words->dead.n > 0;
+	if (!image->id.p)
+		return;
+	w->image_ready = host_lists(&words->images, image->id.p);
+	w->image_gone = host_lists(&words->images_gone, image->id.p);
+	w->image_other = words->images.n > 0;
+}
+
 void
 fleet_observe_identities(struct site *site, const struct job *job, struct observed *obs)
 {
@@ -206,7 +222,9 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
 
 		f->warm[i].source_ready = host_lists(&h->words.sources, source);
-		f->warm[i].setup_ready = host_lists(&h->words.envs, env);
+		f->warm[i].setup_ready =
+			host_lists(fleet_has_image(s) ? &h->words.image_envs : &h->words.envs, env);
+		observe_image(&f->warm[i], &h->words, &s->container);
 	}
 	sort_hosts(s, f);
 }

@@ -80,10 +80,10 @@ refused 'a disk that cannot be warmed so fast' 64 "^furrow.yaml:5:77: error: ins
 
 # What a cloud cannot grant yet, all in one go.
 manifest "$wish, max_hourly_cost: 1, any_of: [{infra: aws/us-east-2}]" 'max_cost: 3
-environment: {image: "x:1"}
+environment: {build: {context: .}}
 store: ./folder'
 refused 'what cannot be granted' 64 '^furrow: furrow.yaml: 5 errors in it; nothing was done'
-for key in instances.max_hourly_cost instances.any_of max_cost environment.image store; do
+for key in instances.max_hourly_cost instances.any_of max_cost environment.build store; do
 	err_like "^furrow.yaml:[0-9]+:[0-9]+: error: $key: " "what cannot be granted: $key"
 done
 

@@ -7,6 +7,7 @@
 #   reach ADDRESS [SECONDS]   waits for its sshd
 #   login ADDRESS CMD...      ssh with the pinned key
 #   ledger_is DESC LAUNCHED RUNNING, and `launched`, `running`: what the ledger says
+# BOX_UP, set before: more options of `box up`.
 # shellcheck source=../cli/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
 PATH=$PATH:$ROOT/tests/cloud
@@ -19,7 +20,8 @@ if [ -n "$why" ]; then
 fi
 PYTHON=$(box python) || exit 1
 trap 'box down; cleanup' EXIT
-box up --dir "$BOX_DIR" >/dev/null || exit 1
+# shellcheck disable=SC2086
+box up --dir "$BOX_DIR" ${BOX_UP-} >/dev/null || exit 1
 
 client() { box run "$@"; }
 

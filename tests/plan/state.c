@@ -248,6 +248,10 @@ state_warm(struct side *s, const struct words *w)
 	for (size_t i = 2; i < w->n; i++) {
 		warm->source_ready |= str_is(w->v[i], "source");
 		warm->setup_ready |= str_is(w->v[i], "setup");
+		warm->image_ready |= str_is(w->v[i], "image");
+		warm->image_gone |= str_is(w->v[i], "image-gone");
+		warm->image_other |= str_is(w->v[i], "image-other");
+		warm->container_dead |= str_is(w->v[i], "dead");
 		if (str_starts(w->v[i], STR("not:")))
 			warm->why_not = str_from_index(w->v[i], 4);
 	}

@@ -22,7 +22,8 @@
  *   took KIND SECONDS        history
  *   task LABEL SECONDS [this]          history of a task: with this key, else with another one
  *   fleet TYPE CPUS GIB MAX  the job runs on instances, new ones of this type
- *   warm ID [source] [setup] [not:WHY]   an instance that is there, after `fleet`
+ *   warm ID [source] [setup] [image] [image-gone] [image-other] [dead] [not:WHY]
+ *                            an instance that is there, after `fleet`
  *   shared [bucket] [group] [runner] [spot]
  *   slots N                  (default: 2; with a fleet: of the instances used)
  *   infra NAME               --infra

@@ -199,7 +199,8 @@ def up(args, leash=None):
         return up_reduced(dir)
     rtt = number(take(args, "--rtt", "0"), "--rtt")
     memory, dir = take(args, "--hosts-memory"), take(args, "--dir")
-    no_more(args)
+    registry = "--registry" in args
+    no_more([a for a in args if a != "--registry"])
     if reason := why_not():
         raise Failed(f"no box here: {reason}")
     cgroups.sweep()
@@ -216,6 +217,10 @@ def up(args, leash=None):
     if memory:
         with open(os.path.join(dir, "hosts-memory"), "w") as f:
             f.write(memory)
+    if registry:
+        if not shutil.which("docker-registry"):
+            raise Failed("there is no docker-registry (package docker-registry)")
+        ask_registry(dir, "keys")
     r, w = os.pipe()
     if os.fork() == 0:
         daemon(dir, r)
@@ -386,6 +391,21 @@ def ask_hosts(dir, word, id=None):
     return answer["ok"]
 
 
+def ask_registry(dir, word, *args):
+    """From the cloud's network, once there is one."""
+    into = []
+    if word != "keys":
+        if not os.path.exists(os.path.join(dir, "registry/server.crt")):
+            raise Failed("this box has no registry (box up --registry)")
+        into = ["nsenter", f"--net={PROC}/{the_live(dir)[1]}/ns/net", "--"]
+    done = subprocess.run(into + [python_with_moto(), "-m", "cloudbox.registry", word, dir, supervisor.API, *args],
+                          env=dict(os.environ, PYTHONPATH=os.path.dirname(image.HERE), PYTHONDONTWRITEBYTECODE="1"),
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"registry {word}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def ask_api(dir, method, path, body=None):
     """The control interface of the proxy, from its own network: no delay, no cut."""
     api, init = supervisor.API, the_live(dir)[1]
@@ -511,6 +531,8 @@ def answer(dir, name, args):
                 return f.read()
         case "kill" | "freeze" | "thaw" | "plug" | "unplug", [id]:
             ask_hosts(dir, name, id)
+        case "registry", ["push", _, _] | ["push", _, _, _] | ["corrupt", _]:
+            return ask_registry(dir, *args)
         case "set", [] | [_, _]:
             return set_word(dir, args)
         case "ledger", []:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from cloudbox import cgroups, image, kernel
+from cloudbox import cgroups, image, kernel, registry
 
 CLIENT, API, PORT = "10.77.0.2", "10.77.1.1", 80
 KEY, SECRET = "AKIAFURROWBOX0000001", "furrow/box+secret/0000000000000000000001"
@@ -46,6 +46,7 @@ class Init:
         kernel.unshare(kernel.CLONE_NEWNET, "the cloud's network")
         self.line()
         self.network()
+        self.registry()
         self.proxy()
 
     def disk(self):
@@ -55,6 +56,16 @@ class Init:
         layer = os.path.join(fs, "image")
         os.mkdir(layer, 0o755)
         image.build(layer)
+        if (ca := self.registry_ca()):
+            image.trust(layer, f"{API}:{registry.PORT}", ca)
+
+    def registry_ca(self):
+        """Its certificate, when there is to be a registry."""
+        try:
+            with open(os.path.join(self.dir, "registry/server.crt")) as f:
+                return f.read()
+        except FileNotFoundError:
+            return None
 
     def line(self):
         self.parts["delay"] = p = subprocess.Popen(
@@ -92,9 +103,22 @@ route add 172.31.0.0/16 via 10.77.0.1
         kernel.setns(cloud, kernel.CLONE_NEWNET, "the cloud's network")
         os.close(cloud)
 
-    def proxy(self):
+    @staticmethod
+    def clean_env():
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith("AWS_")}
-        env["PYTHONPATH"], env["PYTHONUNBUFFERED"] = TOOLS, "1"
+        return dict(env, PYTHONPATH=TOOLS, PYTHONUNBUFFERED="1")
+
+    def registry(self):
+        if not self.registry_ca():
+            return
+        self.parts["registry"] = p = subprocess.Popen(
+            [self.python, "-m", "cloudbox.registry", "serve", self.dir, API], env=self.clean_env(), cwd=self.dir,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if p.stdout.readline() != b"ready\n":
+            raise RuntimeError("the registry did not come up, see registry.log")
+
+    def proxy(self):
+        env = self.clean_env()
         self.parts["proxy"] = p = subprocess.Popen(
             [self.python, "-m", "cloudbox.proxy", "--dir", self.dir, "--listen", f"{API}:{PORT}", "--key",
              f"{KEY}:{SECRET}"], env=env, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
