@@ -45,10 +45,12 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 	credentials_container credentials_imds credentials_look credentials_process credentials_profile \
 	credentials_sso credentials_sso_renew credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page \
 	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini \
-	limiter operation prices prices_advisor prices_kept prices_list prices_offerings prices_spot printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object \
+	limiter operation policy prices prices_advisor prices_kept prices_list prices_offerings prices_spot \
+	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object service_quota \
 	shared_config sigv4 sts sts_cache uri user_data xml
 CONTAINER := archive call container credentials engine far http image kept reference registry setup
 CURL := lib
+DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
 FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known launch look lost \
 	mend observe observe_hosts release store survey upload wish
@@ -60,9 +62,9 @@ STORE := collect collect_fill collect_index collect_look collect_plan collect_s3
 	object record result s3_cache s3_gc s3_result s3_store spool store unpack writer
 TASKS := input offer runner tasks
 PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
-	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
+	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(DOCTOR:%=doctor/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
-CMD := apply cloud_left commands completion config destroy file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \
+CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \
 	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why
 RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare host_runs host_turn host_words main pack proc reap record seal serve start stream tar task tell text \

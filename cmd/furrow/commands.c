@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&command_why,
 	&command_destroy,
 	&command_gc,
+	&command_doctor,
 	&command_completion,
 	NULL,
 };

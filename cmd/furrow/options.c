@@ -47,6 +47,7 @@ static const struct spec specs[] = {
 	{"manifest", 'm', TAKES_TEXT, AT(manifest)},
 	{"older-than", 0, TAKES_AGE, AT(older_than_ns)},
 	{"output", 'o', TAKES_TEXT, AT(output)},
+	{"policy", 0, TAKES_FLAG, AT(policy)},
 	{"progress", 0, TAKES_SETTING, 0},
 	{"region", 0, TAKES_REGION, 0},
 	{"rev", 0, TAKES_TEXT, AT(rev)},

@@ -19,7 +19,7 @@ struct options {
 		int n;
 	} regions;
 	bool allow_dirty, json, dot, detailed_exitcode, yes, keep_going, dry_run;
-	bool all, all_regions, follow, only_stdout, only_stderr, force;
+	bool all, all_regions, follow, only_stdout, only_stderr, force, policy;
 	int64_t attempt;       /* 0: the last one */
 	int64_t limit;	       /* < 0: not given */
 	int64_t older_than_ns; /* < 0: not given */

@@ -156,10 +156,10 @@ within(const struct prepared *p, struct str folder)
 	return str_from_index(folder, n + 1);
 }
 
-static int
-open_infra(struct prepared *p, struct error *err)
+struct site_config
+prepare_site_config(const struct prepared *p)
 {
-	const struct site_config config = {
+	return (struct site_config){
 		.state = &p->state,
 		.manifest = &p->manifest,
 		.manifest_dir = p->place.dir,
@@ -180,6 +180,12 @@ open_infra(struct prepared *p, struct error *err)
 				.cache_dir = p->state.cache,
 			},
 	};
+}
+
+static int
+open_infra(struct prepared *p, struct error *err)
+{
+	const struct site_config config = prepare_site_config(p);
 
 	if (p->manifest.instances.infra.kind == INFRA_AWS)
 		return fleet_open(&p->site, &config, err);

@@ -27,6 +27,9 @@ struct prepared {
 int prepare_manifest(
 	struct prepared *p, const struct options *o, const char *argument, struct error *err);
 
+/* For who opens the infra: after prepare_manifest, and for as long as *p. */
+struct site_config prepare_site_config(const struct prepared *p);
+
 /* Reads the source and what exists, concurrently; changes nothing. */
 int prepare_observe(struct prepared *p, struct error *err);
 

@@ -137,6 +137,20 @@ aws_wall_ns(const struct aws *aws)
 	return aws->clock->wall_ns(aws->clock->ctx) + atomic_load(&aws->skew_ns);
 }
 
+int
+aws_identity(
+	struct aws *aws, struct arena *a, struct str *key_id, struct str *from, struct error *err)
+{
+	struct arena scratch = {0};
+	struct credentials who = {0};
+	int rc = credentials_get(aws->chain, &scratch, &who, err);
+
+	*key_id = arena_str(a, who.key_id);
+	*from = arena_str(a, who.from);
+	arena_wipe(&scratch);
+	return rc;
+}
+
 const char *
 aws_learnt_region(struct aws *aws, struct str bucket)
 {

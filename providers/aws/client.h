@@ -13,7 +13,7 @@
 
 struct aws;
 
-enum aws_service { AWS_EC2, AWS_S3, AWS_STS, AWS_SSM, AWS_PRICING, AWS_SERVICES };
+enum aws_service { AWS_EC2, AWS_S3, AWS_STS, AWS_SSM, AWS_PRICING, AWS_QUOTAS, AWS_SERVICES };
 
 struct aws_options {
 	struct str region;  /* of the manifest's infra; absent: as the SDKs find it */
@@ -28,6 +28,10 @@ void aws_close(struct aws *aws);
 const char *aws_region(const struct aws *aws);
 /* The region that a bucket lies in, when S3 had to say so: it is another than was asked in. NULL: it hasn't. */
 const char *aws_learnt_region(struct aws *aws, struct str bucket);
+/* Who furrow is to AWS, and where that was found: "environment", "profile work (sso)". Makes a call
+ * only when the place where credentials are has to be asked. */
+int aws_identity(
+	struct aws *aws, struct arena *a, struct str *key_id, struct str *from, struct error *err);
 /* The time on the servers, as far as calls have shown that ours is another. */
 int64_t aws_wall_ns(const struct aws *aws);
 

@@ -73,6 +73,7 @@ int ec2_create_tags(struct aws *aws, struct arena *a, struct str id, const struc
 struct ec2_subnet {
 	struct str id, vpc, zone;
 	bool public_address;
+	int64_t free_addresses; /* < 0: not told */
 };
 int ec2_subnets(struct aws *aws, struct arena *a, struct str zone, struct ec2_subnet **out,
 	size_t *n, struct error *err);
@@ -129,6 +130,14 @@ struct ec2_image {
 };
 int ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, bool arm64,
 	struct ec2_image *out, struct error *err);
+
+/* The quota of vCPUs that instances of a type count against; NULL: not one that is known here. */
+struct ec2_quota {
+	const char *families; /* letters before the generation, between blanks */
+	bool spot;
+	const char *name, *code;
+};
+const struct ec2_quota *ec2_quota_of(struct str type, bool spot);
 
 /* All regions that the account may use. */
 int ec2_regions(struct aws *aws, struct arena *a, struct strings *out, struct error *err);

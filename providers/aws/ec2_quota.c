@@ -15,23 +15,19 @@ family(struct str type)
 	return (struct str){type.p, n};
 }
 
-static const struct quota {
-	const char *families; /* between blanks */
-	bool spot;
-	const char *name, *code; /* code NULL: not known here */
-} quotas[] = {
+static const struct ec2_quota quotas[] = {
 	{" a c d h i im is m r t z ", false,
 		"Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", "L-1216C47A"},
 	{" a c d h i im is m r t z ", true,
 		"All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", "L-34B43A08"},
 	{" g gr vt ", false, "Running On-Demand G and VT instances", "L-DB2E81BA"},
-	{" g gr vt ", true, "All G and VT Spot Instance Requests", NULL},
+	{" g gr vt ", true, "All G and VT Spot Instance Requests", "L-3819A6DF"},
 	{" p ", false, "Running On-Demand P instances", "L-417A185B"},
-	{" p ", true, "All P Spot Instance Requests", NULL},
+	{" p ", true, "All P Spot Instance Requests", "L-7212CCBC"},
 };
 
-static const struct quota *
-quota_of(struct str type, bool spot)
+const struct ec2_quota *
+ec2_quota_of(struct str type, bool spot)
 {
 	struct str letters = family(type);
 	char word[16];
@@ -57,7 +53,7 @@ append(struct error *err, const char *text)
 static void
 append_quota(struct error *err, const struct ec2_launch *l)
 {
-	const struct quota *q = quota_of(l->type, l->spot);
+	const struct ec2_quota *q = ec2_quota_of(l->type, l->spot);
 	struct str letters = family(l->type);
 	char text[400];
 
@@ -68,9 +64,9 @@ append_quota(struct error *err, const struct ec2_launch *l)
 			"for a smaller disk");
 	else if (q)
 		snprintf(text, sizeof(text),
-			"; the quota is \"%s\"%s%s: ask for more in Service Quotas, or wish for "
+			"; the quota is \"%s\", %s: ask for more in Service Quotas, or wish for "
 			"fewer or smaller instances",
-			q->name, q->code ? ", " : "", q->code ? q->code : "");
+			q->name, q->code);
 	else
 		snprintf(text, sizeof(text),
 			"; ask for more of the quota of EC2's '%.*s' instances (%s) in Service "

@@ -86,6 +86,14 @@ struct finding {
 	struct ec2_list found;
 };
 
+static int64_t
+count_of(struct str text)
+{
+	int64_t n;
+
+	return str_to_i64(text, &n) && n >= 0 ? n : -1;
+}
+
 static int
 add_page(void *ctx, const struct xml *root, struct error *err)
 {
@@ -100,6 +108,7 @@ add_page(void *ctx, const struct xml *root, struct error *err)
 			.vpc = arena_str(f->arena, xml_text(item, "vpcId")),
 			.zone = arena_str(f->arena, xml_text(item, "availabilityZone")),
 			.public_address = str_is(xml_text(item, "mapPublicIpOnLaunch"), "true"),
+			.free_addresses = count_of(xml_text(item, "availableIpAddressCount")),
 		};
 	return 0;
 }

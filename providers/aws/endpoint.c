@@ -26,7 +26,8 @@ endpoint_service(enum aws_service service)
 		[AWS_S3] = "s3",
 		[AWS_STS] = "sts",
 		[AWS_SSM] = "ssm",
-		[AWS_PRICING] = "pricing"};
+		[AWS_PRICING] = "pricing",
+		[AWS_QUOTAS] = "servicequotas"};
 
 	return names[service];
 }
@@ -199,7 +200,9 @@ endpoint_find(struct arena *a, struct endpoint *out, enum aws_service service, s
 	const char *name = endpoint_service(service);
 	bool fips = wants(config, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
 	bool dualstack = wants(config, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
-	struct str url = shared_config_endpoint(config, name);
+	/* Settings call a service by its id, whose blanks become '_'. */
+	struct str url =
+		shared_config_endpoint(config, service == AWS_QUOTAS ? "service quotas" : name);
 	int rc = 0;
 
 	*out = (struct endpoint){.scheme = STR("https"), .base_path = STR("")};

@@ -18,6 +18,8 @@ struct s3_operation {
 static const struct s3_operation s3_operations[] = {
 	{"GET", false, "uploads", "ListMultipartUploads", "s3:ListBucketMultipartUploads"},
 	{"GET", false, "location", "GetBucketLocation", "s3:GetBucketLocation"},
+	{"GET", false, "publicAccessBlock", "GetPublicAccessBlock",
+		"s3:GetBucketPublicAccessBlock"},
 	{"GET", false, "tagging", "GetBucketTagging", "s3:GetBucketTagging"},
 	{"GET", false, NULL, "ListObjectsV2", "s3:ListBucket"},
 	{"HEAD", false, NULL, "HeadBucket", "s3:ListBucket"},
@@ -123,8 +125,8 @@ operation_of(struct arena *a, struct operation *out, const struct aws_request *r
 		name_s3(a, out, r, region);
 		return;
 	}
-	out->name = r->service == AWS_SSM || r->service == AWS_PRICING ? json_action(r)
-								       : query_action(r->body);
+	out->name = r->service == AWS_EC2 || r->service == AWS_STS ? query_action(r->body)
+								   : json_action(r);
 	out->on = arena_printf(a, "in %.*s", STR_ARG(region));
 	out->permission = arena_printf(a, "%.*s:%.*s", STR_ARG(out->service), STR_ARG(out->name));
 	out->resource = STR("*");

@@ -59,6 +59,12 @@ int s3_delete_many(struct aws *aws, struct arena *a, struct str bucket, const st
  * now_wall_ns (may be NULL): S3's clock. */
 int s3_head_bucket(struct aws *aws, struct arena *a, struct str bucket, int64_t *now_wall_ns,
 	struct error *err);
+/* Whether the bucket blocks public access in all four ways. */
+int s3_blocks_public(
+	struct aws *aws, struct arena *a, struct str bucket, bool *blocked, struct error *err);
+/* Asks, without writing anything, whether a key may be put: 0, or the refusal. */
+int s3_may_put(
+	struct aws *aws, struct arena *a, struct str bucket, struct str key, struct error *err);
 /* Private, with public access blocked; already the account's own: 0. */
 int s3_create_bucket(struct aws *aws, struct arena *a, struct str bucket, struct error *err);
 /* Ends uploads in parts that were begun before before_wall_ns and never finished; counts them. dry:

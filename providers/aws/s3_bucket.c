@@ -78,6 +78,49 @@ s3_head_bucket(struct aws *aws, struct arena *a, struct str bucket, int64_t *now
 	return rc;
 }
 
+int
+s3_blocks_public(
+	struct aws *aws, struct arena *a, struct str bucket, bool *blocked, struct error *err)
+{
+	static const char *const ways[] = {"BlockPublicAcls", "IgnorePublicAcls",
+		"BlockPublicPolicy", "RestrictPublicBuckets"};
+	struct aws_answer answer = {0};
+	struct xml *root;
+	struct s3_call c;
+	int rc;
+
+	*blocked = false;
+	s3_call_init(&c, "GET", bucket, (struct str){0});
+	s3_call_query(&c, "publicAccessBlock", (struct str){0});
+	rc = aws_call(aws, a, &c.request, &answer, err);
+	if (rc < 0 && strcmp(answer.code, "NoSuchPublicAccessBlockConfiguration") == 0)
+		return 0;
+	if (rc == 0)
+		rc = xml_parse(a, &root, answer.body, "s3 GetPublicAccessBlock", err);
+	if (rc < 0)
+		return rc;
+	*blocked = true;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		*blocked &= str_is(xml_text(root, ways[i]), "true");
+	return 0;
+}
+
+/* A part of an upload that nobody has begun: S3 looks at the permission first. */
+int
+s3_may_put(struct aws *aws, struct arena *a, struct str bucket, struct str key, struct error *err)
+{
+	struct aws_answer answer = {0};
+	struct s3_call c;
+	int rc;
+
+	s3_call_init(&c, "PUT", bucket, key);
+	s3_call_query(&c, "partNumber", STR("1"));
+	s3_call_query(&c, "uploadId", STR("furrow-doctor"));
+	c.request.body = STR("");
+	rc = aws_call(aws, a, &c.request, &answer, err);
+	return rc < 0 && strcmp(answer.code, "NoSuchUpload") == 0 ? 0 : rc;
+}
+
 static int
 create(struct aws *aws, struct arena *a, struct str bucket, struct aws_answer *answer,
 	struct error *err)

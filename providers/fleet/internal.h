@@ -217,6 +217,8 @@ bool fleet_has_image(const struct fleet_site *s);
 /* Where what AWS told is kept for all jobs of this user; NULL: nowhere. */
 const char *fleet_cache_dir(struct arena *a);
 int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
+/* "203.0.113.7/32": whom instances see when we call. */
+int fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err);
 int fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err);
 void fleet_describe_wish(struct fleet_site *s);
 int fleet_find_runner(struct fleet_site *s, struct error *err);

@@ -197,9 +197,8 @@ fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
 	return 0;
 }
 
-/* "203.0.113.7/32": whom instances see when we call. */
-static int
-read_caller(struct fleet_site *s, struct arena *a, struct error *err)
+int
+fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err)
 {
 	const char *url = getenv("FURROW_CALLER_IP_URL");
 	unsigned char address[16];
@@ -214,7 +213,7 @@ read_caller(struct fleet_site *s, struct arena *a, struct error *err)
 		return error_wrap(err, "this machine's address, which instances have to let in");
 	answer = str_trim(answer);
 	if (status == 200 && inet_pton(AF_INET, arena_cstr(a, answer), address) == 1) {
-		s->caller_cidr = arena_printf(a, "%.*s/32", STR_ARG(answer));
+		*cidr = arena_printf(a, "%.*s/32", STR_ARG(answer));
 		return 0;
 	}
 	return error_set(err, ERR_HOST,
@@ -244,7 +243,7 @@ fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 	if (rc == ERR_INPUT && err->class != CLASS_DENIED && zone.p)
 		fleet_at(err, &s->site.config.manifest->instances.infra.pos, "instances.infra");
 	if (rc == 0)
-		rc = read_caller(s, a, err);
+		rc = fleet_ask_caller(a, &s->caller_cidr, err);
 	if (rc == 0)
 		rc = ec2_find_group(s->aws, a, s->subnets[0].vpc, s->group_name, &s->group, err);
 	if (rc == ERR_MISSING) {

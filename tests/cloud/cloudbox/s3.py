@@ -179,6 +179,9 @@ class S3:
         return out
 
     def _mend(self, answer: Answer, action: str, bucket: str, region: str) -> Answer:
+        if action == "UploadPart" and answer.status == 500:  # moto, for an upload that nobody began
+            raise Refusal(404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the "
+                          "upload may have been aborted or completed.")
         request_id = uuid.uuid4().hex
         answer.headers = [(n, v) for n, v in answer.headers if n.lower() not in ("x-amzn-requestid", "server")]
         answer.headers += [("x-amz-request-id", request_id[:16].upper()), ("x-amz-id-2", request_id),

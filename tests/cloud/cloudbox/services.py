@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 
-from . import query
+from . import query, quotas
 from .errors import Refusal
 from .moto import Moto, scope
 from .query import Params
@@ -69,6 +69,8 @@ class Services:
     def json(self, request: Request, service: str, region: str, key_id: str, target: str, body: bytes) -> Answer:
         if target == "AmazonSSM.GetParameter" and (found := self._ubuntu(body)):
             return found
+        if service == "servicequotas":
+            return quotas.answer(self.settings, region, target, body)
         headers = [("Host", f"{service}.{region}.amazonaws.com"), ("Authorization", scope(key_id, region, service)),
                    ("X-Amz-Target", target),
                    ("Content-Type", request.header("content-type") or "application/x-amz-json-1.1")]

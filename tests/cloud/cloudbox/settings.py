@@ -20,6 +20,9 @@ class Settings:
     capacity: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """{type or "*": {zone or "*": how many may run at once}}; a type without an entry has no limit."""
     quota_vcpus: dict[str, int] = dataclasses.field(default_factory=lambda: {"on-demand": 1920, "spot": 1920})
+    quotas: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """{code: value} of Service Quotas, where it isn't quota_vcpus' own: any JSON; "none": there is no such quota,
+    "silent": it comes without a value."""
     deny: list[str] = dataclasses.field(default_factory=list)  # IAM's names: "ec2:RunInstances", "s3:ListBucket"
     rates: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     """{"ec2:Describe*": {"burst": 100, "per_s": 20}}: a token bucket each; beyond it the service throttles."""
