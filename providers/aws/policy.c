@@ -81,8 +81,10 @@ add_looking(struct policy *p)
 
 	add_statement(p, "Look",
 		WORDS("ec2:DescribeAvailabilityZones", "ec2:DescribeImages",
-			"ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeRegions",
-			"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+			"ec2:DescribeInstances", "ec2:DescribeInstanceTypes",
+			"ec2:DescribeInstanceTypeOfferings", "ec2:DescribeRegions",
+			"ec2:DescribeSecurityGroups", "ec2:DescribeSpotPriceHistory",
+			"ec2:DescribeSubnets", "pricing:GetProducts",
 			"servicequotas:GetServiceQuota", "sts:GetCallerIdentity"),
 		WORDS("*"), NULL);
 	if (ami.p && str_starts(ami, STR("ami-")))

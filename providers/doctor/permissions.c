@@ -47,7 +47,8 @@ doctor_reads(struct doctor *d, struct doctor_findings *f)
 {
 	static const char *const actions[] = {"DescribeInstances", "DescribeInstanceTypes",
 		"DescribeImages", "DescribeSubnets", "DescribeSecurityGroups",
-		"DescribeAvailabilityZones"};
+		"DescribeAvailabilityZones", "DescribeInstanceTypeOfferings",
+		"DescribeSpotPriceHistory"};
 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		struct query q = {.service = AWS_EC2, .action = actions[i]};

@@ -38,7 +38,7 @@ finds type ok 't3.micro, 2 cpus'
 finds subnet warn '[0-9]+ free addresses, no public ones'
 finds bucket ok 'the first apply makes it, private, in us-east-2'
 finds quota ok 'L-1216C47A: .*is 1920 vCPUs, 0 of them in use by others; the manifest wants up to 4 instances of 2'
-for p in ec2:RunInstances ec2:TerminateInstances ec2:CreateSecurityGroup ec2:DescribeInstances; do finds permission ok "^$p"; done
+for p in ec2:RunInstances ec2:TerminateInstances ec2:CreateSecurityGroup ec2:DescribeInstances ec2:DescribeSpotPriceHistory; do finds permission ok "^$p"; done
 run furrow doctor
 is_status 0 'for people'
 out_like '^ok +permission +ec2:DescribeInstances, .*: allowed$' 'one line for what is allowed'

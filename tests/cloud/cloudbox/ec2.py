@@ -43,6 +43,8 @@ class EC2:
         self.places.prepare(region)
         if action in LAUNCHING:
             raise Refusal(400, "UnsupportedOperation", f"The box launches with RunInstances only, not with {action}")
+        if p.true("DryRun") and action.startswith("Describe"):
+            raise DRY_RUN
         own = getattr(self, "_" + action, None)
         if own is not None:
             return own(region, key_id, p, dies)
