@@ -161,7 +161,7 @@ name_other(struct arena *a, struct endpoint *out, const char *service, struct st
 	bool dualstack)
 {
 	const struct partition *p = partition_of(region);
-	bool gov = strcmp(p->name, "aws-us-gov") == 0;
+	bool gov = strcmp(p->name, "aws-us-gov") == 0 && strcmp(service, "api.pricing") != 0;
 
 	/* GovCloud's plain endpoints are FIPS ones. */
 	out->host = arena_printf(a, "%s%s.%.*s.%s", service,

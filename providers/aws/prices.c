@@ -11,7 +11,7 @@
 enum { DOUBTS_TOLD = 3, DOUBT_BYTES = 200, PRICE_TEXT_BYTES = 32 };
 
 static const struct {
-	const char *file, *variable, *what;
+	const char *file, *variable, *what; /* file: its name in the cache */
 } parts[PRICE_PARTS] = {
 	[PRICES_ON_DEMAND] = {"prices-on-demand", "AWS_ENDPOINT_URL_PRICING", "on-demand prices"},
 	[PRICES_SPOT] = {"prices-spot", "AWS_ENDPOINT_URL_EC2", "spot prices"},
@@ -230,8 +230,21 @@ take_one(struct buf *missing, const struct reading *r, double assumed, const cha
 {
 	if (r->found.rows.n)
 		return ((const struct ec2_price *)r->found.rows.v)->hourly_usd;
-	buf_addf(missing, "%g USD %s is assumed", assumed, unit);
+	buf_addf(missing, ": %g USD %s is assumed", assumed, unit);
 	return assumed;
+}
+
+/* Three of the parts are asked of one service: what keeps it from answering is told once. */
+static struct str
+told_of(struct arena *a, const struct reading *r, enum price_part part)
+{
+	const struct reading *first = &r[PRICES_ON_DEMAND], *this = &r[part];
+
+	if ((part != PRICES_DISK && part != PRICES_ADDRESS) || this->rc == 0 ||
+		this->rc != first->rc || this->err.class != first->err.class ||
+		this->found.doubts.list.n)
+		return this->told;
+	return arena_printf(a, "nor can %s", parts[part].what);
 }
 
 static void
@@ -251,9 +264,7 @@ collect(struct ec2_prices *out, struct arena *a, const struct reading *r)
 	for (int i = 0; i < PRICE_PARTS; i++) {
 		if (missing.n && r[i].told.p)
 			buf_add_cstr(&missing, "; ");
-		buf_add_str(&missing, r[i].told);
-		if (!r[i].found.rows.n && (i == PRICES_DISK || i == PRICES_ADDRESS))
-			buf_add_cstr(&missing, "; ");
+		buf_add_str(&missing, told_of(a, r, (enum price_part)i));
 		if (i == PRICES_DISK)
 			out->disk_gib_month_usd = take_one(
 				&missing, &r[i], PRICE_DISK_ASSUMED_USD, "a GiB and month");

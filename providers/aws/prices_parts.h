@@ -28,9 +28,9 @@ bool price_parse(struct str text, double *usd, const char **why);
 /* One of the things that are priced: read, kept and told separately. */
 enum price_part {
 	PRICES_ON_DEMAND, /* rows: type, no zone */
-	PRICES_SPOT,	  /* rows: type, zone */
 	PRICES_DISK,	  /* one row "gp3", by GiB and month */
 	PRICES_ADDRESS,	  /* one row "ipv4" */
+	PRICES_SPOT,	  /* rows: type, zone */
 	PRICE_PARTS
 };
 

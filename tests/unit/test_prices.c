@@ -537,15 +537,16 @@ damage(const char *path)
 	close(fd);
 }
 
-#define USUAL                                                                                    \
-	{GET, .body = PAGE(NULL, machine("m5.large", "0.0960000000"),                            \
-		      machine("c5.large", "0.0850000000"))},                                     \
-		{SPOT, .body = HISTORY(ITEM("m5.large", "us-east-2b", L, "0.0400", T1)           \
-					       ITEM("m5.large", "us-east-2a", L, "0.0350", T1),  \
-			       "")},                                                             \
-		{GET, .body = PAGE(NULL, disk("0.0800000000"))},                                 \
-	{                                                                                        \
-		GET, .body = PAGE(NULL, address("USE2-PublicIPv4:InUseAddress", "0.0050000000")) \
+#define USUAL                                                                                  \
+	{GET, .body = PAGE(NULL, machine("m5.large", "0.0960000000"),                          \
+		      machine("c5.large", "0.0850000000"))},                                   \
+		{GET, .body = PAGE(NULL, disk("0.0800000000"))},                               \
+		{GET, .body = PAGE(                                                            \
+			      NULL, address("USE2-PublicIPv4:InUseAddress", "0.0050000000"))}, \
+	{                                                                                      \
+		SPOT, .body = HISTORY(ITEM("m5.large", "us-east-2b", L, "0.0400", T1)          \
+					      ITEM("m5.large", "us-east-2a", L, "0.0350", T1), \
+			      "")                                                              \
 	}
 
 static int
@@ -642,9 +643,9 @@ stale_ones_when_new_ones_cannot_be_had(void **state)
 	SCRIPT(USUAL);
 	assert_int_equal(read_prices(false, &p), 0);
 	shift_ns = 5 * HOUR_NS;
-	SCRIPT({GET, .code = "AccessDeniedException"}, {SPOT, .code = "UnauthorizedOperation"},
+	SCRIPT({GET, .code = "AccessDeniedException"},
 		{GET, .body = PAGE(NULL, disk("0.0900000000"))},
-		{GET, .code = "AccessDeniedException"});
+		{GET, .code = "AccessDeniedException"}, {SPOT, .code = "UnauthorizedOperation"});
 	assert_int_equal(read_prices(false, &p), 0);
 	finished();
 	assert_int_equal(p.n, 4);
@@ -653,10 +654,9 @@ stale_ones_when_new_ones_cannot_be_had(void **state)
 	assert_string_equal(p.missing.p,
 		"on-demand prices of us-east-2 cannot be had: ec2 " GET
 		": AccessDeniedException: words; those of 5 hours ago are used; "
+		"nor can the price of public addresses; "
 		"spot prices of us-east-2 cannot be had: ec2 " SPOT
-		": UnauthorizedOperation: words; those of 5 hours ago are used; "
-		"the price of public addresses of us-east-2 cannot be had: ec2 " GET
-		": AccessDeniedException: words; those of 5 hours ago are used");
+		": UnauthorizedOperation: words; those of 5 hours ago are used");
 }
 
 static void
@@ -665,9 +665,9 @@ nothing_can_be_had(void **state)
 	struct ec2_prices p;
 
 	(void)state;
-	SCRIPT({GET, .code = "AccessDeniedException"}, {SPOT, .code = "UnauthorizedOperation"},
+	SCRIPT({GET, .code = "AccessDeniedException"},
 		{GET, .body = PAGE(NULL, disk("0.0000000000"))},
-		{GET, .body = "{\"PriceList\":[]}"});
+		{GET, .body = "{\"PriceList\":[]}"}, {SPOT, .code = "UnauthorizedOperation"});
 	assert_int_equal(read_prices(false, &p), 0);
 	finished();
 	assert_int_equal(p.n, 0);
@@ -678,17 +678,17 @@ nothing_can_be_had(void **state)
 	assert_string_equal(p.missing.p,
 		"on-demand prices of us-east-2 cannot be had: ec2 " GET
 		": AccessDeniedException: words; "
-		"spot prices of us-east-2 cannot be had: ec2 " SPOT
-		": UnauthorizedOperation: words; "
 		"the price of disks of us-east-2 cannot be had: 1 is not believed: gp3: "
-		"'0.0000000000' USD: it is 0; 0.08 USD a GiB and month is assumed; "
+		"'0.0000000000' USD: it is 0: 0.08 USD a GiB and month is assumed; "
 		"the price of public addresses of us-east-2 cannot be had: AWS's list has none for "
-		"this region; 0.005 USD an hour is assumed");
+		"this region: 0.005 USD an hour is assumed; "
+		"spot prices of us-east-2 cannot be had: ec2 " SPOT
+		": UnauthorizedOperation: words");
 	assert_int_equal(each_file(NULL), 0);
 	SCRIPT({GET, .code = "Stopped", .rc = ERR_CANCELLED},
-		{SPOT, .code = "Stopped", .rc = ERR_CANCELLED},
 		{GET, .code = "Stopped", .rc = ERR_CANCELLED},
-		{GET, .code = "Stopped", .rc = ERR_CANCELLED});
+		{GET, .code = "Stopped", .rc = ERR_CANCELLED},
+		{SPOT, .code = "Stopped", .rc = ERR_CANCELLED});
 	assert_int_equal(read_prices(false, &p), ERR_CANCELLED);
 }
 
@@ -701,9 +701,9 @@ doubts_are_kept_as_well(void **state)
 
 	(void)state;
 	SCRIPT({GET, .body = PAGE(NULL, machine("m5.large", "0.096"), machine("c5.large", "0"))},
-		{SPOT, .body = HISTORY(ITEM("m5.large", "us-east-2a", L, "0.03", T1), "")},
 		{GET, .body = PAGE(NULL, disk("0.08"))},
-		{GET, .body = PAGE(NULL, address("PublicIPv4:InUseAddress", "0.005"))});
+		{GET, .body = PAGE(NULL, address("PublicIPv4:InUseAddress", "0.005"))},
+		{SPOT, .body = HISTORY(ITEM("m5.large", "us-east-2a", L, "0.03", T1), "")});
 	assert_int_equal(read_prices(false, &p), 0);
 	assert_string_equal(p.missing.p, told);
 	SCRIPT({.action = "none"});

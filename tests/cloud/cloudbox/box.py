@@ -20,6 +20,7 @@ from .faults import Fault, Faults
 from .ledger import Ledger, Timers
 from .log import Log
 from .moto import Moto, MotoFailed
+from .pricing import Pricing
 from .query import Params
 from .settings import Rates, Settings
 from .sigv4 import Identity, Key, Keys, Verifier, query_pairs
@@ -108,7 +109,8 @@ class Box:
         self.moto = Moto(folder / "moto.log")
         self.ec2 = EC2(self.moto, self.ledger, self.settings, self.timers)
         self.s3 = s3.S3(self.moto, self.settings, region)
-        self.services = services.Services(self.moto, self.keys, self.settings)
+        self.pricing = Pricing(self.ec2.catalog, self.settings)
+        self.services = services.Services(self.moto, self.keys, self.settings, self.pricing)
         self.verifier = Verifier(self.keys, self.settings.now)
         self.control = control.Control(self)
         self.hosts: Any = None
@@ -118,6 +120,7 @@ class Box:
         """What the first calls would wait for, while nobody waits yet."""
         steps: list[Callable[[], Any]] = [
             lambda: self.ec2.places.prepare(self.region), lambda: self.ec2.catalog.preload(self.region),
+            lambda: self.pricing.preload(self.region),
             lambda: self.moto.query("sts", self.region, "AKIABOX", [("Action", "GetCallerIdentity"),
                                                                     ("Version", "2011-06-15")])]
         for step in steps:
@@ -156,7 +159,7 @@ class Box:
 
     def handle(self, request: Request) -> None:
         """Answers one; raises Hang, Gone, Malformed when the connection is to be closed."""
-        if request.path.startswith("/-box/") or request.path == "/checkip":
+        if request.path.startswith("/-box/") or request.path in control.PATHS:
             request.conn.send(self.control.answer(request))
             return
         call = Call(request)

@@ -3,19 +3,22 @@ moto, answered here page by page, since moto gives all 5 MB of it at once."""
 
 from __future__ import annotations
 
+import calendar
 import functools
 import gzip
 import importlib.util
 import json
 import pathlib
+import re
 import threading
 import time
 import zlib
-from typing import Any
+from typing import Any, Sequence
 
-from . import query
+from . import price_sheet, query
 from .errors import Refusal, xml_text
 from .query import Params
+from .settings import Settings
 from .wire import Answer
 
 
@@ -58,7 +61,8 @@ class Shapes:
 
 
 class Catalog:
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._resources = _package("moto") / "ec2" / "resources"
         self._lock = threading.Lock()
 
@@ -103,16 +107,16 @@ class Catalog:
         with self._lock:
             return self._types[name]["VCpuInfo"]["DefaultVCpus"]
 
-    def on_demand_usd(self, name: str) -> float:
-        """A price in the proportions that EC2 has; the real lists aren't here."""
-        t = self._types[name]
-        gpus = sum(g.get("Count", 0) for g in t.get("GpuInfo", {}).get("Gpus", []))
-        usd = 0.0355 * t["VCpuInfo"]["DefaultVCpus"] + 0.0029 * t["MemoryInfo"]["SizeInMiB"] / 1024 + 0.45 * gpus
-        return round(usd * (0.8 if "arm64" in t["ProcessorInfo"]["SupportedArchitectures"] else 1), 4)
+    def types_of(self, region: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return [self._types[n] for n in sorted(self._zones(region)) if n in self._types]
 
-    def spot_usd(self, name: str, zone: str) -> float:
-        share = 0.30 + (zlib.crc32(f"{name} {zone}".encode()) % 200) / 1000
-        return round(self.on_demand_usd(name) * share, 4)
+    def spot_usd(self, region: str, name: str, zone: str) -> float:
+        """The price now, of a setting or the sheet's; 0 when a setting has made it none."""
+        set_here = self._settings.prices.get(f"{name}/{zone}")
+        if isinstance(set_here, (int, float)):
+            return float(set_here)
+        return 0.0 if set_here is not None else price_sheet.spot_usd(region, self._types[name], zone)
 
     def describe_types(self, region: str, params: Params) -> Answer:
         names = params.list("InstanceType")
@@ -150,33 +154,68 @@ class Catalog:
                             f"<instanceTypeOfferingSet>{items}</instanceTypeOfferingSet>", token)
 
     def describe_spot_prices(self, region: str, params: Params, now: float) -> Answer:
-        """One price a type and zone, since the top of the hour."""
+        """A price a type, zone and hour, the newest first; those since StartTime, and the one that held then."""
         types = params.list("InstanceType")
         zone = params.get("AvailabilityZone")
         products = params.list("ProductDescription")
         with self._lock:
             zones = self._zones(region)
-        rows = [(t, z) for t in (sorted(set(types)) or sorted(zones)) for z in zones.get(t, [])
-                if zone in ("", z) and t in self._types]
+        pairs = [(t, z) for t in (sorted(set(types)) or sorted(zones)) for z in zones.get(t, [])
+                 if zone in ("", z) and t in self._types and "spot" in self._types[t]["SupportedUsageClasses"]
+                 and self._settings.prices.get(f"{t}/{z}") != "absent"]
         for name, values in params.filters():
             if name == "availability-zone":
-                rows = [r for r in rows if query.matches(r[1], values)]
+                pairs = [r for r in pairs if query.matches(r[1], values)]
             elif name == "instance-type":
-                rows = [r for r in rows if query.matches(r[0], values)]
+                pairs = [r for r in pairs if query.matches(r[0], values)]
             elif name == "product-description":
                 products = products + values
             else:
                 raise query.bad_filter(name)
         if products and not query.matches("Linux/UNIX", products):
-            rows = []
-        rows, token = query.page(params, rows, 1, 1000, 1000)
-        since = time.strftime("%Y-%m-%dT%H:00:00.000Z", time.gmtime(now))
+            pairs = []
+        oldest = max(_time(params.get("StartTime")) or 0.0, now - 90 * 86400)
+        newest = min(_time(params.get("EndTime")) or now, now)
+        hours = range(int(newest // 3600), min(int(oldest // 3600), int(newest // 3600)) - 1, -1)
+        rows, token = query.page(params, _History(pairs, hours), 1, 1000, 1000)
         items = "".join(
             f"<item><instanceType>{t}</instanceType><productDescription>Linux/UNIX</productDescription>"
-            f"<spotPrice>{self.spot_usd(t, z):.6f}</spotPrice><timestamp>{since}</timestamp>"
-            f"<availabilityZone>{z}</availabilityZone></item>" for t, z in rows)
+            f"<spotPrice>{self._spot_text(region, t, z, hour, int(now // 3600))}</spotPrice>"
+            f"<timestamp>{query.iso(hour * 3600)}</timestamp>"
+            f"<availabilityZone>{z}</availabilityZone></item>" for t, z, hour in rows)
         return query.answer("DescribeSpotPriceHistory",
                             f"<spotPriceHistorySet>{items}</spotPriceHistorySet>", token)
+
+    def _spot_text(self, region: str, name: str, zone: str, hour: int, this_hour: int) -> str:
+        set_here = self._settings.prices.get(f"{name}/{zone}")
+        if isinstance(set_here, str):
+            return xml_text(set_here)
+        wave = 1.0 if hour == this_hour else 0.95 + zlib.crc32(f"{zone}{hour}".encode()) % 11 / 100
+        return f"{self.spot_usd(region, name, zone) * wave:.6f}"
+
+
+class _History(Sequence[tuple[str, str, int]]):
+    """Each pair in each hour, none of it made before it is looked at."""
+
+    def __init__(self, pairs: list[tuple[str, str]], hours: range):
+        self._pairs, self._hours = pairs, hours
+
+    def __len__(self) -> int:
+        return len(self._pairs) * len(self._hours)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        hour, pair = divmod(at, len(self._pairs))
+        return (*self._pairs[pair], self._hours[hour])
+
+
+def _time(text: str) -> float | None:
+    if not text:
+        return None
+    if not (m := re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00:00)?", text)):
+        raise Refusal(400, "InvalidParameterValue", f"Value ({text}) for a time is invalid.")
+    return calendar.timegm(time.strptime(m[1], "%Y-%m-%dT%H:%M:%S"))
 
 
 def _values(row: Any, name: str) -> list[str]:

@@ -6,7 +6,7 @@
   DELETE /-box/faults                                                  POST   /-box/interrupt  {"id", "notice_s"}
   GET    /-box/keys        the access keys that are honoured           POST   /-box/poweroff   {"id"}
   GET    /-box/ready       waits until the first calls will be quick   GET    /-box/rules?group=ID  a group's ingress
-  GET    /-box/ip, /checkip   the caller's address, as text"""
+  GET    /-box/ip, /checkip   the caller's address, as text            GET    /spot-advisor-data.json  AWS's public file"""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .box import Box
 
 
+PATHS = ("/checkip", "/spot-advisor-data.json")
+
+
 class Control:
     def __init__(self, box: "Box"):
         self.box = box
@@ -29,6 +32,8 @@ class Control:
     def answer(self, request: Request) -> Answer:
         if request.path in ("/checkip", "/-box/ip"):
             return Answer(200, [("Content-Type", "text/plain")], f"{request.conn.peer_address}\n".encode())
+        if request.path == "/spot-advisor-data.json":
+            return self.box.pricing.advisor()
         name = f"{request.method.lower()}_{request.path[6:]}"
         handler = getattr(self, name, None)
         if handler is None:

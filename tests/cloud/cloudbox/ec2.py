@@ -30,7 +30,7 @@ LAUNCHING = {"CreateFleet", "RequestSpotInstances", "RequestSpotFleet", "StartIn
 class EC2:
     def __init__(self, moto: Moto, ledger: Ledger, settings: Settings, timers: Timers):
         self.moto, self.ledger, self.settings, self.timers = moto, ledger, settings, timers
-        self.catalog = Catalog()
+        self.catalog = Catalog(settings)
         self.places = Places(moto)
         self.view = View(ledger, settings)
         self.launcher = Launcher(moto, Checker(self.places, self.catalog), ledger, settings, timers)

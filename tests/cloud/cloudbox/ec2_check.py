@@ -111,7 +111,7 @@ class Checker:
                 raise Refusal(400, "InvalidGroupId.Malformed", f'Invalid id: "{g}" (expecting "sg-...")')
             if not self.places.group_exists(region, g):
                 raise Refusal(400, "InvalidGroup.NotFound", f"The security group '{g}' does not exist")
-        spot = self._market(p, kind, zone)
+        spot = self._market(region, p, kind, zone)
         self._tags(p, spot)
         self._disks(p, image)
         token = p.get("ClientToken")
@@ -180,13 +180,13 @@ class Checker:
                           f"Availability Zone or choosing {', '.join(offered)}.")
         return zone, subnet
 
-    def _market(self, p: Params, kind: str, zone: str) -> bool:
+    def _market(self, region: str, p: Params, kind: str, zone: str) -> bool:
         market = p.get("InstanceMarketOptions.MarketType")
         if market not in ("", "spot"):
             raise invalid(f"Invalid value '{market}' for MarketType.")
         price = p.get("InstanceMarketOptions.SpotOptions.MaxPrice")
         if price:
-            now = self.catalog.spot_usd(kind, zone)
+            now = self.catalog.spot_usd(region, kind, zone)
             if float(price) < now:
                 raise Refusal(400, "SpotMaxPriceTooLow", f"Your Spot request price of {price} is lower than the "
                               f"minimum required Spot request fulfillment price of {now}.")

@@ -25,6 +25,7 @@ export AWS_ACCESS_KEY_ID='{key}' AWS_SECRET_ACCESS_KEY='{secret}'
 export AWS_REGION='us-east-2' AWS_DEFAULT_REGION='us-east-2'
 export AWS_EC2_METADATA_DISABLED='true' AWS_CONFIG_FILE='/dev/null' AWS_SHARED_CREDENTIALS_FILE='/dev/null'
 export FURROW_CALLER_IP_URL='http://{api}/checkip'
+export FURROW_SPOT_ADVISOR_URL='http://{api}/spot-advisor-data.json'
 export BOX_DIR='{dir}'
 """
 TRY = """\
@@ -437,7 +438,7 @@ def set_word(dir, args):
     key, value = args
     if not key.startswith("image."):
         try:
-            value = json.loads(value)
+            value = json.loads(value, parse_constant=int)  # NaN is a text like others
         except ValueError:
             pass
         return ask_api(dir, "POST", "settings", json.dumps({key: value}))

@@ -1,4 +1,5 @@
-"""The other services: STS, whose sessions are real credentials that expire here, IAM's keys, SSM's public parameters."""
+"""The other services: STS, whose sessions are real credentials that expire here, IAM's keys, SSM's public parameters,
+the price list."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import uuid
 from . import query, quotas
 from .errors import Refusal
 from .moto import Moto, scope
+from .pricing import Pricing
 from .query import Params
 from .settings import Settings
 from .sigv4 import Key, Keys
@@ -28,8 +30,8 @@ def expected_service(version: str) -> str | None:
 
 
 class Services:
-    def __init__(self, moto: Moto, keys: Keys, settings: Settings):
-        self.moto, self.keys, self.settings = moto, keys, settings
+    def __init__(self, moto: Moto, keys: Keys, settings: Settings, pricing: Pricing):
+        self.moto, self.keys, self.settings, self.pricing = moto, keys, settings, pricing
 
     def query(self, service: str, region: str, key_id: str, action: str, p: Params) -> Answer:
         self._check_duration(action, p)
@@ -67,6 +69,8 @@ class Services:
         answer.body = text.encode()
 
     def json(self, request: Request, service: str, region: str, key_id: str, target: str, body: bytes) -> Answer:
+        if target == "AWSPriceListService.GetProducts":
+            return self.pricing.answer(service, region, body)
         if target == "AmazonSSM.GetParameter" and (found := self._ubuntu(body)):
             return found
         if service == "servicequotas":

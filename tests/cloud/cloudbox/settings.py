@@ -26,6 +26,9 @@ class Settings:
     deny: list[str] = dataclasses.field(default_factory=list)  # IAM's names: "ec2:RunInstances", "s3:ListBucket"
     rates: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     """{"ec2:Describe*": {"burst": 100, "per_s": 20}}: a token bucket each; beyond it the service throttles."""
+    prices: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """{TYPE, "gp3" or "ipv4": on demand; "TYPE/ZONE": spot}: USD, or what the answer says instead: a text ("NaN"),
+    {"CNY": "0.7"}, [two, prices], "absent". `price.NAME` sets one of them, null takes it away again."""
     buckets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     """{name: {"owner": "other"} or {"region": "eu-west-1", "answer": 301 | 307 | 400}}"""
     page_instances: int = 0  # at most so many a page, whatever MaxResults says; 0: as EC2
@@ -40,6 +43,11 @@ class Settings:
         """Checks names and types first: all or nothing. ValueError tells which is wrong."""
         new: dict[str, Any] = {}
         for name, value in changes.items():
+            if name.startswith("price."):
+                prices = new.setdefault("prices", dict(self.prices))
+                prices[name[6:]] = value
+                new["prices"] = {n: v for n, v in prices.items() if v is not None}
+                continue
             if not hasattr(self, name) or name.startswith("_"):
                 raise ValueError(f"unknown setting {name!r}; there are: "
                                  + ", ".join(f.name for f in dataclasses.fields(self)))
