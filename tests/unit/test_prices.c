@@ -1,6 +1,7 @@
 /* prices: what is asked of the price list and the spot history, what of the answers is believed and what
  * is said of the rest, what is kept for how long. */
 #include "tests/unit/ec2_fixture.h"
+#include "tests/unit/region_fixture.h"
 
 #include "planner/base/json.h"
 #include "providers/aws/prices_parts.h"
@@ -818,6 +819,31 @@ interruptions(void **state)
 		STR("interruptions of spot instances cannot be had: http://127.0.0.1:1/x: ")));
 }
 
+static void
+the_recorded_region(void **state)
+{
+	struct recorded_region r;
+	size_t on_demand = 0, k = 0;
+
+	(void)state;
+	recorded_region_load(&service.arena, &r);
+	assert_int_equal(r.n_types, 1263);
+	assert_true(r.n_offerings > 3000);
+	for (size_t i = 0; i < r.prices.n; i++)
+		on_demand += !r.prices.v[i].spot;
+	assert_true(on_demand > 1000 && r.prices.n > 2 * on_demand);
+	for (size_t i = 1; i < r.n_offerings; i++)
+		assert_true(str_cmp(r.offerings[i - 1].type, r.offerings[i].type) <= 0);
+	while (!str_is(r.prices.v[k].type, "m5.large"))
+		k++;
+	assert_true(fabs(r.prices.v[k].hourly_usd - 0.096) < 1e-9);
+	assert_string_equal(r.prices.v[k + 3].zone.p, "us-east-2c");
+	assert_in_range(
+		ec2_interruption_of(r.interruptions, r.n_interruptions, STR("m5.large")), 0, 4);
+	assert_int_equal(ec2_interruption_of(r.interruptions, r.n_interruptions, STR("mac1.metal")),
+		EC2_INTERRUPTION_UNKNOWN);
+}
+
 int
 main(void)
 {
@@ -831,6 +857,7 @@ main(void)
 		cmocka_unit_test(answers_that_are_none),
 		cmocka_unit_test(the_newest_spot_price_holds),
 		cmocka_unit_test(bad_spot_prices),
+		cmocka_unit_test(the_recorded_region),
 		cmocka_unit_test_setup_teardown(reads_all_and_keeps_it, make_cache, drop_cache),
 		cmocka_unit_test_setup_teardown(
 			damaged_and_foreign_files_are_asked_anew, make_cache, drop_cache),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import json
+import pathlib
 import urllib.request
 from typing import Any
 
@@ -126,6 +128,16 @@ def spot(box: Box) -> None:
     same(ec2.describe_spot_price_history(StartTime=now, **m5)["SpotPriceHistory"][0]["SpotPrice"], "0.500000")
     box.set(**{"price.m5.large/us-east-2a": "absent"})
     same(ec2.describe_spot_price_history(StartTime=now, **m5)["SpotPriceHistory"], [])
+
+
+@test("what is recorded for the unit tests is what the box says")
+def recorded(box: Box) -> None:
+    folder = pathlib.Path(__file__).resolve().parents[2] / "unit" / "ec2"
+    spec = importlib.util.spec_from_file_location("recorded", folder / "prices.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    same(module.lines(), (folder / "prices.txt").read_text().splitlines())
 
 
 @test("the spot advisor's file")

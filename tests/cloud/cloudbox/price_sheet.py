@@ -2,7 +2,7 @@
 
 Families that are priced by the vCPU stand with what their `large` (two vCPUs) costs in us-east-2, others by size, as
 AWS's public pages had them in 2025, as far as they are known here; all other types by a formula in the proportions
-that EC2 has: 0.0355 a vCPU + 0.0029 a GiB + 0.45 a GPU, a fifth less on arm64. Other regions cost more by REGIONS."""
+that EC2 has: 0.0355 a vCPU + 0.0029 a GiB + GPUS (or 0.45) a GPU, a fifth less on arm64. Other regions cost more by REGIONS."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 DISK_USD, ADDRESS_USD = 0.08, 0.005  # a GiB of gp3 and month; a public IPv4 address and hour
 REGIONS = {"us-west-1": 1.17, "eu-west-1": 1.115, "eu-central-1": 1.2, "eu-west-2": 1.16, "ap-south-1": 1.05,
            "ap-southeast-1": 1.25, "ap-southeast-2": 1.25, "ap-northeast-1": 1.29, "sa-east-1": 1.59}
+
+GPUS = {"A100": 2.4, "H100": 6.0, "H200": 6.5, "B200": 12.0, "L40S": 1.5, "RTX PRO Server 6000": 2.0, "V100": 2.5}
 
 LARGE = {
     "m4": 0.10, "m5": 0.096, "m5a": 0.086, "m5d": 0.113, "m5ad": 0.103, "m5n": 0.119, "m5dn": 0.136, "m5zn": 0.1652,
@@ -41,7 +43,7 @@ SIZES = {
     "gr6": "4xlarge 1.5392 8xlarge 2.4464",
     "g6e": "xlarge 1.861 2xlarge 2.24208 4xlarge 3.00424 8xlarge 4.52856 12xlarge 10.49264 16xlarge 7.57719 "
            "24xlarge 15.06559 48xlarge 30.13118",
-    "p3": "2xlarge 3.06 8xlarge 12.24 16xlarge 24.48", "p4d": "24xlarge 21.957642", "p5": "48xlarge 55.04",
+    "p3": "2xlarge 3.06 8xlarge 12.24 16xlarge 24.48", "p4d": "24xlarge 21.957642", "p5": "4xlarge 6.88 48xlarge 55.04",
     "inf1": "xlarge .228 2xlarge .362 6xlarge 1.18 24xlarge 4.721",
     "inf2": "xlarge .7582 8xlarge 1.96786 24xlarge 6.49063 48xlarge 12.98127", "trn1": "2xlarge 1.34375 32xlarge 21.5",
 }
@@ -60,8 +62,8 @@ def on_demand_usd(region: str, t: dict[str, Any]) -> float:
     if usd is None and family in LARGE:
         usd = LARGE[family] * vcpus / 2
     if usd is None:
-        gpus = sum(g.get("Count", 0) for g in t.get("GpuInfo", {}).get("Gpus", []))
-        usd = 0.0355 * vcpus + 0.0029 * t["MemoryInfo"]["SizeInMiB"] / 1024 + 0.45 * gpus
+        usd = 0.0355 * vcpus + 0.0029 * t["MemoryInfo"]["SizeInMiB"] / 1024
+        usd += sum(g.get("Count", 0) * GPUS.get(g["Name"], 0.45) for g in t.get("GpuInfo", {}).get("Gpus", []))
         usd *= 0.8 if "arm64" in t["ProcessorInfo"]["SupportedArchitectures"] else 1
     return round(usd * REGIONS.get(region, 1), 6)
 
