@@ -35,7 +35,7 @@ BENCH_PACKAGES := ninja-build time python3-asyncssh
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
-	manifest_job manifest_paths manifest_read manifest_together object path plan_dot plan_file \
+	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
 EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
@@ -53,7 +53,7 @@ CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
 FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known launch look lost \
-	mend observe observe_hosts release store survey upload wish
+	mend observe observe_hosts offers release store survey upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run

@@ -48,6 +48,8 @@ struct changes {
 	uint32_t n_to_collect; /* results that lie in the store but not (or not this one) in
 				  `results` */
 	uint32_t n_instances;  /* that the run uses; 0 on this machine */
+	struct offer *offers;  /* for new instances: the best first; none on this machine */
+	size_t n_offers;
 	uint32_t n_spare;      /* that it doesn't use and lets go of; numbered behind those */
 	uint32_t n_to_replace; /* folders in `results` that hold an older result of a task to run or
 				  to collect */

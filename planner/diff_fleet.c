@@ -9,20 +9,6 @@ fleet_of(const struct builder *b)
 	return &b->obs->fleet;
 }
 
-/* How many instances the tasks keep busy. */
-static uint32_t
-count_wanted(const struct builder *b)
-{
-	const struct fleet *f = fleet_of(b);
-	uint32_t tasks = b->out->n_tasks_run;
-	uint32_t n;
-
-	if (f->max_slots && tasks > f->max_slots)
-		tasks = f->max_slots;
-	n = tasks / f->slots + (tasks % f->slots != 0);
-	return n < f->max ? n : f->max;
-}
-
 static uint32_t
 count_usable(const struct fleet *f)
 {
@@ -30,6 +16,44 @@ count_usable(const struct fleet *f)
 
 	while (n < f->n_warm && !f->warm[n].why_not.p)
 		n++;
+	return n;
+}
+
+/* What new instances would have to do: all of it, when nothing is there. */
+static struct offer_need
+need_of(const struct builder *b, uint32_t n_warm, uint32_t warm_slots)
+{
+	const struct fleet *f = fleet_of(b);
+	struct offer_need need = {.tasks = b->out->n_tasks_run,
+		.max_instances = f->max > n_warm ? f->max - n_warm : 1,
+		.max_slots = f->max_slots};
+
+	if (need.tasks > warm_slots)
+		need.tasks -= warm_slots;
+	if (need.max_slots > warm_slots)
+		need.max_slots -= warm_slots;
+	return need;
+}
+
+/* How many instances the tasks keep busy: the warm ones first, and of what is best for the rest. */
+static uint32_t
+count_wanted(struct builder *b)
+{
+	const struct fleet *f = fleet_of(b);
+	uint32_t wanted = b->out->n_tasks_run, n = 0, slots = 0, usable = count_usable(f);
+	struct offer_need need;
+
+	if (f->max_slots && wanted > f->max_slots)
+		wanted = f->max_slots;
+	for (; n < usable && n < f->max && slots < wanted; n++)
+		slots += f->warm[n].slots ? f->warm[n].slots : f->offers[0].slots;
+	need = need_of(b, n, slots);
+	b->out->offers = ARENA_ARRAY(b->arena, struct offer, f->n_offers);
+	b->out->n_offers = f->n_offers;
+	memcpy(b->out->offers, f->offers, f->n_offers * sizeof(*f->offers));
+	offers_rank(b->out->offers, f->n_offers, &need);
+	if (slots < wanted && n < f->max)
+		n += offer_count(&need, b->out->offers[0].slots);
 	return n;
 }
 
@@ -96,17 +120,66 @@ look_at_access(struct builder *b, uint32_t n_new)
 	diff_add_todo(b, KIND_ACCESS, VERB_CREATE, CAUSE_MISSING, reason);
 }
 
+/* The best of another type or market: what it would have cost. */
+static const struct offer *
+next_best(const struct changes *c)
+{
+	const struct offer *best = &c->offers[0];
+
+	for (size_t i = 1; i < c->n_offers; i++) {
+		const struct offer *o = &c->offers[i];
+
+		if (o->job_usd >= 0 && (!str_eq(o->type, best->type) || o->spot != best->spot))
+			return o;
+	}
+	return NULL;
+}
+
+/* "+12 %", "-1 %", "the same" */
+static struct str
+describe_difference(struct arena *a, double usd, double best_usd)
+{
+	double percent = best_usd > 0 ? (usd / best_usd - 1) * 100 : 0;
+
+	if (percent > -0.5 && percent < 0.5)
+		return STR("the same");
+	return arena_printf(a, "%+.0f %%", percent);
+}
+
+/* ", $0.0412/h, the cheapest of 214 offers (next: m7a.large in us-east-2b, +7 %)" */
+static struct str
+describe_price(struct builder *b)
+{
+	const struct offer *best = &b->out->offers[0], *next = next_best(b->out);
+	struct str text;
+	bool cheapest;
+
+	if (best->job_usd < 0)
+		return STR("");
+	text = arena_printf(
+		b->arena, ", %.*s/h", STR_ARG(offer_money(b->arena, offer_hourly_usd(best))));
+	if (!next)
+		return text;
+	cheapest = next->job_usd >= best->job_usd;
+	return arena_printf(b->arena, "%.*s, %s of %zu offers (next: %.*s, %.*s)", STR_ARG(text),
+		cheapest ? "the cheapest" : "the least interrupted of the cheapest",
+		b->out->n_offers, STR_ARG(offer_name(b->arena, next)),
+		STR_ARG(describe_difference(b->arena, next->job_usd, best->job_usd)));
+}
+
 static struct str
 describe_new(struct builder *b)
 {
 	const struct fleet *f = fleet_of(b);
-	struct str memory = diff_memory(b->arena, f->memory_bytes);
+	const struct offer *o = &b->out->offers[0];
+	struct str memory = diff_memory(b->arena, o->memory_bytes);
 
-	return arena_printf(b->arena, "launch %.*s%s in %.*s: %lld cpu%s, %.*s, %s, %.*s",
-		STR_ARG(f->type), f->spot ? " (spot)" : "",
-		STR_ARG(f->zone.p ? f->zone : f->region), (long long)f->cpus,
-		f->cpus == 1 ? "" : "s", STR_ARG(memory),
-		f->arch == ARCH_ARM64 ? "arm64" : "x86_64", STR_ARG(f->image));
+	return arena_printf(b->arena, "launch %.*s%s in %.*s: %lld cpu%s, %.*s, %s, %.*s%.*s",
+		STR_ARG(o->type), o->spot ? " (spot)" : "",
+		STR_ARG(o->zone.p ? o->zone : f->region), (long long)o->cpus,
+		o->cpus == 1 ? "" : "s", STR_ARG(memory),
+		o->arch == ARCH_ARM64 ? "arm64" : "x86_64", STR_ARG(f->image),
+		STR_ARG(describe_price(b)));
 }
 
 static void

@@ -112,6 +112,39 @@ refuse(struct diagnostics *diags, struct pos pos, const char *message)
 		diag_add(diags, DIAG_ERROR, pos, none, "%s", message);
 }
 
+/* A run has one region, where its bucket is, and one image; tasks are made for one architecture. */
+static void
+check_any_of(const struct instances *in, struct diagnostics *diags)
+{
+	for (size_t i = 0; i < in->n_any_of; i++) {
+		const struct instances *one = &in->any_of[i];
+
+		if (!str_eq(one->infra.region, in->infra.region))
+			diag_add(diags, DIAG_ERROR, one->infra.pos, none,
+				"instances.any_of[%zu].infra: '%.*s' is in another region than "
+				"'%.*s'; a run stays in one "
+				"region, where its store is: name zones of that",
+				i, STR_ARG(one->infra.text), STR_ARG(in->infra.text));
+		if (one->arch != in->arch)
+			diag_add(diags, DIAG_ERROR, one->pos_arch, none,
+				"instances.any_of[%zu].arch: tasks are made for one architecture; "
+				"say it in "
+				"instances.arch",
+				i);
+		if (!str_eq(one->ami, in->ami))
+			diag_add(diags, DIAG_ERROR, one->pos_ami, none,
+				"instances.any_of[%zu].ami: a run has one image; say it in "
+				"instances.ami",
+				i);
+		if (one->disk.size_bytes != in->disk.size_bytes ||
+			one->disk.warm_bytes_per_s != in->disk.warm_bytes_per_s)
+			diag_add(diags, DIAG_ERROR, one->pos_disk, none,
+				"instances.any_of[%zu].disk: a run has one kind of disk; say it in "
+				"instances.disk",
+				i);
+	}
+}
+
 void
 manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
 {
@@ -123,18 +156,9 @@ manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
 	refuse(diags, m->pos_max_cost,
 		"max_cost: this furrow knows no prices yet, so it cannot keep to that; use "
 		"max_duration and instances.max");
-	refuse(diags, in->pos_max_hourly_cost,
-		"instances.max_hourly_cost: this furrow knows no prices yet, so it cannot keep to "
-		"that; name a type with instances.type");
-	refuse(diags, in->pos_any_of,
-		"instances.any_of: this furrow takes one infra at a time; name it with "
-		"instances.infra");
+	check_any_of(in, diags);
 	if (in->disk.size_bytes > LARGEST_DISK_BYTES)
 		refuse(diags, in->pos_disk, "instances.disk: EC2 has none of more than 64TiB");
-	if (in->spot == TRI_AUTO)
-		warn(diags, in->pos_spot,
-			"instances.spot: auto: this furrow knows no prices yet and takes "
-			"on-demand; say true for spot");
 	if (m->store.p && !is_s3(m->store))
 		diag_add(diags, DIAG_ERROR, m->pos_store, none,
 			"store: '%.*s' is a folder here, which instances cannot reach; expected "

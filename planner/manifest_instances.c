@@ -261,6 +261,8 @@ read_any_of(struct reading *r, const struct value *v, void *at, void *base)
 				"instances of '%.*s' and '%.*s' don't mix in one run",
 				STR_ARG(alternatives[0].infra.text), STR_ARG(one->infra.text));
 	}
+	if (!whole->infra.pos.line && v->node->n)
+		whole->infra = alternatives[0].infra;
 	whole->any_of = alternatives;
 	whole->n_any_of = v->node->n;
 }

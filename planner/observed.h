@@ -6,6 +6,7 @@
 #include "planner/base/digest.h"
 #include "planner/history.h"
 #include "planner/manifest.h"
+#include "planner/offer.h"
 
 struct machine {
 	struct str name;
@@ -28,6 +29,8 @@ struct collected {
 /* An instance of this job that is there already. */
 struct warm {
 	struct str id, type, zone;
+	uint32_t slots; /* tasks at a time on it; 0: as on a new one */
+	bool spot;
 	bool source_ready, setup_ready; /* on its disk, under their identities */
 	bool image_ready;		/* its engine has the job's image */
 	bool image_gone;		/* it had that once */
@@ -41,14 +44,14 @@ struct fleet {
 	bool there; /* the job runs on instances; else on this machine, and the rest is empty */
 	struct str region, store, group; /* "us-east-2", "s3://bucket/prefix", "furrow-wordcount" */
 	bool bucket_ready, group_ready, runner_ready; /* the store has the runner's binary */
-	struct str type, zone, image;		      /* zone absent: any */
-	int64_t cpus, memory_bytes;
-	enum arch arch;
-	bool spot;
-	uint32_t slots;	    /* tasks at a time on one instance */
-	uint32_t max;	    /* instances */
-	uint32_t max_slots; /* -j: over all of them; 0: no limit */
-	struct warm *warm;  /* those that can be used first, the best first */
+	struct str image;
+	/* What new instances can be had as, >= 1; in no order: it depends on what is to run. */
+	struct offer *offers;
+	size_t n_offers;
+	struct str prices_missing; /* which prices are not known, and why; absent: all are */
+	uint32_t max;		   /* instances */
+	uint32_t max_slots;	   /* -j: over all of them; 0: no limit */
+	struct warm *warm;	   /* those that can be used first, the best first */
 	size_t n_warm;
 };
 

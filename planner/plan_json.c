@@ -8,17 +8,24 @@
  *    "in_place":[{"id":…,"kind":…,"reason":…,"label":…}],
  *    "summary":{"create":…,"change":…,"remove":…,"run":…,"in_place":…,"s":…|null,"p90_s":…|null,"usd":…|null,
  *               "tasks":…,"tasks_in_place":…,"to_collect":…},
- *    "state_sha256":…,"slots":…}
+ *    "state_sha256":…,"slots":…,
+ *    "offers":[{"type":…,"zone":…|null,"market":"spot|on-demand","cpus":…,"memory_bytes":…,"gpus":…,
+ *               "gpu":…|null,"slots":…,"hourly_usd":…|null,"instances":…,"interruption":…|null}],
+ *    "n_offers":…,"prices_missing":…|null}
  *
  * Times are in seconds, null when unknown. "label", the task's folder below results, is there for
  * tasks only. "after" names what an action comes after; a task that needs a slot takes one of any
- * environment's. */
+ * environment's. "offers": what new instances can be had as, the first is what the plan launches, the
+ * next ones in this order when EC2 has none of it; the first OFFERS_SHOWN of n_offers. hourly_usd: of
+ * one, with its disk, its public address and, of burstable ones, CPU credits. */
 #include "planner/plan.h"
 
 #include "planner/base/json.h"
 
 #include <assert.h>
 #include <math.h>
+
+enum { OFFERS_SHOWN = 8 };
 
 static void
 add_digest(struct buf *out, const char *name, const struct digest *d)
@@ -189,6 +196,44 @@ add_summary(struct buf *out, const struct plan *p)
 	buf_add_char(out, '}');
 }
 
+static void
+add_offer(struct buf *out, const struct offer *o)
+{
+	buf_add_char(out, '{');
+	json_add_member_string(out, "type", o->type);
+	json_add_member_string(out, "zone", o->zone);
+	json_add_member_string(out, "market", o->spot ? STR("spot") : STR("on-demand"));
+	json_add_member_int(out, "cpus", o->cpus);
+	json_add_member_int(out, "memory_bytes", o->memory_bytes);
+	json_add_member_int(out, "gpus", o->gpus);
+	json_add_member_string(out, "gpu", o->gpu_name);
+	json_add_member_int(out, "slots", o->slots);
+	add_usd(out, "hourly_usd", offer_hourly_usd(o));
+	json_add_member_int(out, "instances", o->n_instances);
+	json_add_name(out, "interruption");
+	if (o->interrupted == OFFER_UNRATED)
+		buf_add_cstr(out, "null");
+	else
+		buf_addf(out, "%d", o->interrupted);
+	buf_add_char(out, '}');
+}
+
+static void
+add_offers(struct buf *out, const struct plan *p)
+{
+	const struct changes *c = &p->changes;
+
+	buf_add_cstr(out, ",\"offers\":[");
+	for (size_t i = 0; i < c->n_offers && i < OFFERS_SHOWN; i++) {
+		if (i)
+			buf_add_char(out, ',');
+		add_offer(out, &c->offers[i]);
+	}
+	buf_add_char(out, ']');
+	json_add_member_int(out, "n_offers", (int64_t)c->n_offers);
+	json_add_member_string(out, "prices_missing", p->observed.fleet.prices_missing);
+}
+
 void
 plan_add_members(struct buf *out, const struct plan *p)
 {
@@ -202,6 +247,8 @@ plan_add_members(struct buf *out, const struct plan *p)
 	add_summary(out, p);
 	add_digest(out, "state_sha256", &p->state);
 	json_add_member_int(out, "slots", p->slots);
+	if (p->observed.fleet.there)
+		add_offers(out, p);
 }
 
 void

@@ -21,7 +21,8 @@ struct site_config {
 	struct str store;   /* likewise; absent: the site's own default */
 	struct source_where source;
 	const struct clock *clock;
-	uint32_t max_slots; /* -j; 0: as the manifest says */
+	uint32_t max_slots;  /* -j; 0: as the manifest says */
+	bool refresh_prices; /* prices are asked for anew, however young those are that were kept */
 };
 
 struct site_observation {

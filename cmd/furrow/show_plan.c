@@ -144,11 +144,17 @@ add_task_rows(struct view *v)
 				c->n_tasks_in_place == 1 ? "" : "s"));
 }
 
-/* Of one environment. */
+/* Of the environment with this index. */
 static uint32_t
-slots_of(const struct plan *p)
+slots_of(const struct plan *p, uint32_t index)
 {
-	return p->observed.fleet.there ? p->observed.fleet.slots : p->slots;
+	const struct fleet *f = &p->observed.fleet;
+
+	if (!f->there)
+		return p->slots;
+	if (index < f->n_warm && !f->warm[index].why_not.p && f->warm[index].slots)
+		return f->warm[index].slots;
+	return p->changes.n_offers ? p->changes.offers[0].slots : 0;
 }
 
 /* Changes of one kind stand side by side; those that say the same become one row. */
@@ -156,10 +162,11 @@ static size_t
 add_means_row(struct view *v, const struct change *c, size_t n, const struct node *node)
 {
 	struct str more = STR(""), time = STR("");
-	uint32_t *indices, slots = slots_of(v->plan);
+	uint32_t *indices, slots = slots_of(v->plan, c->index);
 	size_t same = 1;
 
-	while (same < n && c[same].kind == c->kind && str_eq(c[same].reason, c->reason))
+	while (same < n && c[same].kind == c->kind && str_eq(c[same].reason, c->reason) &&
+		(c->kind != KIND_ENVIRONMENT || slots_of(v->plan, c[same].index) == slots))
 		same++;
 	indices = ARENA_ARRAY(&v->arena, uint32_t, same);
 	for (size_t i = 0; i < same; i++)
@@ -303,6 +310,30 @@ show_untracked(struct buf *out, const struct view *v)
 	buf_add_cstr(out, "); git add what belongs to the job.\n\n");
 }
 
+static bool
+launches(const struct changes *c)
+{
+	for (size_t i = 0; i < c->n_todo; i++) {
+		if (c->todo[i].kind == KIND_INSTANCE)
+			return true;
+	}
+	return false;
+}
+
+static void
+show_prices_missing(struct buf *out, const struct view *v)
+{
+	struct str missing = v->plan->observed.fleet.prices_missing;
+
+	if (!missing.p || !launches(&v->plan->changes))
+		return;
+	buf_add_cstr(out, "Prices: ");
+	text_add_safe(out, missing, 0);
+	if (v->plan->changes.offers[0].job_usd < 0)
+		buf_add_cstr(out, "; the smallest instance that fits is taken for the cheapest");
+	buf_add_cstr(out, ".\n\n");
+}
+
 void
 show_plan_time(struct buf *out, const struct plan *p)
 {
@@ -373,6 +404,7 @@ show_plan(struct buf *out, const struct plan *p, bool color)
 	add_rows(&v);
 	show_rows(out, &v);
 	show_untracked(out, &v);
+	show_prices_missing(out, &v);
 	show_summary(out, &v);
 	arena_free(&v.arena);
 }

@@ -100,10 +100,9 @@ int ec2_list_groups(struct aws *aws, struct arena *a, struct str region, struct 
 struct ec2_type {
 	struct str name;
 	int64_t cpus, memory_bytes;
-	bool x86_64, arm64, spot, current, bare_metal;
+	bool x86_64, arm64, spot, on_demand, current, bare_metal;
 	int64_t gpus;
 	struct str gpu_name; /* absent: none */
-	double hourly_usd;   /* < 0: not known */
 };
 /* All types of the region, cached for 4 hours below cache_dir (NULL: not cached). */
 int ec2_types(struct aws *aws, struct arena *a, const char *cache_dir, struct ec2_type **out,
@@ -112,9 +111,11 @@ int ec2_types(struct aws *aws, struct arena *a, const char *cache_dir, struct ec
  * unknown one, with "did you mean". */
 int ec2_types_named(struct aws *aws, struct arena *a, const struct strings *names,
 	struct ec2_type **out, size_t *n, struct error *err);
-/* Those that fit, the cheapest first: fewest GPUs, then (until prices are known) the lesser sum of
- * cpus and memory in the proportion that instances are priced by, special families and previous
- * generations counted dearer, then by name. Pure. Bare-metal ones only when named, ones of less than
+/* What it would cost by its size, in no unit: cpus and memory in the proportion that instances are
+ * priced by, special families and previous generations counted dearer. Ranks where no price is known. */
+int64_t ec2_type_weight(const struct ec2_type *type);
+/* Those that fit, fewest GPUs first, then the lesser weight, then by name. Prices are not looked at. Pure.
+ * Bare-metal ones only when named, ones of less than
  * 1 GiB only when named or when memory is wished for. ERR_INPUT: none fits: the message says which
  * wish excludes how many types, err->line and col where the worst stands. */
 int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_type *types,

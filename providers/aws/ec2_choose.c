@@ -21,7 +21,6 @@ enum wish {
 	WISH_GPUS,
 	WISH_ARCH,
 	WISH_SPOT,
-	WISH_PRICE,
 	WISHES
 };
 
@@ -68,8 +67,6 @@ fits_one(enum wish k, const struct instances *w, const struct ec2_type *t)
 		return fits_arch(w->arch, t);
 	case WISH_SPOT:
 		return w->spot != TRI_TRUE || t->spot;
-	case WISH_PRICE:
-		return w->max_hourly_cost_usd < 0 || t->hourly_usd <= w->max_hourly_cost_usd;
 	case WISHES:
 		break;
 	}
@@ -118,10 +115,9 @@ is_general(struct str type)
 	return true;
 }
 
-/* In the proportion of prices. Special families cost about half as much again, previous generations a
- * quarter. */
-static int64_t
-weight(const struct ec2_type *t)
+/* Special families cost about half as much again, previous generations a quarter. */
+int64_t
+ec2_type_weight(const struct ec2_type *t)
 {
 	int64_t w = t->cpus * MIB_PER_CPU + (t->memory_bytes >> 20);
 
@@ -138,8 +134,8 @@ cheaper_first(const void *a, const void *b)
 
 	if (x->gpus != y->gpus)
 		return x->gpus < y->gpus ? -1 : 1;
-	if (weight(x) != weight(y))
-		return weight(x) < weight(y) ? -1 : 1;
+	if (ec2_type_weight(x) != ec2_type_weight(y))
+		return ec2_type_weight(x) < ec2_type_weight(y) ? -1 : 1;
 	return str_cmp(x->name, y->name);
 }
 
@@ -173,8 +169,6 @@ wish_text(struct arena *a, enum wish k, const struct instances *w)
 		return w->arch == ARCH_ARM64 ? STR("arch arm64") : STR("arch x86_64");
 	case WISH_SPOT:
 		return STR("spot true");
-	case WISH_PRICE:
-		return arena_printf(a, "max_hourly_cost %g", w->max_hourly_cost_usd);
 	case WISHES:
 		break;
 	}
@@ -255,7 +249,7 @@ static struct pos
 to_blame(const struct instances *w, const struct refusals *r)
 {
 	const struct pos at[WISHES] = {w->pos_type, w->pos_cpus, w->pos_memory, w->pos_gpus,
-		w->pos_arch, w->pos_spot, w->pos_max_hourly_cost};
+		w->pos_arch, w->pos_spot};
 	enum wish worst = 0;
 
 	for (enum wish k = 0; k < WISHES; k++) {

@@ -1,10 +1,10 @@
 /* ec2_type_cache: what a region's instance types are, kept on disk. Losing it costs some calls.
  *
  * CACHE_DIR/ec2-types-REGION[-ENDPOINT], text, lines end in LF:
- *   furrow-ec2-types 1 REGION SECONDS COUNT       seconds since 1970 when it was asked for
- *   NAME CPUS MEMORY-BYTES FLAGS GPUS GPU-NAME    COUNT times. FLAGS: of "xascb" those that hold
- *                                                 (x86_64, arm64, spot, current, bare metal), or
- *                                                 "-". GPU-NAME may hold blanks; "-": none
+ *   furrow-ec2-types 2 REGION SECONDS COUNT       seconds since 1970 when it was asked for
+ *   NAME CPUS MEMORY-BYTES FLAGS GPUS GPU-NAME    COUNT times. FLAGS: of "xasocb" those that hold
+ *                                                 (x86_64, arm64, spot, on demand, current, bare
+ *                                                 metal), or "-". GPU-NAME may hold blanks; "-": none
  *   sha256 HEX                                    of all above
  * ENDPOINT tells apart who was asked, when that was not AWS itself. */
 #include "providers/aws/ec2_parts.h"
@@ -20,14 +20,15 @@
 
 enum { MOST_BYTES = 8 << 20, MOST_TYPES = 100000 };
 #define KEPT_S (INT64_C(4) * 3600)
-#define HEAD "furrow-ec2-types 1"
+#define HEAD "furrow-ec2-types 2"
 
-static const char flag_letters[] = "xascb";
+static const char flag_letters[] = "xasocb";
 
 static void
 add_flags(struct buf *out, const struct ec2_type *t)
 {
-	const bool flags[] = {t->x86_64, t->arm64, t->spot, t->current, t->bare_metal};
+	const bool flags[] = {
+		t->x86_64, t->arm64, t->spot, t->on_demand, t->current, t->bare_metal};
 	size_t before = out->n;
 
 	for (size_t i = 0; i < sizeof(flags); i++) {
@@ -74,9 +75,9 @@ parse_line(struct arena *a, struct str line, struct ec2_type *t)
 	t->x86_64 = memchr(flags.p, 'x', flags.n);
 	t->arm64 = memchr(flags.p, 'a', flags.n);
 	t->spot = memchr(flags.p, 's', flags.n);
+	t->on_demand = memchr(flags.p, 'o', flags.n);
 	t->current = memchr(flags.p, 'c', flags.n);
 	t->bare_metal = memchr(flags.p, 'b', flags.n);
-	t->hourly_usd = -1;
 	if (!str_is(line, "-"))
 		t->gpu_name = arena_str(a, line);
 	return true;

@@ -24,9 +24,9 @@ parse_type(struct arena *a, const struct xml *item, struct ec2_type *t)
 		.x86_64 = has_item(item, "processorInfo/supportedArchitectures/item", "x86_64"),
 		.arm64 = has_item(item, "processorInfo/supportedArchitectures/item", "arm64"),
 		.spot = has_item(item, "supportedUsageClasses/item", "spot"),
+		.on_demand = has_item(item, "supportedUsageClasses/item", "on-demand"),
 		.current = str_is(xml_text(item, "currentGeneration"), "true"),
 		.bare_metal = str_is(xml_text(item, "bareMetal"), "true"),
-		.hourly_usd = -1,
 	};
 	if (gpu)
 		t->gpu_name = arena_str(a, xml_text(gpu, "name"));

@@ -17,7 +17,8 @@ struct doctor {
 	struct ec2_image image; /* id absent: none */
 	struct ec2_subnet *subnets;
 	size_t n_subnets;
-	bool has_type;
+	bool has_offer;
+	struct offer offer; /* what an instance would be */
 	struct str bucket, prefix; /* bucket absent: not known */
 };
 

@@ -31,27 +31,55 @@ doctor_image(struct doctor *d, struct doctor_findings *f)
 	arena_free(&scratch);
 }
 
+/* What `instances.max` of them would be, if that many were wanted. */
+static int
+find_offer(struct doctor *d, struct error *err)
+{
+	struct fleet_site *s = d->fleet;
+	const struct instances *in = &d->manifest->instances;
+	struct fleet *seen = &s->site.seen.observed.fleet;
+	struct offer_need need = {.tasks = (uint32_t)in->max, .max_instances = (uint32_t)in->max};
+
+	if (fleet_read(s, READ_TYPE, err) == STEP_FAILED)
+		return err->code;
+	if (ec2_subnets(s->aws, &s->reads[READ_NETWORK], in->infra.zone, &s->subnets, &s->n_subnets,
+		    err) < 0)
+		return 0; /* the finding on subnets says so */
+	if (fleet_read(s, READ_OFFERS, err) == STEP_FAILED)
+		return err->code;
+	offers_rank(seen->offers, seen->n_offers, &need);
+	d->offer = seen->offers[0];
+	d->has_offer = true;
+	return 0;
+}
+
 void
 doctor_type(struct doctor *d, struct doctor_findings *f)
 {
-	const struct fleet *fleet;
 	struct str tried = STR("the types of the region against the wishes of the manifest");
+	const struct offer *o = &d->offer;
 	struct arena scratch = {0};
+	struct str missing;
 	struct error err;
 
 	if (!d->fleet)
 		return; /* the runner's finding says why */
-	if (fleet_read(d->fleet, READ_TYPE, &err) == STEP_FAILED) {
+	if (find_offer(d, &err) < 0) {
 		/* That is the image's finding. */
 		if (!strstr(err.message, "instances.ami: "))
 			doctor_add_error(f, "type", DOCTOR_FAIL, tried, &err);
 		return;
 	}
-	fleet = &d->fleet->site.seen.observed.fleet;
-	d->has_type = true;
-	doctor_add(f, "type", DOCTOR_OK, tried, "%.*s, %lld cpus, %.*s, %s", STR_ARG(fleet->type),
-		(long long)fleet->cpus, STR_ARG(units_format_size(&scratch, fleet->memory_bytes)),
-		fleet->spot ? "spot" : "on demand");
+	if (!d->has_offer)
+		return;
+	doctor_add(f, "type", DOCTOR_OK, tried, "%.*s, %lld cpus, %.*s, %s an hour",
+		STR_ARG(offer_name(&scratch, o)), (long long)o->cpus,
+		STR_ARG(units_format_size(&scratch, o->memory_bytes)),
+		offer_money(&scratch, offer_hourly_usd(o)).p);
+	missing = d->fleet->site.seen.observed.fleet.prices_missing;
+	if (missing.p)
+		doctor_add(f, "prices", DOCTOR_WARN, STR("the price list and the spot prices"),
+			"%.*s", STR_ARG(missing));
 	arena_free(&scratch);
 }
 

@@ -90,15 +90,14 @@ static void
 ask_launch(struct doctor *d, struct doctor_findings *f, struct str group)
 {
 	const struct instances *in = &d->manifest->instances;
-	const struct fleet *fleet = &d->fleet->site.seen.observed.fleet;
 	struct pair tag = job_tag(d);
 	struct arena scratch = {0};
 	struct ec2_instance made;
 	const struct ec2_launch l = {.token = STR("furrow-doctor"),
 		.image = d->image.id,
 		.root_device = d->image.root_device,
-		.type = fleet->type,
-		.spot = fleet->spot,
+		.type = d->offer.type,
+		.spot = d->offer.spot,
 		.subnet = d->subnets[0].id,
 		.zone = d->subnets[0].zone,
 		.group = group,
@@ -165,7 +164,7 @@ doctor_launch(struct doctor *d, struct doctor_findings *f)
 	else if (d->n_subnets && rc == ERR_MISSING)
 		ask_make_group(d, f, name);
 	/* What lacks was told. */
-	if (d->n_subnets && d->has_type && d->image.id.p)
+	if (d->n_subnets && d->has_offer && d->image.id.p)
 		ask_launch(d, f, group.id);
 	arena_free(&scratch);
 }

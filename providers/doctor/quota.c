@@ -69,13 +69,12 @@ static void
 judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struct ec2_quota *q,
 	double quota, int64_t used)
 {
-	const struct fleet *fleet = &d->fleet->site.seen.observed.fleet;
 	int64_t max = d->manifest->instances.max;
-	double room = floor((quota - (double)used) / (double)fleet->cpus);
+	double room = floor((quota - (double)used) / (double)d->offer.cpus);
 	struct doctor_finding *finding = doctor_add(f, "quota", DOCTOR_OK, tried,
 		"\"%s\" is %g vCPUs, %lld of them in use by others; the manifest wants up to %lld "
 		"instances of %lld",
-		q->name, quota, (long long)used, (long long)max, (long long)fleet->cpus);
+		q->name, quota, (long long)used, (long long)max, (long long)d->offer.cpus);
 
 	if (room >= (double)max)
 		return;
@@ -84,14 +83,13 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 		"there is room for %g: ask for more in Service Quotas (`aws service-quotas "
 		"request-service-quota-increase --service-code ec2 --quota-code %s "
 		"--desired-value %lld --region %s`), or wish for fewer or smaller instances",
-		room < 0 ? 0 : room, q->code, (long long)(used + max * fleet->cpus),
+		room < 0 ? 0 : room, q->code, (long long)(used + max * d->offer.cpus),
 		aws_region(d->aws));
 }
 
 void
 doctor_quota(struct doctor *d, struct doctor_findings *f)
 {
-	const struct fleet *fleet;
 	const struct ec2_quota *q;
 	struct service_quota quota;
 	struct arena scratch = {0};
@@ -100,14 +98,13 @@ doctor_quota(struct doctor *d, struct doctor_findings *f)
 	int64_t used;
 	int rc;
 
-	if (!d->has_type)
+	if (!d->has_offer)
 		return;
-	fleet = &d->fleet->site.seen.observed.fleet;
-	q = ec2_quota_of(fleet->type, fleet->spot);
+	q = ec2_quota_of(d->offer.type, d->offer.spot);
 	if (!q) {
 		doctor_add(f, "quota", DOCTOR_WARN, tried,
 			"which quota %.*s counts against is not known to furrow",
-			STR_ARG(fleet->type));
+			STR_ARG(d->offer.type));
 		return;
 	}
 	tried = arena_printf(&scratch, "servicequotas GetServiceQuota ec2 %s", q->code);

@@ -31,9 +31,7 @@ static const int64_t begin_ns = 2 * 3600 * NS_PER_S;
 static int64_t
 boot_ns(const struct host *h)
 {
-	const struct ec2_type *t = h->site->type;
-
-	return (t && t->bare_metal ? 1200 : 300) * NS_PER_S;
+	return (h->bare_metal ? 1200 : 300) * NS_PER_S;
 }
 
 /* FRAME_ORDER: what makes the far side the runner of this run. */
@@ -176,7 +174,7 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 		.env = base_env(&scratch, m, &env),
 		.cap_bytes = kept_bytes,
 		.offer_over_bytes = offer_over_bytes,
-		.slots = r->plan->observed.fleet.slots,
+		.slots = h->slots,
 		.inherit_env = boxed};
 	struct transport transport = {.read_fd = h->fd, .write_fd = h->fd};
 	struct session_events events;
@@ -294,7 +292,7 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 
 	call->sink->phase(call, PHASE_ENV);
 	tell_phases(h, call, outcome);
-	outcome->slots = r->plan->observed.fleet.slots;
+	outcome->slots = h->slots;
 	/* Then the first tasks go out in one flight with the order, which costs no round trip of its own. Where
 	 * the host cannot serve after all they are lost with it, and have not begun. */
 	if (prepared) {

@@ -138,7 +138,12 @@ want_lock(struct site *site, const char *run)
 static uint32_t
 slots_of(const struct site *site, const struct changes *changes)
 {
-	uint32_t n = changes->n_instances * site->seen.observed.fleet.slots;
+	const struct fleet *f = &site->seen.observed.fleet;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < changes->n_instances; i++)
+		n += i < f->n_warm && !f->warm[i].why_not.p ? f->warm[i].slots
+							    : changes->offers[0].slots;
 
 	return site->config.max_slots && site->config.max_slots < n ? site->config.max_slots : n;
 }
@@ -160,6 +165,8 @@ seat_hosts(struct fleet_run *r)
 
 		r->hosts[i] = i < r->n_seated ? s->hosts[i] : host_new(s);
 		r->hosts[i]->index = i;
+		if (i < r->n_seated)
+			r->hosts[i]->slots = s->site.seen.observed.fleet.warm[i].slots;
 		snprintf(name, sizeof(name), "host-%u", i);
 		runner_init(&r->hosts[i]->runner, r->tasks, name,
 			i < r->n_seated ? s->hosts[i]->id : "an instance");
@@ -222,6 +229,8 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 				      .logs = r->logs,
 				      .input_url = input_url,
 				      .input_ctx = r});
+	r->offer_again_ns = ARENA_ARRAY(&r->arena, int64_t, plan->changes.n_offers);
+	memset(r->offer_again_ns, 0, plan->changes.n_offers * sizeof(*r->offer_again_ns));
 	seat_hosts(r);
 	return make_folders(r, err);
 }

@@ -4,6 +4,7 @@
 
 #include "planner/base/buf.h"
 #include "providers/aws/ec2.h"
+#include "providers/aws/prices.h"
 #include "providers/fleet/fleet.h"
 #include "providers/host/ssh.h"
 #include "providers/host/ssh_key.h"
@@ -39,7 +40,8 @@ enum fleet_read {
 	READ_SHARED,  /* sources and runners in the store */
 	READ_HOSTS,   /* instances, and over SSH what these have */
 	READ_NETWORK, /* subnets, security group, our own address */
-	READ_TYPE,    /* what a new instance would be */
+	READ_TYPE,    /* which types fit, what they cost, and the image */
+	READ_OFFERS,  /* what new instances can be had as, from these two */
 	FLEET_READS
 };
 
@@ -77,13 +79,15 @@ struct host {
 	struct buf line; /* what it said so far */
 	struct host_words words;
 	struct arena arena; /* of words */
-	uint32_t launches;  /* so far, in this run */
-	uint32_t failed;    /* of these, in a row: it was never ready */
+	uint32_t slots;	    /* tasks at a time */
+	bool bare_metal;
+	uint32_t launches; /* so far, in this run */
+	uint32_t failed;   /* of these, in a row: it was never ready */
 	/* A launch whose outcome is not known: it is asked for again with the same token and user
 	 * data, or looked for by its token at the end. */
 	bool unsure;
 	char token[64];
-	size_t subnet; /* index of the one that was tried last */
+	size_t offer, subnet; /* indices of those that were tried last */
 	struct buf user_data;
 	int64_t sent_ns;	 /* when it was asked for last */
 	int64_t since_ns;	 /* when the wait for it began */
@@ -100,6 +104,12 @@ struct host {
 	bool mending;			   /* there is a mender to be joined */
 	char cut_why[ERROR_MESSAGE_BYTES]; /* of the last cut; the mender's from then on */
 	atomic_bool leaving;		   /* it is let go: nothing is mended any more */
+};
+
+/* A type, and the wish that it fits: of `instances`, or of one of its any_of. */
+struct fit {
+	const struct ec2_type *type;
+	const struct instances *wish;
 };
 
 struct fleet_site {
@@ -124,7 +134,13 @@ struct fleet_site {
 	struct ec2_subnet *subnets;
 	size_t n_subnets;
 	struct ec2_group group; /* id absent: none yet */
-	const struct ec2_type *type;
+	struct fit *fits;	/* types that a new instance may be of */
+	size_t n_fits;
+	struct ec2_prices prices;
+	struct ec2_offering *offerings; /* none: not known */
+	size_t n_offerings;
+	struct ec2_interruption *interruptions;
+	size_t n_interruptions;
 	struct ec2_image image;
 	struct far_image container;
 	char wish[17]; /* what is asked of an instance, in short: a tag */
@@ -156,6 +172,8 @@ struct fleet_run {
 	struct error seen_err; /* code ERR_NONE: it went well */
 	struct arena seen_arena;
 	struct lost *lost; /* NULL: not read yet; under the site's lock */
+	/* Of the plan's offers: EC2 had none of it; not to be asked for before. Under the site's lock. */
+	int64_t *offer_again_ns;
 };
 
 /* observe.c, observe_hosts.c */
@@ -165,6 +183,9 @@ void fleet_observe_identities(struct site *s, const struct job *job, struct obse
 int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
 /* Why an instance cannot serve this manifest, from its tags alone; absent: it can. */
 struct str fleet_judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i);
+
+/* How many tasks at a time, by its tags. */
+uint32_t fleet_slots_of(const struct fleet_site *s, const struct ec2_instance *i);
 
 /* known.c. Strings live in the arena. None there, or unreadable: none. */
 struct known_host {
@@ -216,7 +237,6 @@ bool fleet_has_image(const struct fleet_site *s);
 /* wish.c: what a new instance would be. */
 /* Where what AWS told is kept for all jobs of this user; NULL: nowhere. */
 const char *fleet_cache_dir(struct arena *a);
-int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
 /* "203.0.113.7/32": whom instances see when we call. */
 int fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err);
 int fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err);
@@ -243,6 +263,12 @@ int fleet_access(struct fleet_run *r, struct arena *a, struct error *err);
 /* Where a host fetches them; presigned. In the arena. */
 int fleet_file_urls(struct fleet_run *r, struct arena *a, struct str *runner, struct str *source,
 	struct error *err);
+
+/* offers.c */
+int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
+int fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err);
+/* How many tasks at a time with so many cpus. */
+uint32_t fleet_slots(const struct fleet_site *s, int64_t cpus);
 
 /* launch.c */
 enum step fleet_launch(struct fleet_run *r, struct call *call, struct error *err);

@@ -12,14 +12,27 @@ static const int64_t boot_lease_s = 900;
 static const int64_t poll_ns = NS_PER_S;
 static const int64_t look_again_ns = 100 * NS_PER_MS;
 
-enum { MAX_TAGS = 12 };
+/* For so long an offer that EC2 had none of is left out. */
+static const int64_t empty_ns = 3 * 60 * NS_PER_S;
 
-/* The same for the same run, instance, try and zone, and for nothing else. */
-static struct str
-make_token(const struct fleet_run *r, struct arena *a, const struct host *h, struct str zone)
+enum {
+	MAX_TAGS = 12,
+	TRIES = 24 /* of one launch, at different offers */
+};
+
+static const struct offer *
+offer_of(const struct fleet_run *r, const struct host *h)
 {
-	struct str record =
-		arena_printf(a, "%s/%u/%u/%.*s", r->id, h->index, h->launches, STR_ARG(zone));
+	return &r->plan->changes.offers[h->offer];
+}
+
+/* The same for the same run, instance, try and offer, and for nothing else. */
+static struct str
+make_token(const struct fleet_run *r, struct arena *a, const struct host *h)
+{
+	const struct offer *o = offer_of(r, h);
+	struct str record = arena_printf(a, "%s/%u/%u/%.*s/%.*s/%s", r->id, h->index, h->launches,
+		STR_ARG(o->zone), STR_ARG(o->type), o->spot ? "spot" : "on demand");
 	struct digest d = digest_of(record.p, record.n);
 	char hex[DIGEST_HEX_BYTES];
 
@@ -48,6 +61,7 @@ make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, cons
 	add_tag(&tags, "furrow:idle",
 		arena_printf(a, "%lld", (long long)(m->instances.idle_ns / NS_PER_S)));
 	add_tag(&tags, "furrow:wish", str_from(r->site->wish));
+	add_tag(&tags, "furrow:cpus", arena_printf(a, "%lld", (long long)offer_of(r, h)->cpus));
 	if (store.n <= EC2_TAG_BYTES)
 		add_tag(&tags, "furrow:store", store);
 	add_tag(&tags, "furrow:host-key", str_from(h->host_key));
@@ -107,19 +121,20 @@ describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
 	const struct fleet_site *s = r->site;
 	const struct instances *wish = &s->site.config.manifest->instances;
 	const struct ec2_subnet *subnet = &s->subnets[h->subnet];
+	const struct offer *o = offer_of(r, h);
 	char print[SSH_KEY_PRINT_BYTES] = "";
 
 	ssh_key_print(print, str_from(s->key.public_key));
 	return (struct ec2_launch){.token = str_from(h->token),
 		.image = s->image.id,
-		.type = s->type->name,
+		.type = o->type,
 		.zone = subnet->zone,
 		.subnet = subnet->id,
 		.group = s->group.id,
 		.root_device = s->image.root_device,
 		.disk_bytes = disk_bytes(s),
 		.disk_warm_bytes_per_s = wish->disk.warm_bytes_per_s,
-		.spot = wish->spot == TRI_TRUE,
+		.spot = o->spot,
 		.public_address = subnet->public_address,
 		.user_data = buf_str(&h->user_data),
 		.tags = make_tags(r, a, h, print)};
@@ -128,17 +143,27 @@ describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
 /* Another one than those that were asked for before. */
 static int
 prepare_launch(
-	struct fleet_run *r, struct arena *a, struct host *h, size_t subnet, struct error *err)
+	struct fleet_run *r, struct arena *a, struct host *h, size_t offer, struct error *err)
 {
+	const struct fleet_site *s = r->site;
+	const struct offer *o = &r->plan->changes.offers[offer];
 	struct str token;
+	size_t i = 0;
 
-	h->subnet = subnet;
-	token = make_token(r, a, h, r->site->subnets[subnet].zone);
+	while (i < s->n_subnets && !str_eq(s->subnets[i].zone, o->zone))
+		i++;
+	if (i == s->n_subnets)
+		return error_set(err, ERR_INTERNAL, "there is no subnet in %.*s", STR_ARG(o->zone));
+	h->offer = offer;
+	h->subnet = i;
+	h->slots = o->slots;
+	h->bare_metal = o->bare_metal;
+	token = make_token(r, a, h);
 	snprintf(h->token, sizeof(h->token), "%.*s", STR_ARG(token));
 	return make_user_data(r, a, h, err);
 }
 
-/* One try in one zone. */
+/* One try at one offer. */
 static int
 launch_once(
 	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
@@ -177,28 +202,64 @@ take_over(
 	if (rc <= 0)
 		return rc;
 	take_instance(h, &lost);
+	h->slots = fleet_slots_of(r->site, &lost);
 	snprintf(h->host_key, sizeof(h->host_key), "%.*s",
 		STR_ARG(ec2_tag(&lost, "furrow:host-key")));
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 
+/* EC2 has none of it; other hosts needn't ask as well. */
+static void
+mark_empty(struct fleet_run *r, size_t offer)
+{
+	pthread_mutex_lock(&r->site->lock);
+	r->offer_again_ns[offer] = fleet_now(r->site) + empty_ns;
+	pthread_mutex_unlock(&r->site->lock);
+}
+
+/* From `from` on, the first that EC2 may have; n_offers: there is none. */
+static size_t
+next_offer(struct fleet_run *r, size_t from)
+{
+	size_t n = r->plan->changes.n_offers;
+
+	pthread_mutex_lock(&r->site->lock);
+	while (from < n && r->offer_again_ns[from] > fleet_now(r->site))
+		from++;
+	pthread_mutex_unlock(&r->site->lock);
+	return from;
+}
+
+/* The best first; whatever EC2 has none of, the next one at once. */
 static int
 launch_somewhere(
 	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
 {
-	size_t first = h->unsure ? h->subnet : 0;
+	size_t n = r->plan->changes.n_offers, tries = 0, i;
+	struct buf tried = {0};
 	int rc = 0;
 
 	h->launches += !h->unsure;
-	for (size_t i = first; rc == 0; i++) {
+	i = h->unsure ? h->offer : next_offer(r, 0);
+	if (i == n)
+		i = 0; /* all are empty: the best may have got some meanwhile */
+	for (;;) {
 		if (!h->unsure)
 			rc = prepare_launch(r, a, h, i, err);
 		if (rc == 0)
 			rc = launch_once(r, a, h, call, err);
-		if (rc == 0 || err->class != CLASS_CAPACITY || i + 1 == r->site->n_subnets)
+		if (rc == 0 || err->class != CLASS_CAPACITY)
 			break;
-		rc = 0; /* another zone may have some */
+		mark_empty(r, i);
+		buf_addf(&tried, "%s%.*s", tries++ ? ", " : "",
+			STR_ARG(offer_name(a, offer_of(r, h))));
+		i = next_offer(r, i + 1);
+		if (i == n || tries == TRIES)
+			break;
 	}
+	if (rc < 0 && err->class == CLASS_CAPACITY && tries > 1)
+		error_wrap(err, "none of %zu offers was to be had (%s)", tries, buf_cstr(&tried));
+	buf_free(&tried);
 	return rc;
 }
 

@@ -107,6 +107,7 @@ fleet_read(struct fleet_site *s, enum fleet_read what, struct error *err)
 		[READ_HOSTS] = fleet_read_hosts,
 		[READ_NETWORK] = fleet_read_network,
 		[READ_TYPE] = fleet_read_type,
+		[READ_OFFERS] = fleet_read_offers,
 	};
 
 	if (reads[what](s, &s->reads[what], err) == 0)
@@ -131,7 +132,7 @@ int
 fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct error *err)
 {
 	const struct map *map = &site->config.manifest->map;
-	uint32_t lock = NO_NODE, n, source;
+	uint32_t lock = NO_NODE, n, source, parts[2];
 
 	graph_init(out, a);
 	add_read(out, READ_HOSTS, NULL, 0);
@@ -142,8 +143,9 @@ fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct e
 	add_read(out, READ_HISTORY, &lock, n);
 	add_read(out, READ_RESULTS, &lock, n);
 	add_read(out, READ_SHARED, NULL, 0);
-	add_read(out, READ_NETWORK, NULL, 0);
-	add_read(out, READ_TYPE, NULL, 0);
+	parts[0] = add_read(out, READ_NETWORK, NULL, 0);
+	parts[1] = add_read(out, READ_TYPE, NULL, 0);
+	add_read(out, READ_OFFERS, parts, 2);
 	source = add_read(out, READ_SOURCE, NULL, 0);
 	if (fleet_has_image((const struct fleet_site *)site))
 		add_read(out, READ_IMAGE, NULL, 0);

@@ -164,6 +164,14 @@ listen_to_all(struct fleet_site *s, struct arena *a, struct warm *warm)
 	}
 }
 
+uint32_t
+fleet_slots_of(const struct fleet_site *s, const struct ec2_instance *i)
+{
+	int64_t cpus;
+
+	return fleet_slots(s, str_to_i64(ec2_tag(i, "furrow:cpus"), &cpus) ? cpus : 1);
+}
+
 static struct warm
 warm_of(struct arena *a, const struct host *h, struct str why_not)
 {
@@ -180,6 +188,8 @@ ask(struct fleet_site *s, struct arena *a, struct host *h, const struct ec2_inst
 	struct warm w = warm_of(a, h, fleet_judge_tags(s, a, i));
 	struct error why;
 
+	w.slots = fleet_slots_of(s, i);
+	w.spot = i->spot;
 	if (w.why_not.p)
 		host_disconnect(h);
 	else if (!h->ssh && h->address[0] && host_connect(h, answer_ns, &why) < 0)

@@ -1,4 +1,4 @@
-/* wish: what a new instance would be: its type, image and network, and the runner that fits. */
+/* wish: what is asked of an instance, its network, and the runner that fits. */
 #include "providers/fleet/internal.h"
 
 #include "providers/aws/http.h"
@@ -29,16 +29,11 @@ add_range(struct hasher *h, const struct range *r)
 	hasher_add(h, &r->max, sizeof(r->max));
 }
 
-/* Two manifests with the same wish take each other's warm instances. */
-void
-fleet_describe_wish(struct fleet_site *s)
+static void
+add_wish(struct hasher *h, const struct instances *in)
 {
-	const struct instances *in = &s->site.config.manifest->instances;
 	int64_t numbers[] = {
 		in->arch, in->disk.size_bytes, in->disk.warm_bytes_per_s, in->spot == TRI_TRUE};
-	struct hasher *h = hasher_new();
-	struct digest d;
-	char hex[DIGEST_HEX_BYTES];
 
 	hasher_add_field(h, in->type);
 	hasher_add_field(h, in->ami);
@@ -48,6 +43,20 @@ fleet_describe_wish(struct fleet_site *s)
 	add_range(h, &in->cpus);
 	add_range(h, &in->memory_bytes);
 	hasher_add(h, numbers, sizeof(numbers));
+}
+
+/* Two manifests with the same wish take each other's warm instances. */
+void
+fleet_describe_wish(struct fleet_site *s)
+{
+	const struct instances *in = &s->site.config.manifest->instances;
+	struct hasher *h = hasher_new();
+	struct digest d;
+	char hex[DIGEST_HEX_BYTES];
+
+	add_wish(h, in);
+	for (size_t i = 0; i < in->n_any_of; i++)
+		add_wish(h, &in->any_of[i]);
 	d = hasher_end(h);
 	hasher_free(h);
 	digest_hex(hex, &d);
@@ -97,106 +106,6 @@ fleet_find_runner(struct fleet_site *s, struct error *err)
 	return hash_file(s->runner_path, &s->runner_sha256, err);
 }
 
-/* The architecture that tasks are made for: x86_64 unless the manifest says arm64. */
-static void
-narrow_arch(struct instances *wish)
-{
-	if (wish->arch == ARCH_ANY)
-		wish->arch = ARCH_X86_64;
-}
-
-/* Where the manifest has the wish at fault. */
-static const struct pos *
-place_of(const struct instances *in, const struct error *err)
-{
-	const struct pos *at[] = {&in->pos_cpus, &in->pos_memory, &in->pos_gpus, &in->pos_arch,
-		&in->pos_spot, &in->pos_type};
-
-	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		if (at[i]->line && at[i]->line == err->line && at[i]->col == err->col)
-			return at[i];
-	}
-	return in->pos_type.line ? &in->pos_type : &in->infra.pos;
-}
-
-/* A type that is named may be of the architecture that is not the default. */
-static int
-check_named_arch(
-	const struct instances *in, const struct ec2_type *types, size_t n, struct error *err)
-{
-	if (in->arch != ARCH_ANY || n != 1 || types[0].x86_64 || !types[0].arm64)
-		return 0;
-	return error_set(err, ERR_INPUT,
-		"%.*s is for arm64, and tasks are made for x86_64 unless the manifest says "
-		"instances.arch: arm64",
-		STR_ARG(types[0].name));
-}
-
-static int
-choose_type(struct fleet_site *s, struct arena *a, struct error *err)
-{
-	const struct instances *in = &s->site.config.manifest->instances;
-	struct instances wish = *in;
-	const struct ec2_type **fitting;
-	struct strings named = {.v = &wish.type, .n = 1};
-	struct ec2_type *types;
-	size_t n, n_fitting;
-	int rc;
-
-	narrow_arch(&wish);
-	if (wish.type.p)
-		rc = ec2_types_named(s->aws, a, &named, &types, &n, err);
-	else
-		rc = ec2_types(s->aws, a, fleet_cache_dir(a), &types, &n, err);
-	if (rc == 0 && wish.type.p)
-		rc = check_named_arch(in, types, n, err);
-	if (rc == 0)
-		rc = ec2_choose(a, &wish, types, n, &fitting, &n_fitting, err);
-	if (rc == 0)
-		s->type = fitting[0];
-	else if (rc == ERR_INPUT && err->class != CLASS_DENIED)
-		fleet_at(err, place_of(in, err), "instances");
-	return rc;
-}
-
-static int
-find_image(struct fleet_site *s, struct arena *a, bool arm64, struct error *err)
-{
-	const struct instances *in = &s->site.config.manifest->instances;
-	int rc = ec2_find_image(s->aws, a, in, arm64, &s->image, err);
-
-	if (rc == ERR_INPUT && err->class != CLASS_DENIED && in->ami.p)
-		return fleet_at(err, &in->pos_ami, "instances.ami");
-	if (rc < 0 || in->disk.size_bytes < 0 || in->disk.size_bytes >= s->image.disk_bytes)
-		return rc;
-	error_set(err, ERR_INPUT, "%.*s is smaller than what image %.*s holds, %.*s",
-		STR_ARG(units_format_size(a, in->disk.size_bytes)), STR_ARG(s->image.id),
-		STR_ARG(units_format_size(a, s->image.disk_bytes)));
-	return fleet_at(err, &in->pos_disk, "instances.disk");
-}
-
-int
-fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
-{
-	const struct manifest *m = s->site.config.manifest;
-	struct fleet *f = &s->site.seen.observed.fleet;
-	bool arm64 = m->instances.arch == ARCH_ARM64;
-	int rc = choose_type(s, a, err);
-
-	if (rc == 0)
-		rc = find_image(s, a, arm64, err);
-	if (rc < 0)
-		return rc;
-	f->type = s->type->name;
-	f->cpus = s->type->cpus;
-	f->memory_bytes = s->type->memory_bytes;
-	f->arch = arm64 ? ARCH_ARM64 : ARCH_X86_64;
-	f->image = s->image.id;
-	f->spot = m->instances.spot == TRI_TRUE;
-	f->slots = (uint32_t)(m->map.per_instance >= 1 ? m->map.per_instance : f->cpus);
-	return 0;
-}
-
 int
 fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err)
 {
@@ -237,11 +146,12 @@ int
 fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 {
 	struct fleet *f = &s->site.seen.observed.fleet;
-	struct str zone = s->site.config.manifest->instances.infra.zone;
+	const struct instances *in = &s->site.config.manifest->instances;
+	struct str zone = in->n_any_of ? (struct str){0} : in->infra.zone;
 	int rc = ec2_subnets(s->aws, a, zone, &s->subnets, &s->n_subnets, err);
 
 	if (rc == ERR_INPUT && err->class != CLASS_DENIED && zone.p)
-		fleet_at(err, &s->site.config.manifest->instances.infra.pos, "instances.infra");
+		fleet_at(err, &in->infra.pos, "instances.infra");
 	if (rc == 0)
 		rc = fleet_ask_caller(a, &s->caller_cidr, err);
 	if (rc == 0)
@@ -251,7 +161,6 @@ fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 		rc = 0;
 	}
 	f->group = s->group_name;
-	f->zone = zone;
 	f->group_ready = rc == 0 && s->group.id.p && lets_in(s);
 	return rc;
 }

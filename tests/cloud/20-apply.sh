@@ -27,7 +27,7 @@ run furrow plan
 is_status 0 'plan'
 out_like '^  \+ source +upload 3 files of main@[0-9a-f]+ and the runner to s3://furrow-123456789012-us-east-2$'
 out_like '^  \+ access +make the store s3://.*; let this machine in, by security group furrow-hello$'
-out_like '^  \+ instance\[0\] +launch [a-z0-9.]+ in us-east-2: 2 cpus, [0-9.]+ GiB, x86_64, ami-[0-9a-f]+$'
+out_like '^  \+ instance\[0\] +launch [a-z0-9.]+ in us-east-2[abc]: 2 cpus, [0-9.]+ GiB, x86_64, ami-[0-9a-f]+$'
 out_like '^  \+ environment\[0\] +start a runner on it, 2 tasks at a time$'
 out_like '^  > task\[0\.\.2\] '
 out_like '^  - release\[0\] +terminate it$'

@@ -153,7 +153,7 @@ make_plan(struct test *t, struct side *s, struct str manifest, struct str state)
 	if (graph_of_changes(&t->arena, &p->graph, &p->job, &p->observed, &p->changes, &err))
 		test_fail(&t->problem, "graph: %s", err.message);
 	if (p->observed.fleet.there)
-		p->slots = p->changes.n_instances * p->observed.fleet.slots;
+		p->slots = p->changes.n_instances * p->changes.offers[0].slots;
 	graph_estimate(&p->graph, p->slots, &p->ns, &p->p90_ns);
 	p->usd = graph_price(&p->graph);
 	plan_state(p);

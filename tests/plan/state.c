@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_WORDS = 64 };
+enum { MAX_WORDS = 64, MAX_OFFERS = 16 };
 
 void
 test_fail(struct buf *problem, const char *fmt, ...)
@@ -229,13 +229,39 @@ state_fleet(struct side *s, const struct words *w)
 		.region = STR("us-east-2"),
 		.store = STR("s3://furrow-123456789012-us-east-2"),
 		.group = STR("furrow-count"),
-		.type = w->v[1],
 		.image = STR("ami-1"),
+		.offers = ARENA_ARRAY(s->arena, struct offer, MAX_OFFERS),
+		.max = (uint32_t)number(s, w->v[4]),
+		.warm = ARENA_ARRAY(s->arena, struct warm, MAX_WORDS)};
+	f->offers[f->n_offers++] = (struct offer){.type = w->v[1],
 		.cpus = number(s, w->v[2]),
 		.memory_bytes = number(s, w->v[3]) << 30,
 		.slots = (uint32_t)number(s, w->v[2]),
-		.max = (uint32_t)number(s, w->v[4]),
-		.warm = ARENA_ARRAY(s->arena, struct warm, MAX_WORDS)};
+		.instance_usd = -1,
+		.interrupted = OFFER_UNRATED};
+}
+
+/* "offer TYPE ZONE CPUS GIB on-demand|spot USD-AN-HOUR [BRACKET]": beside those there are; the first
+ * takes the place of that of `fleet`. */
+static void
+state_offer(struct side *s, const struct words *w)
+{
+	struct fleet *f = &s->plan.observed.fleet;
+	struct offer o = {.type = w->v[1],
+		.zone = w->v[2],
+		.cpus = number(s, w->v[3]),
+		.memory_bytes = number(s, w->v[4]) << 30,
+		.spot = str_is(w->v[5], "spot"),
+		.instance_usd = strtod(arena_cstr(s->arena, w->v[6]), NULL),
+		.interrupted = w->n == 8 ? (int)number(s, w->v[7]) : OFFER_UNRATED};
+
+	o.credits_usd = offer_credits_usd(o.type, o.cpus);
+	o.slots = (uint32_t)o.cpus;
+	o.weight = o.cpus;
+	if (f->n_offers == 1 && !f->offers[0].zone.p)
+		f->n_offers = 0;
+	if (f->n_offers < MAX_OFFERS)
+		f->offers[f->n_offers++] = o;
 }
 
 static void
@@ -244,7 +270,10 @@ state_warm(struct side *s, const struct words *w)
 	struct fleet *f = &s->plan.observed.fleet;
 	struct warm *warm = &f->warm[f->n_warm++];
 
-	*warm = (struct warm){.id = w->v[1], .type = f->type, .zone = STR("us-east-2a")};
+	*warm = (struct warm){.id = w->v[1],
+		.type = f->offers[0].type,
+		.slots = f->offers[0].slots,
+		.zone = STR("us-east-2a")};
 	for (size_t i = 2; i < w->n; i++) {
 		warm->source_ready |= str_is(w->v[i], "source");
 		warm->setup_ready |= str_is(w->v[i], "setup");
@@ -267,12 +296,16 @@ state_cloud(struct side *s, const struct words *w)
 		state_fleet(s, w);
 	} else if (str_is(w->v[0], "warm") && w->n >= 2 && f->warm) {
 		state_warm(s, w);
+	} else if (str_is(w->v[0], "offer") && w->n >= 7 && f->offers) {
+		state_offer(s, w);
+	} else if (str_is(w->v[0], "no-prices") && w->n == 1 && f->offers) {
+		f->prices_missing = STR("api.pricing did not answer");
 	} else if (str_is(w->v[0], "shared")) {
 		for (size_t i = 1; i < w->n; i++) {
 			f->bucket_ready |= str_is(w->v[i], "bucket");
 			f->group_ready |= str_is(w->v[i], "group");
 			f->runner_ready |= str_is(w->v[i], "runner");
-			f->spot |= str_is(w->v[i], "spot");
+			f->offers[0].spot |= str_is(w->v[i], "spot");
 		}
 	} else {
 		return false;

@@ -1,0 +1,363 @@
+/* offers: what new instances can be had as: the types that fit the manifest's wishes, in the zones
+ * where they are, in the markets that it takes, each with its price. */
+#include "providers/fleet/internal.h"
+
+#include "planner/units.h"
+
+/* What AWS reckons a month of a disk as. */
+static const double month_h = 730;
+
+static const struct instances *
+whole_wish(const struct fleet_site *s)
+{
+	return &s->site.config.manifest->instances;
+}
+
+/* The wishes of which one has to be met. */
+static const struct instances *
+wishes(const struct fleet_site *s, size_t *n)
+{
+	const struct instances *in = whole_wish(s);
+
+	*n = in->n_any_of ? in->n_any_of : 1;
+	return in->n_any_of ? in->any_of : in;
+}
+
+uint32_t
+fleet_slots(const struct fleet_site *s, int64_t cpus)
+{
+	int64_t wished = s->site.config.manifest->map.per_instance;
+
+	if (wished >= 1)
+		return (uint32_t)wished;
+	return cpus > 0 ? (uint32_t)cpus : 1;
+}
+
+/* Where the manifest has the wish at fault. */
+static const struct pos *
+place_of(const struct instances *in, const struct error *err)
+{
+	const struct pos *at[] = {&in->pos_cpus, &in->pos_memory, &in->pos_gpus, &in->pos_arch,
+		&in->pos_spot, &in->pos_type};
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		if (at[i]->line && at[i]->line == err->line && at[i]->col == err->col)
+			return at[i];
+	}
+	return in->pos_type.line ? &in->pos_type : &in->infra.pos;
+}
+
+/* A type that is named may be of the architecture that is not the default. */
+static int
+check_named_arch(
+	const struct instances *in, const struct ec2_type *types, size_t n, struct error *err)
+{
+	if (in->arch != ARCH_ANY || n != 1 || types[0].x86_64 || !types[0].arm64)
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"%.*s is for arm64, and tasks are made for x86_64 unless the manifest says "
+		"instances.arch: arm64",
+		STR_ARG(types[0].name));
+}
+
+/* Types that one wish fits, behind those that there are; one that fits two is the first's. */
+static void
+add_fits(
+	struct fleet_site *s, const struct instances *wish, const struct ec2_type **types, size_t n)
+{
+	size_t before = s->n_fits;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+
+		while (k < before && !str_eq(s->fits[k].type->name, types[i]->name))
+			k++;
+		if (k == before)
+			s->fits[s->n_fits++] = (struct fit){types[i], wish};
+	}
+}
+
+/* The types that a wish is chosen from: named ones are one call, and all are kept for hours. */
+static int
+read_types(struct fleet_site *s, struct arena *a, const struct instances *wish,
+	struct ec2_type **types, size_t *n, struct error *err)
+{
+	struct str name = wish->type;
+	struct strings named = {.v = &name, .n = 1};
+	int rc;
+
+	if (!wish->type.p)
+		return ec2_types(s->aws, a, fleet_cache_dir(a), types, n, err);
+	rc = ec2_types_named(s->aws, a, &named, types, n, err);
+	return rc == 0 ? check_named_arch(wish, *types, *n, err) : rc;
+}
+
+static int
+fit_one(struct fleet_site *s, struct arena *a, const struct instances *in, struct error *err)
+{
+	struct instances wish = *in;
+	const struct ec2_type **fitting;
+	struct ec2_type *types;
+	size_t n, n_fitting;
+	int rc = read_types(s, a, in, &types, &n, err);
+
+	/* The architecture that tasks are made for: x86_64 unless the manifest says arm64. */
+	if (wish.arch == ARCH_ANY)
+		wish.arch = ARCH_X86_64;
+	if (rc == 0)
+		rc = ec2_choose(a, &wish, types, n, &fitting, &n_fitting, err);
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED)
+		return fleet_at(err, place_of(in, err), "instances");
+	if (rc < 0)
+		return rc;
+	s->fits = memcpy(ARENA_ARRAY(a, struct fit, s->n_fits + n_fitting), s->fits,
+		s->n_fits * sizeof(*s->fits));
+	add_fits(s, in, fitting, n_fitting);
+	return 0;
+}
+
+/* Of alternatives, one that nothing fits is left out as long as another one has some. */
+static int
+fit_all(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct error first = {0};
+	size_t n;
+	const struct instances *all = wishes(s, &n);
+
+	s->fits = ARENA_ARRAY(a, struct fit, 1);
+	s->n_fits = 0;
+	for (size_t i = 0; i < n; i++) {
+		int rc = fit_one(s, a, &all[i], err);
+
+		if (rc < 0 && (rc != ERR_INPUT || err->class == CLASS_DENIED))
+			return rc;
+		if (rc < 0 && first.code == ERR_NONE)
+			first = *err;
+	}
+	if (s->n_fits)
+		return 0;
+	*err = first;
+	return err->code;
+}
+
+static int
+find_image(struct fleet_site *s, struct arena *a, bool arm64, struct error *err)
+{
+	const struct instances *in = whole_wish(s);
+	int rc = ec2_find_image(s->aws, a, in, arm64, &s->image, err);
+
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED && in->ami.p)
+		return fleet_at(err, &in->pos_ami, "instances.ami");
+	if (rc < 0 || in->disk.size_bytes < 0 || in->disk.size_bytes >= s->image.disk_bytes)
+		return rc;
+	error_set(err, ERR_INPUT, "%.*s is smaller than what image %.*s holds, %.*s",
+		STR_ARG(units_format_size(a, in->disk.size_bytes)), STR_ARG(s->image.id),
+		STR_ARG(units_format_size(a, s->image.disk_bytes)));
+	return fleet_at(err, &in->pos_disk, "instances.disk");
+}
+
+int
+fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	const char *cache = fleet_cache_dir(a);
+	bool refresh = s->site.config.refresh_prices;
+	struct str region = str_from(aws_region(s->aws)), unrated;
+	int rc = fit_all(s, a, err);
+
+	if (rc == 0)
+		rc = find_image(s, a, whole_wish(s)->arch == ARCH_ARM64, err);
+	if (rc == 0)
+		rc = ec2_prices_read(s->aws, a, cache, region, refresh, &s->prices, err);
+	if (rc == 0)
+		rc = ec2_offerings(
+			s->aws, a, cache, region, refresh, &s->offerings, &s->n_offerings, err);
+	if (rc == 0)
+		rc = ec2_interruptions(a, cache, region, refresh, &s->interruptions,
+			&s->n_interruptions, &unrated, err);
+	if (rc < 0)
+		return rc;
+	s->site.seen.observed.fleet.image = s->image.id;
+	return 0;
+}
+
+/* The price of a type in a market and a zone; < 0: not known. */
+static double
+price_of(const struct ec2_prices *p, struct str type, bool spot, struct str zone)
+{
+	size_t low = 0, high = p->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (str_cmp(p->v[mid].type, type) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < p->n && str_eq(p->v[low].type, type); low++) {
+		if (p->v[low].spot == spot && (!spot || str_eq(p->v[low].zone, zone)))
+			return p->v[low].hourly_usd;
+	}
+	return -1;
+}
+
+static bool
+is_offered(const struct fleet_site *s, struct str type, struct str zone)
+{
+	size_t low = 0, high = s->n_offerings;
+
+	if (!s->n_offerings)
+		return true; /* launching will tell */
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = str_cmp(s->offerings[mid].type, type);
+
+		if (order == 0)
+			order = str_cmp(s->offerings[mid].zone, zone);
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* An hour of what comes with an instance. */
+static double
+extras(const struct fleet_site *s, const struct ec2_subnet *subnet)
+{
+	int64_t bytes = whole_wish(s)->disk.size_bytes;
+	double gib;
+
+	if (bytes < 0)
+		bytes = s->image.disk_bytes;
+	if (!s->prices.disk || bytes < 0)
+		return -1;
+	gib = (double)bytes / (double)(INT64_C(1) << 30);
+	return gib * s->prices.disk_gib_month_usd / month_h +
+	       (subnet->public_address ? s->prices.address_hourly_usd : 0);
+}
+
+static struct offer
+make_offer(const struct fleet_site *s, const struct fit *fit, const struct ec2_subnet *subnet,
+	bool spot)
+{
+	const struct ec2_type *t = fit->type;
+
+	return (struct offer){.type = t->name,
+		.zone = subnet->zone,
+		.gpu_name = t->gpu_name,
+		.cpus = t->cpus,
+		.memory_bytes = t->memory_bytes,
+		.gpus = t->gpus,
+		.arch = whole_wish(s)->arch == ARCH_ARM64 ? ARCH_ARM64 : ARCH_X86_64,
+		.spot = spot,
+		.bare_metal = t->bare_metal,
+		.instance_usd = price_of(&s->prices, t->name, spot, subnet->zone),
+		.credits_usd = offer_credits_usd(t->name, t->cpus),
+		.extras_usd = extras(s, subnet),
+		.interrupted =
+			spot ? ec2_interruption_of(s->interruptions, s->n_interruptions, t->name)
+			     : OFFER_UNRATED,
+		.slots = fleet_slots(s, t->cpus),
+		.weight = ec2_type_weight(t)};
+}
+
+/* What a limit on the price has kept out. */
+struct refused {
+	size_t n;		       /* that cost too much */
+	struct offer cheapest;	       /* of these */
+	const struct instances *limit; /* NULL: there is none */
+};
+
+static bool
+is_affordable(const struct instances *wish, const struct offer *o, struct refused *r)
+{
+	double usd = offer_hourly_usd(o);
+
+	if (wish->max_hourly_cost_usd < 0 || (usd >= 0 && usd <= wish->max_hourly_cost_usd))
+		return true;
+	if (usd >= 0 && (!r->n || usd < offer_hourly_usd(&r->cheapest)))
+		r->cheapest = *o;
+	r->n += usd >= 0;
+	r->limit = wish;
+	return false;
+}
+
+static void
+add_markets(struct fleet_site *s, const struct fit *fit, const struct ec2_subnet *subnet,
+	struct refused *r)
+{
+	struct fleet *f = &s->site.seen.observed.fleet;
+
+	for (int spot = 0; spot < 2; spot++) {
+		struct offer o;
+
+		if ((spot && (fit->wish->spot == TRI_FALSE || !fit->type->spot)) ||
+			(!spot && (fit->wish->spot == TRI_TRUE || !fit->type->on_demand)))
+			continue;
+		o = make_offer(s, fit, subnet, spot);
+		if (is_affordable(fit->wish, &o, r))
+			f->offers[f->n_offers++] = o;
+	}
+}
+
+static int
+no_offer(struct fleet_site *s, struct arena *a, const struct refused *r, struct error *err)
+{
+	const struct instances *in = r->limit ? r->limit : whole_wish(s);
+	const struct ec2_prices *p = &s->prices;
+
+	if (r->n) {
+		error_set(err, ERR_INPUT,
+			"%.*s an hour is less than anything that fits costs: the cheapest is %.*s "
+			"at %.*s, disk and "
+			"public address counted",
+			STR_ARG(offer_money(a, in->max_hourly_cost_usd)),
+			STR_ARG(offer_name(a, &r->cheapest)),
+			STR_ARG(offer_money(a, offer_hourly_usd(&r->cheapest))));
+		return fleet_at(err, &in->pos_max_hourly_cost, "instances.max_hourly_cost");
+	}
+	if (r->limit) {
+		error_set(err, ERR_HOST,
+			"what instances cost is not known, so nothing is launched under a limit: "
+			"%.*s; leave the "
+			"limit out to launch the smallest that fits, or try again",
+			STR_ARG(p->missing.p ? p->missing
+					     : STR("no price of any type that fits is listed")));
+		return fleet_at(err, &in->pos_max_hourly_cost, "instances.max_hourly_cost");
+	}
+	error_set(err, ERR_INPUT,
+		"none of the %zu types that fit (%.*s%s) is offered in a zone of %s where this "
+		"account has a "
+		"default subnet",
+		s->n_fits, STR_ARG(s->fits[0].type->name), s->n_fits > 1 ? ", …" : "",
+		aws_region(s->aws));
+	return fleet_at(err, place_of(in, err), "instances");
+}
+
+int
+fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct fleet *f = &s->site.seen.observed.fleet;
+	struct refused refused = {0};
+
+	f->offers = ARENA_ARRAY(a, struct offer, 2 * s->n_fits * s->n_subnets);
+	f->n_offers = 0;
+	f->prices_missing = s->prices.missing;
+	for (size_t i = 0; i < s->n_fits; i++) {
+		const struct fit *fit = &s->fits[i];
+
+		for (size_t k = 0; k < s->n_subnets; k++) {
+			const struct ec2_subnet *subnet = &s->subnets[k];
+			struct str zone = fit->wish->infra.zone;
+
+			if ((!zone.p || str_eq(zone, subnet->zone)) &&
+				is_offered(s, fit->type->name, subnet->zone))
+				add_markets(s, fit, subnet, &refused);
+		}
+	}
+	return f->n_offers ? 0 : no_offer(s, a, &refused, err);
+}
