@@ -64,9 +64,9 @@ TASKS := input offer runner tasks
 PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(DOCTOR:%=doctor/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
-CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file options \
-	out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
-	tail text trace validate view view_json view_plain view_tty why
+CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file offers \
+	offers_table options out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
+	tail text trace validate view view_json view_plain view_tty why wishes
 RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare host_runs host_turn host_words main pack proc reap record seal serve start stream tar task tell text \
 	upload upload_child
 

@@ -37,6 +37,8 @@ struct digest plan_keys(const struct job *job);
 void plan_write_json(struct buf *out, const struct plan *p);
 void plan_write_file(struct buf *out, const struct plan *p);
 
+/* The members of an offer, as a plan's "offers" have them, into an object that is open. */
+void plan_add_offer(struct buf *out, const struct offer *o);
 /* All members of the document but neither its last '}' nor a newline: what both of these are made
  * of. */
 void plan_add_members(struct buf *out, const struct plan *p);

@@ -196,10 +196,9 @@ add_summary(struct buf *out, const struct plan *p)
 	buf_add_char(out, '}');
 }
 
-static void
-add_offer(struct buf *out, const struct offer *o)
+void
+plan_add_offer(struct buf *out, const struct offer *o)
 {
-	buf_add_char(out, '{');
 	json_add_member_string(out, "type", o->type);
 	json_add_member_string(out, "zone", o->zone);
 	json_add_member_string(out, "market", o->spot ? STR("spot") : STR("on-demand"));
@@ -215,7 +214,6 @@ add_offer(struct buf *out, const struct offer *o)
 		buf_add_cstr(out, "null");
 	else
 		buf_addf(out, "%d", o->interrupted);
-	buf_add_char(out, '}');
 }
 
 static void
@@ -225,9 +223,9 @@ add_offers(struct buf *out, const struct plan *p)
 
 	buf_add_cstr(out, ",\"offers\":[");
 	for (size_t i = 0; i < c->n_offers && i < OFFERS_SHOWN; i++) {
-		if (i)
-			buf_add_char(out, ',');
-		add_offer(out, &c->offers[i]);
+		buf_add_cstr(out, i ? ",{" : "{");
+		plan_add_offer(out, &c->offers[i]);
+		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ']');
 	json_add_member_int(out, "n_offers", (int64_t)c->n_offers);

@@ -36,6 +36,8 @@ static const char help[] =
 	"      --infra INFRA        instead of the manifest's instances.infra: local, or\n"
 	"                           aws/REGION[/ZONE]\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
+	"      --refresh-prices     ask for prices anew instead of taking those of the last\n"
+	"                           four hours\n"
 	"      --progress HOW       auto, tty, plain, json or quiet\n"
 	"      --json               print the summary as one JSON document\n"
 	"      --color WHEN         auto, always or never\n"
@@ -269,7 +271,7 @@ run(int argc, char **argv)
 	struct apply a = {0};
 	struct error err;
 	int status = options_parse(&a.options, &command_apply,
-		"yes jobs keep-going dry-run rev allow-dirty infra manifest progress json color", 1,
+		"yes jobs keep-going dry-run rev allow-dirty infra manifest refresh-prices progress json color", 1,
 		argc, argv);
 
 	if (status >= 0)

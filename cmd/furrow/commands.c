@@ -6,6 +6,7 @@
 const struct command *const commands[] = {
 	&command_init,
 	&command_validate,
+	&command_offers,
 	&command_plan,
 	&command_apply,
 	&command_status,

@@ -20,6 +20,9 @@ struct options {
 	} regions;
 	bool allow_dirty, json, dot, detailed_exitcode, yes, keep_going, dry_run;
 	bool all, all_regions, follow, only_stdout, only_stderr, force, policy;
+	const char *arch, *cpus, *gpus, *memory, *type; /* wishes; NULL: as the manifest has them */
+	bool spot, on_demand, refresh_prices;
+	int64_t max;	       /* 0: not given */
 	int64_t attempt;       /* 0: the last one */
 	int64_t limit;	       /* < 0: not given */
 	int64_t older_than_ns; /* < 0: not given */

@@ -31,6 +31,8 @@ static const char help[] =
 	"      --json               print the plan as one JSON document\n"
 	"      --dot                print the graph for Graphviz\n"
 	"      --detailed-exitcode  exit with 2 when there is something to do\n"
+	"      --refresh-prices     ask for prices anew instead of taking those of the last\n"
+	"                           four hours\n"
 	"      --color WHEN         auto, always or never\n"
 	"  -h, --help               this text\n"
 	"\n"
@@ -81,7 +83,7 @@ run(int argc, char **argv)
 	struct options o;
 	struct error err;
 	int status = options_parse(&o, &command_plan,
-		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode color", 1,
+		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode refresh-prices color", 1,
 		argc, argv);
 
 	if (status >= 0)

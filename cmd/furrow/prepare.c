@@ -135,6 +135,7 @@ prepare_manifest(
 		rc = state_dir_open(&p->arena, &p->state, p->place.dir, false, err);
 	if (rc == 0)
 		rc = resolve_folders(p, err);
+	p->refresh_prices = o->refresh_prices;
 	p->max_slots = decide_jobs(&o->config, &p->manifest);
 	plan->manifest_path = str_from(p->place.path);
 	plan->manifest_digest = manifest_file_digest(&p->file);
@@ -167,6 +168,7 @@ prepare_site_config(const struct prepared *p)
 		.store = p->store,
 		.clock = clock_system(),
 		.max_slots = p->max_slots,
+		.refresh_prices = p->refresh_prices,
 		.source =
 			{
 				.manifest_dir = p->place.dir,

@@ -15,6 +15,7 @@ struct prepared {
 	struct state_dir state;
 	struct str store, results; /* absolute paths, or s3://…; store absent: the infra's own */
 	uint32_t max_slots;	   /* -j; 0: as the manifest says */
+	bool refresh_prices;	   /* don't take those of the last hours */
 	bool prefer_commit;	   /* with allow_dirty: only when a plan needs it; set before */
 	struct manifest manifest;
 	struct site *site;

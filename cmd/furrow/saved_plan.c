@@ -144,10 +144,11 @@ starts_like_a_plan(const char *path)
 static int
 refuse_options(const struct options *o, const char *path, struct error *err)
 {
-	const char *name = o->rev	    ? "--rev"
-			   : o->infra	    ? "--infra"
-			   : o->allow_dirty ? "--allow-dirty"
-					    : NULL;
+	const char *name = o->rev	       ? "--rev"
+			   : o->infra	       ? "--infra"
+			   : o->allow_dirty    ? "--allow-dirty"
+			   : o->refresh_prices ? "--refresh-prices"
+					       : NULL;
 
 	if (!name)
 		return 0;

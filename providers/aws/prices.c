@@ -195,11 +195,14 @@ read_part(void *ctx, size_t i)
 	if (r->rc == ERR_CANCELLED)
 		return;
 	kept = kept && load(r, lines);
-	if (!kept)
+	if (!kept) {
 		r->found.rows.n = 0;
-	r->told = arena_printf(&r->arena, "%s of %.*s cannot be had: %s%s", parts[r->part].what,
-		STR_ARG(r->kept.region), r->err.message,
-		kept ? kept_lines_age(&r->arena, r->asked_wall_ns, r->wall_ns).p : "");
+		r->told = (struct str){0};
+	}
+	r->told = arena_printf(&r->arena, "%s of %.*s cannot be had: %s%s%s%.*s",
+		parts[r->part].what, STR_ARG(r->kept.region), r->err.message,
+		kept ? kept_lines_age(&r->arena, r->asked_wall_ns, r->wall_ns).p : "",
+		r->told.p ? "; " : "", STR_ARG(r->told));
 }
 
 /* By type, on-demand before spot, then by zone. */

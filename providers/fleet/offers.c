@@ -361,3 +361,23 @@ fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err)
 	}
 	return f->n_offers ? 0 : no_offer(s, a, &refused, err);
 }
+
+int
+fleet_look_at_offers(struct site *site, struct error *err)
+{
+	struct fleet_site *s = (struct fleet_site *)site;
+	struct arena *a = &s->reads[READ_OFFERS];
+	const struct pos *pos = &whole_wish(s)->infra.pos;
+	int rc = ec2_subnets(s->aws, a, whole_wish(s)->infra.zone, &s->subnets, &s->n_subnets, err);
+
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED)
+		fleet_at(err, pos, "instances.infra");
+	if (rc == 0)
+		rc = fleet_read_type(s, a, err);
+	if (rc == 0)
+		rc = fleet_read_offers(s, a, err);
+	if (rc < 0)
+		fleet_explain(s, READ_OFFERS, a, err);
+	site->seen.observed.fleet.region = str_from(aws_region(s->aws));
+	return rc < 0 ? err->code : 0;
+}

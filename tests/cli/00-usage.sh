@@ -2,7 +2,7 @@
 # The command line itself: help, versions, what is not understood, and where output goes.
 . "$(dirname "$0")/lib.sh"
 
-COMMANDS='init validate plan apply status logs runs report why destroy gc doctor completion'
+COMMANDS='init validate offers plan apply status logs runs report why destroy gc doctor completion'
 
 run furrow --version; is_status 0; out_like '^furrow [0-9]+\.[0-9]+\.[0-9]+$' 'a version'
 run furrow --help; is_status 0
