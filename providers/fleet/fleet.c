@@ -312,6 +312,8 @@ close_site(struct site *site)
 	aws_close(s->aws);
 	for (int i = 0; i < FLEET_READS; i++)
 		arena_free(&s->reads[i]);
+	for (size_t i = 0; i < sizeof(s->choice_reads) / sizeof(s->choice_reads[0]); i++)
+		arena_free(&s->choice_reads[i]);
 	arena_free(&s->arena);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

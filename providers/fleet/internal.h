@@ -141,6 +141,8 @@ struct fleet_site {
 	size_t n_offerings;
 	struct ec2_interruption *interruptions;
 	size_t n_interruptions;
+	struct str zones_missing;     /* why offerings are not known; absent: they are */
+	struct arena choice_reads[2]; /* what these were read to, beside READ_TYPE's */
 	struct ec2_image image;
 	struct far_image container;
 	char wish[17]; /* what is asked of an instance, in short: a tag */

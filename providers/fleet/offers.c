@@ -3,6 +3,7 @@
 #include "providers/fleet/internal.h"
 
 #include "planner/units.h"
+#include "providers/parallel.h"
 
 /* What AWS reckons a month of a disk as. */
 static const double month_h = 730;
@@ -156,28 +157,89 @@ find_image(struct fleet_site *s, struct arena *a, bool arm64, struct error *err)
 	return fleet_at(err, &in->pos_disk, "instances.disk");
 }
 
-int
-fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
+/* What is read of a region for the choice, side by side: an arena and an error each. */
+enum lane { LANE_TYPES, LANE_PRICES, LANE_ZONES, LANES };
+struct reading {
+	struct fleet_site *site;
+	struct arena *arena[LANES];
+	struct error err[LANES]; /* code ERR_NONE: it went well */
+};
+
+static int
+read_fits(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	int rc = fit_all(s, a, err);
+
+	return rc < 0 ? rc : find_image(s, a, whole_wish(s)->arch == ARCH_ARM64, err);
+}
+
+static int
+read_zones(struct fleet_site *s, struct arena *a, struct error *err)
 {
 	const char *cache = fleet_cache_dir(a);
 	bool refresh = s->site.config.refresh_prices;
 	struct str region = str_from(aws_region(s->aws)), unrated;
-	int rc = fit_all(s, a, err);
+	struct error offerings = {0};
+	int rc = ec2_offerings(
+		s->aws, a, cache, region, refresh, &s->offerings, &s->n_offerings, &offerings);
 
-	if (rc == 0)
-		rc = find_image(s, a, whole_wish(s)->arch == ARCH_ARM64, err);
-	if (rc == 0)
-		rc = ec2_prices_read(s->aws, a, cache, region, refresh, &s->prices, err);
-	if (rc == 0)
-		rc = ec2_offerings(
-			s->aws, a, cache, region, refresh, &s->offerings, &s->n_offerings, err);
-	if (rc == 0)
+	if (rc != ERR_CANCELLED)
 		rc = ec2_interruptions(a, cache, region, refresh, &s->interruptions,
 			&s->n_interruptions, &unrated, err);
-	if (rc < 0)
-		return rc;
+	else
+		*err = offerings;
+	/* Without them launching tells what a zone lacks. */
+	if (rc == 0 && offerings.code != ERR_NONE)
+		s->zones_missing = arena_printf(
+			a, "which types each zone has cannot be had: %s", offerings.message);
+	return rc;
+}
+
+static void
+read_lane(void *ctx, size_t i)
+{
+	struct reading *r = ctx;
+	struct fleet_site *s = r->site;
+	struct arena *a = r->arena[i];
+	int rc = 0;
+
+	if (i == LANE_TYPES)
+		rc = read_fits(s, a, &r->err[i]);
+	else if (i == LANE_PRICES)
+		rc = ec2_prices_read(s->aws, a, fleet_cache_dir(a), str_from(aws_region(s->aws)),
+			s->site.config.refresh_prices, &s->prices, &r->err[i]);
+	else
+		rc = read_zones(s, a, &r->err[i]);
+	if (rc == 0)
+		r->err[i].code = ERR_NONE;
+}
+
+int
+fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
+{
+	struct reading r = {.site = s, .arena = {a, &s->choice_reads[0], &s->choice_reads[1]}};
+
+	parallel_for(LANES, LANES, read_lane, &r);
+	for (int i = 0; i < LANES; i++) {
+		if (r.err[i].code == ERR_NONE)
+			continue;
+		if (err)
+			*err = r.err[i];
+		return r.err[i].code;
+	}
 	s->site.seen.observed.fleet.image = s->image.id;
 	return 0;
+}
+
+/* What is not known of prices and zones. */
+static struct str
+tell_missing(const struct fleet_site *s, struct arena *a)
+{
+	struct str prices = s->prices.missing, zones = s->zones_missing;
+
+	if (!prices.p || !zones.p)
+		return prices.p ? prices : zones;
+	return arena_printf(a, "%.*s; %.*s", STR_ARG(prices), STR_ARG(zones));
 }
 
 /* The price of a type in a market and a zone; < 0: not known. */
@@ -233,7 +295,7 @@ extras(const struct fleet_site *s, const struct ec2_subnet *subnet)
 
 	if (bytes < 0)
 		bytes = s->image.disk_bytes;
-	if (!s->prices.disk || bytes < 0)
+	if (bytes < 0)
 		return -1;
 	gib = (double)bytes / (double)(INT64_C(1) << 30);
 	return gib * s->prices.disk_gib_month_usd / month_h +
@@ -346,7 +408,7 @@ fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err)
 
 	f->offers = ARENA_ARRAY(a, struct offer, 2 * s->n_fits * s->n_subnets);
 	f->n_offers = 0;
-	f->prices_missing = s->prices.missing;
+	f->prices_missing = tell_missing(s, a);
 	for (size_t i = 0; i < s->n_fits; i++) {
 		const struct fit *fit = &s->fits[i];
 

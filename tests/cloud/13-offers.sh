@@ -93,6 +93,25 @@ is_status 0 'denied: old ones are used'; err_like '^prices: on-demand prices of 
 rm "$HOME"/.cache/furrow/aws/prices-*
 run furrow plan
 is_status 0 'denied, and none are kept'
-out_like 'launch .* in us-east-2[abc]: 2 cpus' 'the smallest that fits'
+out_like 'launch c6a\.xlarge \(spot\) in us-east-2b: 4 cpus' 'spot prices are known without it'
+out_like '^Prices: .*0\.08 USD a GiB and month is assumed' 'what is assumed is told'
+box set deny '["pricing:GetProducts", "ec2:DescribeSpotPriceHistory"]' >/dev/null
+rm "$HOME"/.cache/furrow/aws/prices-*
+run furrow plan
+is_status 0 'no price at all'
+out_like 'launch [a-z0-9.-]+ in us-east-2[abc]: 2 cpus' 'the smallest that fits'
+box set deny '["ec2:DescribeInstanceTypeOfferings"]' >/dev/null
+rm "$HOME"/.cache/furrow/aws/ec2-offerings-*
+run furrow offers --type p5.48xlarge --on-demand --json
+is_status 0 'zones that cannot be asked for'
+ok 'are told, and the price is not in doubt' jq -e '.offers[0].instance_hourly_usd == 55.04 and
+	(.prices_missing | test("^which types each zone has cannot be had: .*ec2:DescribeInstanceTypeOfferings"))' "$OUT"
+box set deny '[]' >/dev/null
+box set price.gp3 absent >/dev/null
+run furrow offers --type m5.large --on-demand --refresh-prices --json
+rm "$HOME"/.cache/furrow/aws/prices-disk-*
+run furrow offers --type m5.large --on-demand --json
+ok 'a price of disks that cannot be had is assumed, and told' jq -e '.offers[0].extras_hourly_usd > 0 and
+	(.prices_missing | test("the price of disks of us-east-2 cannot be had: .*: 0.08 USD a GiB and month is assumed"))' "$OUT"
 is 'nothing was changed by any of it' "$(box log | jq '[.[] | select(.mutating and .action != "GetProducts")] | length')" 0
 done_testing
