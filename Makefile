@@ -67,8 +67,9 @@ PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(
 CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file offers \
 	offers_table options out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why wishes
-RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare host_runs host_turn host_words main pack proc reap record seal serve start stream tar task tell text \
-	upload upload_child
+RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare \
+	host_runs host_turn host_words lend main pack proc reap record seal serve start stream tar task tell \
+	text upload upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
 LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)

@@ -8,6 +8,7 @@
 
 #include "cmd/runner/alloc.h"
 #include "cmd/runner/child.h"
+#include "cmd/runner/lend.h"
 #include "planner/base/protocol.h"
 
 #include <errno.h>
@@ -147,25 +148,39 @@ quote(const char *s)
 	return out;
 }
 
-/* Becomes curl, else python3; what they read and write are files, so nobody waits for anybody. */
+/* Becomes curl, else python3, the host's when they are lent; what they read and write are files, so
+ * nobody waits for anybody. */
 static void
 become_fetcher(struct fetching *f)
 {
-	char *const curl[] = {(char[]){"curl"}, (char[]){"-q"}, (char[]){"--config"}, (char[]){"-"},
-		(char[]){"--output"}, f->path, NULL};
-	char *const python[] = {(char[]){"python3"}, (char[]){"-I"}, (char[]){"-c"},
-		(char *)python_script, f->path, NULL};
+	char number[16], path[32];
+	char *curl[] = {(char[]){BORROW_RUNNER}, (char[]){"borrow"}, number, (char[]){"curl"},
+		(char[]){"-q"}, (char[]){"--config"}, (char[]){"-"}, (char[]){"--output"}, path,
+		NULL};
+	char *python[] = {(char[]){BORROW_RUNNER}, (char[]){"borrow"}, number, (char[]){"python3"},
+		(char[]){"-I"}, (char[]){"-c"}, (char *)python_script, path, NULL};
+	const char *lent = lend_program();
+	size_t skip = lent ? 0 : BORROW_WORDS;
 	char *etag = quote(f->etag);
-	int fd = file_of(curl_config, f->url, etag), e;
+	int fd = file_of(curl_config, f->url, etag), e = ENOENT;
+	int to = open(f->path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
+	if (to < 0) {
+		dprintf(f->err_fd, "making %s: %s\n", f->path, strerror(errno));
+		_exit(WRITE_FAILED);
+	}
+	/* By its number: the host has no such path. */
+	snprintf(number, sizeof(number), "%d", to);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
 	if (fd < 0 || dup2(fd, 0) < 0 || dup2(f->out_fd, 1) < 0 || dup2(f->err_fd, 2) < 0)
 		_exit(1);
-	e = child_exec(curl, environ, getenv("PATH"));
+	if (!lent || strcmp(lent, "curl") == 0)
+		e = child_exec(curl + skip, environ, getenv("PATH"));
 	if (e == ENOENT) {
 		fd = file_of(python_input, f->url, f->etag);
 		if (fd < 0 || dup2(fd, 0) < 0)
 			_exit(1);
-		e = child_exec(python, environ, getenv("PATH"));
+		e = child_exec(python + skip, environ, getenv("PATH"));
 	}
 	_exit(e == ENOENT ? NO_FETCHER : 1);
 }

@@ -178,6 +178,9 @@ leave(const struct order *o)
 		nanosleep(&step, NULL);
 	}
 	host_lease(o->idle_s > GOODBYE_LEAST_S ? o->idle_s : GOODBYE_LEAST_S);
+	/* Heard only by a furrow that has not said goodbye. */
+	if (o->image[0])
+		fprintf(stderr, "furrow-runner: the container of %s ended\n", o->run);
 	host_container_end(o->run);
 	host_forget_run(o->run);
 }

@@ -154,6 +154,8 @@ host_detach(void)
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
 	close_range(0, ~0u, 0);
+	for (int fd = 0; fd < 3; fd++)
+		(void)open("/dev/null", O_RDWR); /* the lowest that is free */
 	return true;
 }
 

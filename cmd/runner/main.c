@@ -2,6 +2,7 @@
  * machine, as the first process of a container, or on a host. */
 #include "cmd/runner/fetch.h"
 #include "cmd/runner/host.h"
+#include "cmd/runner/lend.h"
 #include "cmd/runner/serve.h"
 
 #include <errno.h>
@@ -25,6 +26,10 @@ static const char help[] =
 	"  furrow-runner host                   says what this host has, then serves the run that "
 	"it is "
 	"told\n"
+	"  furrow-runner lend DOOR PID          lends this host's curl to the container that "
+	"begins "
+	"with PID\n"
+	"  furrow-runner borrow FD COMMAND...   runs it with that, from within\n"
 	"  furrow-runner --version\n"
 	"\n"
 	"Exit status: 0 the connection ended or said goodbye, 1 failure, 64 usage, 128+signal.\n";
@@ -100,6 +105,10 @@ main(int argc, char **argv)
 	}
 	if (strcmp(mode, "fetch") == 0 && argc > 2)
 		return fetch(argv + 2);
+	if (strcmp(mode, "lend") == 0 && argc == 4)
+		return lend(argv[2], argv[3]);
+	if (strcmp(mode, "borrow") == 0 && argc > BORROW_WORDS)
+		return borrow(argv);
 	if (strcmp(mode, "host") == 0 && argc == 2)
 		return host();
 	if (strcmp(mode, "attach") == 0 && argc == 3) {

@@ -1,8 +1,9 @@
-/* upload_child: packing in a fork, sending by curl or python3. */
+/* upload_child: packing in a fork, sending by curl or python3, the host's when they are lent. */
 #include "cmd/runner/upload_child.h"
 
 #include "cmd/runner/alloc.h"
 #include "cmd/runner/child.h"
+#include "cmd/runner/lend.h"
 #include "cmd/runner/pack.h"
 
 #include <errno.h>
@@ -149,24 +150,30 @@ pid_t
 upload_child_send(
 	int tar_fd, const char *url, const struct rlimit *files, int *said_fd, const char **what)
 {
-	char *const curl[] = {
-		(char[]){"curl"}, (char[]){"-q"}, (char[]){"--config"}, (char[]){"-"}, NULL};
-	char *const python[] = {
-		(char[]){"python3"}, (char[]){"-I"}, (char[]){"-c"}, python_script, NULL};
-	size_t room = strlen(url) + sizeof(curl_config) + 32;
+	char number[16];
+	char *curl[] = {(char[]){BORROW_RUNNER}, (char[]){"borrow"}, number, (char[]){"curl"},
+		(char[]){"-q"}, (char[]){"--config"}, (char[]){"-"}, NULL};
+	char *python[] = {(char[]){BORROW_RUNNER}, (char[]){"borrow"}, number, (char[]){"python3"},
+		(char[]){"-I"}, (char[]){"-c"}, python_script, NULL};
+	const char *lent = lend_program();
+	size_t room = strlen(url) + sizeof(curl_config) + 32, skip = lent ? 0 : BORROW_WORDS;
 	char *input = must_alloc(room);
 	pid_t pid = -1;
 	int e;
 
+	snprintf(number, sizeof(number), "%d", tar_fd);
 	*what = "making a file for what an upload says";
 	*said_fd = open_said();
 	/* Inherited by this child alone: no other is started meanwhile. */
 	if (*said_fd >= 0 && fcntl(tar_fd, F_SETFD, 0) == 0) {
-		snprintf(input, room, curl_config, url, tar_fd);
-		pid = start(curl, input, *said_fd, files, what);
+		errno = ENOENT;
+		if (!lent || strcmp(lent, "curl") == 0) {
+			snprintf(input, room, curl_config, url, tar_fd);
+			pid = start(curl + skip, input, *said_fd, files, what);
+		}
 		if (pid < 0 && errno == ENOENT) {
 			snprintf(input, room, python_input, url, tar_fd);
-			pid = start(python, input, *said_fd, files, what);
+			pid = start(python + skip, input, *said_fd, files, what);
 			if (pid < 0 && errno == ENOENT)
 				*what = "there is neither curl nor python3 here to send them with";
 		}

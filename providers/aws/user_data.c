@@ -7,7 +7,9 @@
  *   /run/furrow/boot      "NAME UPTIME" a line: start, runner, source, as each is there
  *   /run/furrow/boot.err  "NAME: what failed" a line; what is transient is tried again
  *   /run/furrow/source.id the source that it was told to fetch; get_source.pid: by whom
- *   /var/lib/furrow/runner/SHA256, /var/lib/furrow/source/ID/   whole or not there */
+ *   /run/furrow/image.id, get_image.pid   likewise, of a container's image
+ *   /var/lib/furrow/runner/SHA256, /var/lib/furrow/source/ID/   whole or not there
+ *   /var/lib/furrow/image/ID.boot.tar     an image's archive, until an engine has it */
 #include "providers/aws/user_data.h"
 
 #include <inttypes.h>
@@ -54,8 +56,8 @@ static const char script[] =
 	"return 1; }\n"
 	"}\n"
 	"# Says why not; runs in a subshell.\n"
-	"try() { # URL SHA256 FILE FINISH\n"
-	"	get \"$1\" \"$3\" && is_whole \"$2\" \"$3\" && \"$4\"\n"
+	"try() { # URL SHA256 FILE FINISH; no URL: there is no file\n"
+	"	{ [ -z \"$1\" ] || get \"$1\" \"$3\"; } && is_whole \"$2\" \"$3\" && \"$4\"\n"
 	"}\n"
 	"fetch() { # NAME URL SHA256 FILE FINISH\n"
 	"	pause=1 last=\n"
@@ -104,7 +106,42 @@ static const char script[] =
 	"	is_running \"$1\" && return\n"
 	"	(trap '' HUP; \"$1\") >/dev/null &\n"
 	"	echo $! >\"$run/$1.pid\"\n"
+	"}\n";
+
+/* The engines' words are those of host_image.c. docker's daemon comes up later than this; without either
+ * engine the host says what is wrong when it is asked to begin. */
+static const char image_functions[] =
+	"name=localhost/furrow-image:$image_id tar=$lib/image/$image_id.boot.tar\n"
+	"finish_image() {\n"
+	"	case $image in\n"
+	"	*-archive:*)\n"
+	"		if [ $engine = podman ]; then\n"
+	"			ref=${image#*:}\n"
+	"			podman pull -q \"${image%%:*}:$tar${ref:+:$ref}\"\n"
+	"		else\n"
+	"			docker load -q -i \"$tar\"\n"
+	"		fi && $engine tag \"$image_id\" $name && rm -f \"$tar\" ;;\n"
+	"	*) $engine pull -q \"$image\" && $engine tag \"$image\" $name ;;\n"
+	"	esac\n"
 	"}\n"
+	"get_image() {\n"
+	"	if command -v podman; then\n"
+	"		engine=podman\n"
+	"	elif command -v docker; then\n"
+	"		engine=docker\n"
+	"		until docker version || { look; [ \"$(now)\" -ge \"$until\" ]; }; do\n"
+	"			sleep 0.2\n"
+	"		done\n"
+	"	else\n"
+	"		return\n"
+	"	fi\n"
+	"	if $engine image inspect $name; then\n"
+	"		mark image\n"
+	"	else\n"
+	"		fetch image \"$image_url\" '' \"$tar\" finish_image\n"
+	"	fi\n"
+	"}\n";
+static const char run[] =
 	"(\n"
 	"	exec </dev/null >/dev/null 2>&1\n"
 	"	mkdir -p \"$run\"\n"
@@ -118,8 +155,9 @@ static const char script[] =
 	"	chown 4711:4711 \"$run\" \"$lib\" \"$lib\"/*\n"
 	"	start get_runner\n"
 	"	[ -z \"$source_url\" ] ||\n"
-	"		{ echo \"$source_id\" >\"$run/source.id\" && start get_source; }\n"
-	")\n";
+	"		{ echo \"$source_id\" >\"$run/source.id\" && start get_source; }\n";
+static const char run_image[] = "	mkdir -p \"$lib/image\" && chown 4711:4711 \"$lib/image\"\n"
+				"	echo \"$image_id\" >\"$run/image.id\" && start get_image\n";
 
 /* Behind a block scalar's header: each line at its depth; an empty one stays empty. */
 static void
@@ -202,6 +240,9 @@ unfit(const struct user_data *u)
 		return "the runner's URL is none";
 	if (u->source.url.p && (!is_line(u->source.url) || !is_id(u->source_id)))
 		return "the source's URL or id is none";
+	if (u->image.p && (!u->image.n || !is_line(u->image) || !is_line(u->image_url) ||
+				  !is_id(u->image_id)))
+		return "the image is none";
 	if (u->boot_lease_s <= 0)
 		return "the lease is over before it begins";
 	return NULL;
@@ -248,7 +289,18 @@ add_script(struct buf *out, const struct user_data *u)
 	add_variable(
 		out, "source_sha256", digest_is_zero(&u->source.sha256) ? STR("") : str_from(hex));
 	add_variable(out, "source_id", u->source_id);
-	add_block(out, "    ", (struct str){script, sizeof(script) - 1});
+	if (u->image.p) {
+		add_variable(out, "image", u->image);
+		add_variable(out, "image_id", u->image_id);
+		add_variable(out, "image_url", u->image_url);
+	}
+	add_block(out, "    ", str_from(script));
+	if (u->image.p)
+		add_block(out, "    ", str_from(image_functions));
+	add_block(out, "    ", str_from(run));
+	if (u->image.p)
+		add_block(out, "    ", str_from(run_image));
+	buf_add_cstr(out, "    )\n");
 }
 
 int

@@ -24,6 +24,9 @@ struct user_data {
 	 * is launched: gzip's own checksum has to do. */
 	struct user_data_file source;
 	struct str source_id; /* hex: name of its folder on the host */
+	/* As FRAME_ORDER has them: what to pull or load, its id in hex, an archive's URL. absent: no image
+	 * is to be fetched while it boots. Whoever is on the host can read this: no passwords. */
+	struct str image, image_id, image_url;
 	int64_t boot_lease_s; /* powers off when nobody came for so long after boot */
 };
 

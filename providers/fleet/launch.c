@@ -75,10 +75,17 @@ make_user_data(struct fleet_run *r, struct arena *a, struct host *h, struct erro
 {
 	struct ssh_key key;
 	struct user_data u = {.source_id = str_from(r->source_id), .boot_lease_s = boot_lease_s};
+	const struct far_image *image = &r->site->container;
 	int rc = ssh_key_make(&key, err);
 
 	if (rc == 0)
 		rc = fleet_file_urls(r, a, &u.runner.url, &u.source.url, err);
+	/* A login is no business of user data: such an image is pulled when the run begins. */
+	if (rc == 0 && image->pull.p && !image->login.p) {
+		u.image = image->pull;
+		u.image_id = image->id;
+		rc = fleet_image_url(r, a, &u.image_url, err);
+	}
 	if (rc < 0)
 		return rc;
 	memcpy(h->host_key, key.public_key, sizeof(h->host_key));

@@ -1,24 +1,10 @@
 #!/usr/bin/env bash
-# Tasks in containers on instances: an image by its digest from a registry with token authentication; cold, warm, another
-# image, one that is gone, a container that is killed; an archive through the store; setup; what cannot be.
-if ! command -v docker-registry >/dev/null; then
-	. "$(dirname "$0")/../cli/lib.sh"
-	skip 'containers on instances' 'docker-registry is not installed'
-	done_testing
-fi
-BOX_UP=--registry
-. "$(dirname "$0")/lib.sh"
-REGISTRY=10.77.1.1:5000
-
-"$ROOT/examples/container/make-image.sh" >/dev/null && mv "$ROOT/examples/container/busybox.tar" "$T/busybox.tar" || exit 1
-one=$(box registry push "$T/busybox.tar" public/busybox:1) || exit 1
-certs=$HOME/.config/containers/certs.d/$REGISTRY
-mkdir -p "$certs" && cp "$BOX_DIR/registry/server.crt" "$certs/ca.crt"
-# pulls: how many layers and configurations the hosts have fetched since the last `pulls_from`.
-pulls_from() { pulls_before=$(all_pulls); }
-all_pulls() { grep '"GET /v2/.*/blobs/' "$BOX_DIR/registry.log" | grep -c '^172\.31\.'; }
-pulls() { echo $(($(all_pulls) - pulls_before)); }
-on_hosts() { for h in $(the_host); do box host "$h" "$@"; done; }
+# Tasks in containers on an instance: an image by its digest from a registry with token authentication; cold, warm, another
+# image, one that is gone, a container that is killed, a furrow that is.
+# shellcheck source=images.sh
+. "$(dirname "$0")/images.sh"
+one=$(push 1 public/busybox:1) && two=$(push 2 public/busybox:2) && three=$(push 3 public/busybox:3) || exit 1
+on_host() { box host "$(the_host)" "$@"; }
 
 job boxed <<E
 furrow: 1
@@ -27,29 +13,30 @@ environment:
   image: $REGISTRY/public/busybox:1
   env: {GREETING: "it's \$HOME"}
 entrypoint: 'mkdir out; echo "\$GREETING \$FURROW_INPUT \$PATH" >out/x; cat /etc/os-release /.furrow/source/data; id -u >&2'
-instances: {infra: aws/us-east-2, type: t3.micro, max: 2, idle: 10m}
+instances: {infra: aws/us-east-2, type: t3.micro, max: 1, idle: 10m}
 map: {inputs: [a, b, c]}
 outputs: out/
 results: results/
 E
 echo bytes >data && commit .
 
-pulls_from
 run furrow plan
 is_status 0 'plan'
 out_like "^  = image +$REGISTRY/public/busybox:1 is ${one:0:19} in its registry\$"
-out_like '^  \+ environment\[0,1\] +start a container on it, pull the image, 2 tasks at a time each$'
+out_like '^  \+ environment\[0\] +start a container on it, pull the image, 2 tasks at a time$'
+pulls_from
 run furrow apply -y
 is_status 0 'cold'
 is 'results' "$(cat results/*/x | tr '\n' ' ')" "it's \$HOME a /bin it's \$HOME b /bin it's \$HOME c /bin "
 is 'in the image, with the source' "$(tr '\n' ' ' <results/a/stdout)" 'PRETTY_NAME="busybox on scratch" bytes '
 is "as the container's root" "$(cat results/a/stderr)" 0
-ok 'each host has pulled configuration and layer' test "$(pulls)" = 4 -o "$(pulls)" = 2
-is 'no container is left' "$(on_hosts podman ps -aq)" ''
-is 'nor what is theirs' "$(on_hosts sh -c 'ls -A /var/lib/furrow/run /run/furrow/runs | grep -v : | xargs')" "$(printf '\n')"
+is 'configuration and layer were pulled once' "$(pulls)" 2
+ok 'while it booted' on_host grep -q '^image ' /run/furrow/boot
+is 'no container is left' "$(on_host podman ps -aq)" ''
+is 'nor what it had' "$(on_host sh -c 'ls -A /var/lib/furrow/run /run/furrow/runs' | grep -v :)" ''
 
 # Warm.
-sed -i 's/\[a, b, c\]/[a, b, c, d, e, f]/' furrow.yaml && commit .
+change 's/\[a, b, c\]/[a, b, c, d, e, f]/'
 pulls_from
 run furrow plan
 out_like '^  \+ environment\[0\] +start a container on i-[0-9a-f]+, fetch the source, 2 tasks'
@@ -57,4 +44,57 @@ run furrow apply -y
 is_status 0 'warm'
 is 'warm: nothing is pulled' "$(pulls)" 0
 is 'warm: all results' "$(cat results/*/x | wc -l)" 6
+
+# The tag moves: another image, another environment, other results. Only what is new of it comes.
+push 2 public/busybox:1 >/dev/null
+pulls_from
+run furrow plan
+out_like "^  = image .* is ${two:0:19} in its registry"
+out_like '^  \+ environment\[0\] .*, pull the image \(it has another one\), '
+run furrow apply -y
+is_status 0 'another image'
+is 'its configuration was pulled, the layer is there' "$(pulls)" 1
+
+# Taken away behind our back.
+on_host podman rmi -af >/dev/null
+change 's/, f\]/, f, g]/'
+pulls_from
+run furrow plan
+out_like '^  \+ environment\[0\] .*, pull the image \(it is gone there\), '
+run furrow apply -y
+is_status 0 'the image is gone'
+is 'it is pulled again' "$(pulls)" 2
+change "s/busybox:1/busybox:3@$three/"
+run furrow apply -y
+is_status 0 'a third image'
+kept() { on_host podman images --format '{{.Tag}}' | sort | xargs; }
+two_kept() { [ "$(kept)" = "$(printf '%s\n' "${two#*:}" "${three#*:}" | sort | xargs)" ]; }
+ok 'of three images the two that were used last are kept' comes_true 20 two_kept
+ledger_is 'all on one instance' 1 1
+
+# The container dies in the middle; then furrow does, and the container is not left alone for long.
+change 's/^entrypoint: .*/entrypoint: '"'mkdir out; touch out\/x; [ \$FURROW_ATTEMPT -gt 1 ] || [ -e \/.furrow\/source\/go ] || sleep 1000'"'\nretry: {attempts: 2, for: [interruption]}/'
+box run furrow apply -y --progress plain >"$OUT" 2>"$ERR" &
+pid=$!
+sleeps() { on_host pgrep -x sleep -u 0 -f 'sleep 1000'; }
+comes_true 60 sleeps
+on_host sh -c 'podman kill -a' >/dev/null
+wait $pid
+status=$? last='furrow apply, with a container that is killed'
+is_status 0 'a container that is killed'
+ok 'it is said' grep -q 'the container of .* ended' "$T/boxed"/.furrow/runs/*/journal.jsonl "$ERR"
+change 's/FURROW_ATTEMPT -gt 1/FURROW_ATTEMPT -gt 9/'
+box run furrow apply -y --progress plain >/dev/null 2>&1 &
+pid=$!
+comes_true 60 sleeps
+box cut on >/dev/null
+kill -9 $pid; wait $pid 2>/dev/null
+box cut off >/dev/null
+on_host sh -c 'podman kill -a' >/dev/null
+touch go && commit .
+run furrow plan
+out_like '^  \+ environment\[0\] +start a container on i-[0-9a-f]+(, where one of an earlier run died)?, fetch'
+run furrow apply -y
+is_status 0 'the next apply'
+is 'no container is left of either' "$(on_host podman ps -aq)" ''
 done_testing

@@ -60,6 +60,7 @@ document(void **state)
 	has(&doc, "\n    source_url='http://127.0.0.1:9/it'\\''s?a=$(id)&b=\"`x`\\'\n");
 	has(&doc, "\n    source_id='0123abcd'\n");
 	assert_null(memmem(doc.p, doc.n, "rsa", 3));
+	assert_null(memmem(doc.p, doc.n, "get_image", 9));
 	assert_true(doc.n < 6000);
 	buf_free(&doc);
 }
@@ -76,6 +77,22 @@ no_source(void **state)
 	u.source_id = (struct str){0};
 	assert_int_equal(user_data_write(&doc, &u, &err), 0);
 	has(&doc, "\n    source_url=''\n");
+	buf_free(&doc);
+}
+
+static void
+image(void **state)
+{
+	struct user_data u = usual();
+	struct buf doc = {0};
+	struct error err;
+
+	(void)state;
+	u.image = STR("r.io/a/b@sha256:12"), u.image_id = STR("12");
+	assert_int_equal(user_data_write(&doc, &u, &err), 0);
+	has(&doc, "\n    image='r.io/a/b@sha256:12'\n    image_id='12'\n    image_url=''\n");
+	has(&doc, " && start get_image\n    )\n");
+	assert_true(doc.n < 8000);
 	buf_free(&doc);
 }
 
@@ -119,6 +136,10 @@ unfit_values(void **state)
 	refuses(&u, "source's URL or id");
 	u = usual(), u.source_id = STR("");
 	refuses(&u, "source's URL or id");
+	u = usual(), u.image = STR("x\ny"), u.image_id = STR("12");
+	refuses(&u, "image");
+	u = usual(), u.image = STR("x"), u.image_id = STR("");
+	refuses(&u, "image");
 	u = usual(), u.boot_lease_s = 0;
 	refuses(&u, "lease");
 }
@@ -179,6 +200,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(document),
 		cmocka_unit_test(no_source),
+		cmocka_unit_test(image),
 		cmocka_unit_test(unfit_values),
 		cmocka_unit_test(longest),
 	};
