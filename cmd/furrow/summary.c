@@ -172,6 +172,31 @@ add_headline(struct buf *b, const struct summary *s)
 		buf_add_cstr(b, "what is done is kept: the next apply goes on from here\n");
 }
 
+/* An instance that failed, when the others did its share, is no failure of the run, but worth a word. */
+static void
+add_spared(struct buf *b, const struct summary *s)
+{
+	char id[KIND_ID_BYTES];
+	size_t all = 0;
+
+	for (size_t i = 0; s->exit_status == 0 && i < s->timings->n_nodes; i++) {
+		const struct timing_node *n = &s->timings->nodes[i];
+
+		if (n->state != NODE_FAILED)
+			continue;
+		kind_id(id, n->kind, n->index);
+		if (all++ == 0)
+			buf_addf(b, "%swarning%s: every task has its result, though ",
+				out_ink(s->color, INK_YELLOW), out_ink(s->color, INK_PLAIN));
+		if (all <= SHOWN_FAILURES)
+			buf_addf(b, "%s%s", all > 1 ? ", " : "", id);
+	}
+	if (all > SHOWN_FAILURES)
+		buf_addf(b, " and %zu more", all - SHOWN_FAILURES);
+	if (all)
+		buf_add_cstr(b, " failed: the others did the work\n");
+}
+
 void
 summary_add_phases(struct buf *b, const struct timings *t, bool color)
 {
@@ -258,6 +283,7 @@ summary_write(struct buf *b, const struct summary *s)
 	buf_add_char(b, '\n');
 	add_failures(b, s);
 	add_headline(b, s);
+	add_spared(b, s);
 	summary_add_phases(b, s->timings, s->color);
 	add_critical_path(b, s);
 	add_reused(b, s);

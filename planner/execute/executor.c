@@ -265,6 +265,24 @@ prepare(struct run *r)
 	}
 }
 
+/* Whether all that the run is for is there, although an instance or an environment is not: the others
+ * did its share. */
+static bool
+is_whole(const struct run *r)
+{
+	const struct exec_result *res = r->result;
+
+	if (res->tasks_ok == 0 || res->tasks_failed || res->tasks_cancelled || res->interrupted)
+		return false;
+	for (uint32_t i = 0; i < r->graph->n_nodes; i++) {
+		enum kind kind = r->graph->nodes[i].kind;
+
+		if (r->states[i] != NODE_OK && kind != KIND_INSTANCE && kind != KIND_ENVIRONMENT)
+			return false;
+	}
+	return true;
+}
+
 /* What the run as a whole is to be called, in the order of what outweighs what. */
 static int
 judge(const struct run *r, struct error *err)
@@ -277,7 +295,7 @@ judge(const struct run *r, struct error *err)
 			*err = r->journal_error;
 		return r->journal_error.code;
 	}
-	if (res->n_failed == 0 && res->n_cancelled == 0)
+	if ((res->n_failed == 0 && res->n_cancelled == 0) || is_whole(r))
 		return 0;
 	if (res->interrupted)
 		return error_set(err, ERR_CANCELLED,

@@ -113,7 +113,8 @@ struct exec_result {
 	char first_failed_id[KIND_ID_BYTES];
 };
 
-/* Runs the graph to its end. 0 when every node is ok, else the code that decides the exit: ERR_HOST
+/* Runs the graph to its end. 0 when every node is ok, or when all but instances and environments are, which the
+ * others stood in for; else the code that decides the exit: ERR_HOST
  * when the journal could not be written, ERR_CANCELLED when interrupted, the code of the first that
  * failed with another one than ERR_TASK, ERR_HOST when tasks had no place to run at or were left by
  * one that was lost, ERR_TASK when tasks failed or max_duration passed. *err tells it. journal may be NULL (reads, tests). A

@@ -336,6 +336,66 @@ an_interrupt_calls_off_making_a_place_again(void **state)
 	tear_down(&s);
 }
 
+/* Two instances, and what each is let go by; instance[1] cannot be had. */
+static void
+set_up_half(struct scene *s)
+{
+	uint32_t n[6];
+
+	set_up(s);
+	for (uint32_t i = 0; i < 2; i++) {
+		n[i] = add_one(s, KIND_INSTANCE, i);
+		n[2 + i] = add_after(s, KIND_ENVIRONMENT, i, n[i]);
+		gives(s, i, 1, 10);
+	}
+	n[4] = add_one(s, KIND_TASK, 0);
+	n[5] = add_one(s, KIND_TASK, 1);
+	add(s, KIND_COLLECT, 0, &n[4], 2);
+	add(s, KIND_RELEASE, 0, n, 6);
+	add(s, KIND_RELEASE, 1, n, 6);
+	takes(s, KIND_TASK, WORLD_ANY, 100);
+	world_add(s->w, &(struct script){.kind = KIND_INSTANCE,
+				.index = 1,
+				.fail = ERR_HOST,
+				.message = "no capacity"});
+}
+
+static void
+what_the_others_stood_in_for(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_up_half(&s);
+	play(&s);
+	assert_int_equal(s.code, 0);
+	assert_int_equal(s.result.tasks_ok, 2);
+	assert_int_equal(s.result.n_failed, 1);
+	assert_string_equal(s.result.first_failed_id, "instance[1]");
+	assert_non_null(strstr(world_log(s.w), "ok release[1]\n"));
+	tear_down(&s);
+}
+
+/* It is more than an instance that failed: what is left over costs money, or results are missing. */
+static void
+what_nobody_stood_in_for(void **state)
+{
+	static const enum kind kinds[] = {KIND_RELEASE, KIND_COLLECT, KIND_TASK};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct scene s;
+
+		set_up_half(&s);
+		world_add(s.w, &(struct script){.kind = kinds[i],
+				       .fail = kinds[i] == KIND_TASK ? ERR_TASK : ERR_HOST,
+				       .message = "no"});
+		play(&s);
+		assert_int_equal(s.code, ERR_HOST);
+		tear_down(&s);
+	}
+}
+
 static void
 no_environment_at_all(void **state)
 {
@@ -780,6 +840,8 @@ main(void)
 		cmocka_unit_test(a_place_that_cannot_be_made_again),
 		cmocka_unit_test(a_place_is_not_made_again_when_nobody_asked),
 		cmocka_unit_test(an_interrupt_calls_off_making_a_place_again),
+		cmocka_unit_test(what_the_others_stood_in_for),
+		cmocka_unit_test(what_nobody_stood_in_for),
 		cmocka_unit_test(no_environment_at_all),
 		cmocka_unit_test(an_environment_without_slots),
 		cmocka_unit_test(a_first_interrupt_drains),

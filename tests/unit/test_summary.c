@@ -197,6 +197,27 @@ a_lost_place_is_told_once(void **state)
 }
 
 static void
+what_the_others_stood_in_for(void **state)
+{
+	static const char warning[] = "warning: every task has its result, though";
+	struct story *s = *state;
+
+	s->nodes[2].state = NODE_OK;
+	s->nodes[0].state = NODE_FAILED;
+	s->attempts[0][0].error = STR("no capacity");
+	summary_write(&s->text, &s->summary);
+	assert_null(strstr(buf_cstr(&s->text), warning));
+	buf_clear(&s->text);
+	s->summary.exit_status = 0;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(
+		strstr(buf_cstr(&s->text), "failed environment[0]: no capacity\n3 tasks done"));
+	assert_non_null(strstr(buf_cstr(&s->text),
+		"warning: every task has its result, though environment[0] failed: the others did "
+		"the work\n"));
+}
+
+static void
 what_is_left_is_named(void **state)
 {
 	struct pair pair = {
@@ -338,6 +359,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(interrupted, tell, forget),
 		cmocka_unit_test_setup_teardown(stopped_is_not_not_run, tell, forget),
 		cmocka_unit_test_setup_teardown(a_lost_place_is_told_once, tell, forget),
+		cmocka_unit_test_setup_teardown(what_the_others_stood_in_for, tell, forget),
 		cmocka_unit_test_setup_teardown(what_is_left_is_named, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
 		cmocka_unit_test_setup_teardown(nothing_took_time, tell, forget),
