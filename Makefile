@@ -38,8 +38,8 @@ PLANNER := diag diff diff_fleet estimate expand folder glob graph history job jo
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
-EXECUTE := critical events executor journal layout lines nodes places pool read_attempts read_nodes read_slots reader ready retry scan \
-	spans state timings
+EXECUTE := critical events executor journal layout leave lines nodes places pool read_attempts read_nodes \
+	read_slots reader ready replace retry scan spans state timings
 ARCHIVE := lib
 AWS := client client_call client_error client_sign credentials credentials_answer credentials_ask \
 	credentials_container credentials_imds credentials_look credentials_process credentials_profile \
@@ -52,8 +52,8 @@ CONTAINER := archive call container credentials engine far http image kept refer
 CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
-FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known launch look lost \
-	mend observe observe_hosts offers release store survey upload wish
+FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known \
+	launch look lost mend notice observe observe_hosts offers release store survey upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
@@ -67,9 +67,9 @@ PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(
 CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file offers \
 	offers_table options out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
 	tail text trace validate view view_json view_plain view_tty why wishes
-RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease host_prepare \
-	host_runs host_turn host_words lend main pack proc reap record seal serve start stream tar task tell \
-	text upload upload_child
+RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease \
+	host_notice host_prepare host_runs host_turn host_words imds lend main pack proc reap record seal serve start \
+	stream tar task tell text upload upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
 LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)

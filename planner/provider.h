@@ -60,8 +60,18 @@ struct call {
 	void *provider_data;	  /* the provider's own, kept over PENDING; NULL at first */
 };
 
+/* Who hears what a provider tells without being asked. Any thread; never blocks. */
+struct ear {
+	void *ctx;
+	/* The place of environment[place] will be taken away in so long, and is to get no task any
+	 * more; text says so to people, as "i-0… will be interrupted at 12:00:03". Once is enough. */
+	void (*notice)(void *ctx, uint32_t place, int64_t left_ns, const char *text);
+};
+
 struct provider {
 	void *ctx;
+	/* From now on this one hears (a copy is kept), NULL: nobody any more. May be NULL. */
+	void (*listen)(void *ctx, const struct ear *ear);
 	/* Does, or goes on with, anything but a task, on a worker's thread. May block, but gives
 	 * back with PENDING what would only wait. Fills *outcome; *err when FAILED. */
 	enum step (*step)(void *ctx, struct call *call, struct outcome *outcome, struct error *err);

@@ -100,6 +100,14 @@ add_failure(
 			eol);
 }
 
+/* A task that queued at a place that is gone: it goes to another one, and nothing was lost. */
+static bool
+only_moved(const struct view *v, const struct view_end *end)
+{
+	return end->will_retry && is_task(v, end->node) && end->outcome &&
+	       end->outcome->place_lost && !end->outcome->ran;
+}
+
 void
 view_add_end(
 	struct view *v, struct buf *b, const struct view_end *end, const char *eol, size_t columns)
@@ -107,7 +115,7 @@ view_add_end(
 	bool color = v->facts.color;
 	char text[TEXT_BYTES];
 
-	if (end->state == NODE_CANCELLED)
+	if (end->state == NODE_CANCELLED || only_moved(v, end))
 		return;
 	if (end->state == NODE_FAILED || end->will_retry) {
 		add_failure(v, b, end, eol, columns);
@@ -248,6 +256,16 @@ on_interrupt(void *ctx, int count)
 }
 
 static void
+on_word(void *ctx, const char *text, int64_t t_ns)
+{
+	struct view *v = ctx;
+
+	v->now_ns = t_ns;
+	if (v->way->word)
+		v->way->word(v, text, t_ns);
+}
+
+static void
 on_tick(void *ctx, int64_t t_ns)
 {
 	struct view *v = ctx;
@@ -332,6 +350,7 @@ view_open(enum progress mode, const struct view_facts *facts, const struct view_
 		.phase = on_phase,
 		.end = on_end,
 		.interrupt = on_interrupt,
+		.word = on_word,
 		.tick = on_tick,
 		.tick_ns = v->way->tick_ns,
 	};

@@ -3,6 +3,7 @@
  *   {"ev":"begin","t":…,"node":"task[3]","label":…,"attempt":1}       a task: its process runs
  *   {"ev":"end","t":…,"node":…,"label":…,"attempt":…,"state":"ok|failed|cancelled","s":…,"error":…,"again":true}
  *   {"ev":"interrupt","count":1}
+ *   {"ev":"notice","t":…,"text":…}       a host will be taken away; whether another one is made, and why
  *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…} every
  * second
  *
@@ -80,6 +81,14 @@ json_interrupt(struct view *v, int count)
 }
 
 static void
+json_word(struct view *v, const char *text, int64_t t_ns)
+{
+	begin_line(v, "notice", t_ns);
+	json_add_member_string(&v->out, "text", str_from(text));
+	end_line(v);
+}
+
+static void
 add_counts(struct view *v, int64_t t_ns)
 {
 	int64_t left = view_remaining_ns(v, t_ns);
@@ -102,6 +111,7 @@ const struct view_way view_way_json = {
 	.begin = json_begin,
 	.end = json_end,
 	.interrupt = json_interrupt,
+	.word = json_word,
 	.tick = add_counts,
 	.close = add_counts,
 };

@@ -29,6 +29,7 @@ struct view_way {
 		int64_t t_ns); /* tasks: the process runs */
 	void (*end)(struct view *v, const struct view_end *end);
 	void (*interrupt)(struct view *v, int count);
+	void (*word)(struct view *v, const char *text, int64_t t_ns);
 	void (*tick)(struct view *v, int64_t t_ns);
 	void (*close)(struct view *v, int64_t t_ns);
 };

@@ -23,6 +23,15 @@ plain_interrupt(struct view *v, int count)
 }
 
 static void
+plain_word(struct view *v, const char *text, int64_t t_ns)
+{
+	v->told_ns = t_ns;
+	text_add_safe(&v->out, str_from(text), 0);
+	buf_add_char(&v->out, '\n');
+	view_flush(v);
+}
+
+static void
 plain_tick(struct view *v, int64_t t_ns)
 {
 	if (t_ns - v->told_ns < heartbeat_ns)
@@ -37,5 +46,6 @@ const struct view_way view_way_plain = {
 	.tick_ns = NS_PER_S,
 	.end = plain_end,
 	.interrupt = plain_interrupt,
+	.word = plain_word,
 	.tick = plain_tick,
 };

@@ -174,6 +174,17 @@ tty_interrupt(struct view *v, int count)
 }
 
 static void
+tty_word(struct view *v, const char *text, int64_t t_ns)
+{
+	struct buf stay = {0};
+
+	text_add_safe(&stay, str_from(text), 0);
+	buf_addf(&stay, "%s\n", clear_to_eol);
+	draw(v, &stay, t_ns);
+	buf_free(&stay);
+}
+
+static void
 tty_tick(struct view *v, int64_t t_ns)
 {
 	draw(v, NULL, t_ns);
@@ -194,6 +205,7 @@ const struct view_way view_way_tty = {
 	.tick_ns = NS_PER_S / 10,
 	.end = tty_end,
 	.interrupt = tty_interrupt,
+	.word = tty_word,
 	.tick = tty_tick,
 	.close = tty_close,
 };

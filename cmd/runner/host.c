@@ -189,7 +189,9 @@ leave(const struct order *o)
 static int
 serve_order(struct order *o)
 {
+	struct relay_side side = {.heard = heard, .ctx = o};
 	int fd = -1, turn, got;
+	pid_t watcher;
 
 	host_lease_renew(o->lease_s, 0);
 	turn = host_take_turn();
@@ -201,7 +203,9 @@ serve_order(struct order *o)
 	host_give_turn(turn);
 	if (fd < 0)
 		return 1;
-	got = relay(fd, 0, 1, heard, o);
+	watcher = host_watch_notices(&side.say_fd);
+	got = relay(fd, 0, 1, &side);
+	host_end_watch(watcher, side.say_fd);
 	if (got == 0)
 		leave(o);
 	return got == 0 ? 0 : 1;

@@ -83,6 +83,12 @@ bool host_detach(void);
 /* Connects to a socket; -1 and errno. */
 int host_dial(const char *path);
 
+/* host_notice.c: begins to ask the instance's metadata service, in a process of its own, whether the
+ * instance is to be interrupted. What it then reads from *fd are frames for furrow, of RELAY_SAY_BYTES at
+ * most. The process, or -1: nobody asks. */
+pid_t host_watch_notices(int *fd);
+void host_end_watch(pid_t watcher, int fd);
+
 /* host_prepare.c: sees to it that they are there. 0, or -1 and a word on stderr. */
 int host_source(const struct order *o);
 int host_setup(const struct order *o);

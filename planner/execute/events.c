@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static void
+void
 stop_flight(struct run *r, struct flight *f, int64_t grace_ns)
 {
 	if (!f->stopped)
@@ -77,49 +77,6 @@ on_interrupt(struct run *r, const struct exec_event *ev)
 		"the run was interrupted");
 }
 
-/* Of the place's environment; n_nodes: none, in tests. */
-static uint32_t
-environment_of(const struct run *r, const struct place *p)
-{
-	const struct graph *g = r->graph;
-	uint32_t i = 0;
-
-	while (i < g->n_nodes && !(g->nodes[i].gives_slots && g->nodes[i].index == p->index))
-		i++;
-	return i;
-}
-
-/* Its tasks are told to wait for it, if it comes again. */
-static bool
-await_place(struct run *r, const struct place *p)
-{
-	const struct exec_options *o = r->options;
-	uint32_t environment = environment_of(r, p);
-
-	return o->remake_places && r->level == LEVEL_GO && environment < r->graph->n_nodes &&
-	       (o->retry.task_for_mask & RETRY_INTERRUPTION) &&
-	       r->nodes[environment].attempts < o->retry.task_attempts &&
-	       nodes_reopen(r, environment);
-}
-
-/* Whatever runs there besides the one that told is as good as gone; each still has to answer, and
- * that may need a push. */
-static void
-lose_place(struct run *r, const struct flight *teller, const struct error *why)
-{
-	if (r->places.v[teller->place].lost)
-		return;
-	if (!r->lost.code)
-		error_set(&r->lost, ERR_HOST, "environment[%u] was lost: %s", teller->call.place,
-			why->message);
-	places_lose(&r->places, teller->place);
-	r->places.v[teller->place].awaited = await_place(r, &r->places.v[teller->place]);
-	for (struct flight *f = r->first; f; f = f->next) {
-		if (f != teller && f->place == teller->place && !f->stopped)
-			r->port->stop(r->port->ctx, &f->call, 0);
-	}
-}
-
 static void
 tell_end(struct run *r, const struct flight *f, enum node_state state,
 	const struct outcome *outcome, const struct error *e, bool again, int64_t t_ns)
@@ -130,11 +87,29 @@ tell_end(struct run *r, const struct flight *f, enum node_state state,
 		o->end(o->ctx, f->call.node_index, f->call.attempt, state, outcome, e, again, t_ns);
 }
 
+/* How long tasks take here, and places to come about. */
+static void
+note_time(struct run *r, uint32_t node, int64_t begun_ns, int64_t t_ns)
+{
+	const struct node *n = &r->graph->nodes[node];
+	uint32_t first = n->gives_slots ? nodes_first(r, node) : node;
+
+	if (n->needs_slot && begun_ns >= 0) {
+		r->tasks_ns += t_ns - begun_ns;
+		r->n_tasks_seen++;
+	} else if (first != node) {
+		r->boots_ns += t_ns - r->nodes[first].ready_ns;
+		r->n_boots_seen++;
+	}
+}
+
 void
 event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, int64_t t_ns)
 {
 	const struct node *n = f->call.node;
 	uint32_t node = f->call.node_index;
+	int64_t f_begun_ns = f->begun ? f->begun_ns : -1;
+	const struct exec_event *early;
 
 	if (r->journal)
 		run_wrote(r, journal_end(r->journal, &f->call, "ok", outcome, NULL, -1, t_ns,
@@ -142,9 +117,16 @@ event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, in
 	tell_end(r, f, NODE_OK, outcome, NULL, false, t_ns);
 	run_free_flight(r, f);
 	retry_succeeded(&r->retry);
+	note_time(r, node, f_begun_ns, t_ns);
 	if (n->gives_slots && outcome->slots)
 		places_add(&r->places, n->index, outcome->slots);
 	node_end(r, node, NODE_OK);
+	early = r->nodes[node].early;
+	r->nodes[node].early = NULL;
+	if (early && n->gives_slots && outcome->slots) {
+		nodes_settle(r); /* what has ended is known before it is taken back */
+		place_noticed(r, early);
+	}
 }
 
 static void
@@ -178,7 +160,7 @@ may_try_again(struct run *r, const struct flight *f, const struct outcome *o, co
 		return false;
 	if (is_task && r->places.slots == 0 && r->n_givers == 0)
 		return false;
-	if (is_task && o->place_lost && !o->ran)
+	if (is_task && o->place_lost && (!o->ran || f->drained))
 		return true;
 	return retry_again(&r->retry, is_task,
 		f->call.attempt - r->nodes[f->call.node_index].unbegun, o, e, delay_ns);
@@ -211,6 +193,13 @@ read_failure(const struct run *r, const struct flight *f, const struct error *sa
 		error_set(&e, ERR_INTERNAL, "it failed without a reason (this is a bug)");
 	if (f->place == NO_PLACE)
 		return e;
+	if (e.code == ERR_CANCELLED && f->drained && r->level == LEVEL_GO) {
+		error_set(&e, ERR_HOST, "environment[%u], where it queued, will be taken away",
+			f->call.place);
+		e.class = CLASS_INTERRUPTED;
+		outcome->place_lost = true;
+		return e;
+	}
 	if (e.code == ERR_CANCELLED && f->stopped && !outcome->ran)
 		return r->why;
 	if (f->stopped || !r->places.v[f->place].lost)
@@ -240,11 +229,11 @@ end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, 
 	again = e.code != ERR_CANCELLED && may_try_again(r, f, &outcome, &e, &delay_ns);
 	lost = is_task && outcome.place_lost;
 	r->lost_for_good |= lost && !again;
-	if (lost && !outcome.ran) {
+	if (lost && (!outcome.ran || f->drained)) {
 		r->nodes[node].unbegun++;
 		if (!again)
-			error_set(&e, ERR_CANCELLED, "not begun: environment[%u] was lost before",
-				f->call.place);
+			error_set(&e, ERR_CANCELLED, "not begun: environment[%u] %s before",
+				f->call.place, f->drained ? "was to be taken away" : "was lost");
 	}
 	cancelled = e.code == ERR_CANCELLED;
 	state = cancelled ? NODE_CANCELLED : NODE_FAILED;
@@ -256,6 +245,7 @@ end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, 
 				     &outcome, &e, again ? t_ns + delay_ns : -1, t_ns,
 				     &r->journal_error));
 	tell_end(r, f, state, &outcome, &e, again, t_ns);
+	r->nodes[node].early = NULL;
 	if (!cancelled && !again)
 		note_failure(r, f, &e, lost);
 	run_free_flight(r, f);
@@ -288,18 +278,6 @@ on_pending(struct run *r, struct flight *f, int64_t t_ns)
 		ready_push(&r->timers, -(until_ns > t_ns ? until_ns : t_ns), node);
 }
 
-/* A provider may forget the old place when nothing is in flight there, not before. */
-static void
-remake_place(struct run *r, uint32_t at)
-{
-	struct place *p = at == NO_PLACE ? NULL : &r->places.v[at];
-
-	if (!p || !p->awaited || p->in_flight > 0)
-		return;
-	p->awaited = false;
-	nodes_remake(r, environment_of(r, p));
-}
-
 static void
 on_answer(struct run *r, const struct exec_event *ev)
 {
@@ -310,7 +288,7 @@ on_answer(struct run *r, const struct exec_event *ev)
 	if (f->place != NO_PLACE) {
 		places_give_back(&r->places, f->place, f->stopped);
 		if (ev->outcome.place_lost && ev->step != STEP_DONE)
-			lose_place(r, f, &ev->err);
+			place_lost(r, f, &ev->err);
 	}
 	if (ev->step == STEP_PENDING)
 		on_pending(r, f, t_ns);
@@ -318,7 +296,7 @@ on_answer(struct run *r, const struct exec_event *ev)
 		event_succeed(r, f, &ev->outcome, t_ns);
 	else
 		end_attempt_badly(r, f, ev, t_ns);
-	remake_place(r, place);
+	place_emptied(r, place);
 	nodes_settle(r);
 }
 
@@ -401,6 +379,9 @@ event_handle(struct run *r, const struct exec_event *ev)
 		break;
 	case EVENT_ANSWER:
 		on_answer(r, ev);
+		break;
+	case EVENT_NOTICE:
+		place_noticed(r, ev);
 		break;
 	case EVENT_INTERRUPT:
 		on_interrupt(r, ev);

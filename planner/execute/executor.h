@@ -17,6 +17,7 @@ enum exec_event_type {
 	EVENT_INTENT,	/* call, text (op), text2 (token), waiter: `ack` lets that go on */
 	EVENT_EFFECT,	/* call, text (id); likewise */
 	EVENT_ANSWER,	/* call, step, outcome, err */
+	EVENT_NOTICE,	/* place, t_ns, until_ns, text: see struct ear */
 	EVENT_INTERRUPT /* SIGINT or SIGTERM: signal; the second one stops what runs */
 };
 
@@ -27,6 +28,8 @@ struct exec_event {
 	enum phase phase;
 	enum step step;
 	int signal;
+	uint32_t place;	  /* index of the environment that will be taken away, */
+	int64_t until_ns; /* and when */
 	struct outcome outcome;
 	struct error err;
 	char text[128], text2[128];
@@ -82,6 +85,8 @@ struct exec_observer {
 		const struct outcome *outcome, const struct error *err, bool will_retry,
 		int64_t t_ns);
 	void (*interrupt)(void *ctx, int count);
+	/* A word on what happens to the places, of the executor's own. */
+	void (*word)(void *ctx, const char *text, int64_t t_ns);
 	void (*tick)(void *ctx, int64_t t_ns); /* about ten times a second while something runs */
 	int64_t tick_ns;		       /* 0: no ticks */
 };
@@ -122,6 +127,9 @@ struct exec_result {
  *
  * A task that a place took with it before its process was there did not run: that is no attempt in
  * the eyes of `retry`, it goes to another place, or is cancelled when there is none.
+ *
+ * A place that will be taken away (EVENT_NOTICE) gets no task any more. What runs there may end, what
+ * queues there goes elsewhere, and that is no attempt.
  *
  * With remake_places, an environment whose place was lost is begun again, its instance first when
  * the graph has it, as long as retry names interruptions and the environment has attempts left.

@@ -46,6 +46,10 @@
  *         files         [bytes, count] of its outputs
  *         ph            {"boot":ns,…}: shares of its time by phase, but for what `ran` and the
  *                       `phase` lines say anyway
+ *   {"ev":"notice","n":…,"t":…,"place":i,"until":ns,"msg":…}
+ *       The place of environment[i] (i: when not 0) will be taken away: no task begins there any more.
+ *   {"ev":"remake","n":…,"t":…,"place":i,"made":true,"msg":…}
+ *       Whether another one is made instead, and why.
  *   {"ev":"done",…,"exit":code,"ok":nodes,"failed":…,"cancelled":…,"tasks_ok":…,
  *    "tasks_failed":…,"tasks_cancelled":…,"interrupted":true,"out_of_time":true,
  *    "first":"task[3]","err":{…}}
@@ -339,6 +343,28 @@ journal_end(struct journal *j, const struct call *call, const char *status,
 		line_int(b, "retry", retry_ns);
 	if (outcome)
 		line_outcome(b, outcome);
+	return write_line(j, err);
+}
+
+int
+journal_notice(struct journal *j, uint32_t place, int64_t until_ns, const char *text, int64_t t_ns,
+	struct error *err)
+{
+	open_event(j, "notice", t_ns);
+	line_count(&j->line, "place", place);
+	line_int(&j->line, "until", until_ns);
+	line_cstr(&j->line, "msg", text);
+	return write_line(j, err);
+}
+
+int
+journal_remake(struct journal *j, uint32_t place, bool made, const char *why, int64_t t_ns,
+	struct error *err)
+{
+	open_event(j, "remake", t_ns);
+	line_count(&j->line, "place", place);
+	line_flag(&j->line, "made", made);
+	line_cstr(&j->line, "msg", why);
 	return write_line(j, err);
 }
 

@@ -50,6 +50,12 @@ int journal_intent(struct journal *j, const struct call *call, const char *op, c
 	int64_t t_ns, struct error *err);
 int journal_effect(struct journal *j, const struct call *call, const char *id, int64_t t_ns,
 	struct error *err);
+/* The place of environment[place] will be taken away at until_ns. */
+int journal_notice(struct journal *j, uint32_t place, int64_t until_ns, const char *text,
+	int64_t t_ns, struct error *err);
+/* Whether another place is made for it, and why. */
+int journal_remake(struct journal *j, uint32_t place, bool made, const char *why, int64_t t_ns,
+	struct error *err);
 /* status: "ok", "failed", "cancelled", "abandoned". outcome and e may be NULL. retry_ns: when the
  * next attempt is due; < 0: there is none. */
 int journal_end(struct journal *j, const struct call *call, const char *status,

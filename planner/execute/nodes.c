@@ -106,8 +106,8 @@ nodes_settle(struct run *r)
 	}
 }
 
-static uint32_t
-instance_under(const struct run *r, uint32_t environment)
+uint32_t
+nodes_first(const struct run *r, uint32_t environment)
 {
 	const struct graph *g = r->graph;
 	const struct node *n = &g->nodes[environment];
@@ -160,7 +160,7 @@ reopen(struct run *r, uint32_t node)
 bool
 nodes_reopen(struct run *r, uint32_t environment)
 {
-	uint32_t instance = instance_under(r, environment);
+	uint32_t instance = nodes_first(r, environment);
 
 	if (!may_reopen(r, environment, environment) || !may_reopen(r, instance, environment))
 		return false;
@@ -170,13 +170,30 @@ nodes_reopen(struct run *r, uint32_t environment)
 	return true;
 }
 
+bool
+nodes_is_open(const struct run *r, uint32_t environment)
+{
+	uint32_t first = nodes_first(r, environment);
+
+	return r->states[first] == NODE_WAITING && r->nodes[first].again;
+}
+
 void
 nodes_remake(struct run *r, uint32_t environment)
 {
-	uint32_t first = instance_under(r, environment);
+	node_make_ready(r, nodes_first(r, environment), r->last_ns);
+}
 
-	if (r->states[first] == NODE_WAITING && r->nodes[first].again)
-		node_make_ready(r, first, r->last_ns);
+void
+nodes_close(struct run *r, uint32_t environment)
+{
+	uint32_t first = nodes_first(r, environment);
+
+	node_cancel(r, first, &r->why);
+	nodes_settle(r); /* it waits for nothing any more, also when it is taken back once more */
+	if (!node_has_ended(r, environment))
+		node_cancel(r, environment, &r->why);
+	nodes_settle(r);
 }
 
 void

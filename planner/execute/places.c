@@ -18,7 +18,7 @@ places_add(struct places *p, uint32_t index, uint32_t slots)
 		p->cap = p->cap ? p->cap * 2 : 8;
 		p->v = mem_realloc(p->v, p->cap * sizeof(*p->v));
 	}
-	p->v[p->n++] = (struct place){.index = index, .slots = slots};
+	p->v[p->n++] = (struct place){.index = index, .slots = slots, .given = slots};
 	p->n_live++;
 	p->slots += slots;
 }
@@ -33,7 +33,7 @@ least_busy(const struct places *p, int64_t limit)
 	for (uint32_t i = 0; i < p->n; i++) {
 		int64_t excess = (int64_t)p->v[i].in_flight - p->v[i].slots;
 
-		if (!p->v[i].lost && excess < best_excess) {
+		if (!p->v[i].lost && !p->v[i].leaving && excess < best_excess) {
 			best = i;
 			best_excess = excess;
 		}
@@ -48,7 +48,7 @@ places_choose(const struct places *p, uint32_t waiting, uint32_t coming)
 	bool capped = p->max_flight && p->max_flight < p->slots;
 	uint32_t at;
 
-	if (capped && p->in_flight >= p->max_flight)
+	if (capped && p->in_flight + p->ending >= p->max_flight)
 		return NO_PLACE;
 	if (p->in_flight >= p->slots + (uint64_t)p->n_live * p->ahead)
 		return NO_PLACE;
@@ -72,8 +72,27 @@ places_give_back(struct places *p, uint32_t at, bool was_stopping)
 {
 	p->v[at].stopping -= was_stopping;
 	p->v[at].in_flight--;
-	if (!p->v[at].lost)
-		p->in_flight--;
+	if (p->v[at].lost)
+		return;
+	*(p->v[at].leaving ? &p->ending : &p->in_flight) -= 1;
+}
+
+static void
+discount(struct places *p, uint32_t at)
+{
+	p->n_live--;
+	p->slots -= p->v[at].slots;
+	p->in_flight -= p->v[at].in_flight;
+}
+
+void
+places_leave(struct places *p, uint32_t at)
+{
+	if (p->v[at].lost || p->v[at].leaving)
+		return;
+	p->v[at].leaving = true;
+	discount(p, at);
+	p->ending += p->v[at].in_flight;
 }
 
 void
@@ -81,10 +100,11 @@ places_lose(struct places *p, uint32_t at)
 {
 	if (p->v[at].lost)
 		return;
+	if (p->v[at].leaving)
+		p->ending -= p->v[at].in_flight;
+	else
+		discount(p, at);
 	p->v[at].lost = true;
-	p->n_live--;
-	p->slots -= p->v[at].slots;
-	p->in_flight -= p->v[at].in_flight;
 	p->v[at].slots = 0;
 }
 

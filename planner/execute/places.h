@@ -9,19 +9,22 @@
 struct place {
 	uint32_t index; /* of its environment */
 	uint32_t slots; /* 0: lost */
+	uint32_t given; /* slots that it had when it was new */
 	/* Tasks given to it and not answered: more than slots when some queue there. */
 	uint32_t in_flight;
 	uint32_t stopping; /* of these, how many were asked to end */
 	bool lost;
+	bool leaving; /* will be lost: nothing begins there any more */
 	bool awaited; /* lost, and made again once nothing is in flight there */
 };
 
 struct places {
 	struct place *v;
 	uint32_t n, cap;
-	uint32_t n_live;     /* not lost */
+	uint32_t n_live;     /* neither lost nor leaving */
 	uint64_t slots;	     /* of the live ones */
 	uint64_t in_flight;  /* at the live ones */
+	uint64_t ending;     /* at those that leave */
 	uint32_t max_flight; /* tasks at a time over all of them; 0: no limit */
 	uint32_t ahead;	     /* tasks given to a place beyond its slots */
 };
@@ -40,6 +43,8 @@ uint32_t places_choose(const struct places *p, uint32_t waiting, uint32_t coming
 
 void places_take(struct places *p, uint32_t at);
 void places_give_back(struct places *p, uint32_t at, bool was_stopping);
+/* It gets nothing any more; what is in flight there may end. It keeps its slots, but they don't count. */
+void places_leave(struct places *p, uint32_t at);
 /* Its slots are gone; what is in flight there is still answered. */
 void places_lose(struct places *p, uint32_t at);
 void places_free(struct places *p);

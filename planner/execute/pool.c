@@ -228,6 +228,20 @@ sink_answer(
 }
 
 static void
+hear_notice(void *ctx, uint32_t place, int64_t left_ns, const char *text)
+{
+	struct pool *p = ctx;
+	struct letter *l = new_letter(p);
+
+	l->event.type = EVENT_NOTICE;
+	l->event.call = NULL;
+	l->event.place = place;
+	l->event.until_ns = now_ns(p) + left_ns;
+	copy_text(l->event.text, text);
+	post(p, l);
+}
+
+static void
 port_ack(void *ctx, void *waiter, int result)
 {
 	struct waiter *w = waiter;
@@ -466,6 +480,8 @@ pool_open(const struct provider *provider, const struct clock *clock, unsigned n
 		.max_threads = n_workers ? n_workers : 1,
 	};
 	p->threads = mem_alloc(p->max_threads * sizeof(*p->threads));
+	if (provider->listen)
+		provider->listen(provider->ctx, &(struct ear){.ctx = p, .notice = hear_notice});
 	return p;
 }
 
@@ -502,6 +518,8 @@ pool_close(struct pool *p)
 {
 	if (!p)
 		return;
+	if (p->provider->listen)
+		p->provider->listen(p->provider->ctx, NULL);
 	pthread_mutex_lock(&p->work_lock);
 	assert(!p->jobs);
 	p->closing = true;

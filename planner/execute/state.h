@@ -31,6 +31,7 @@ struct flight {
 	bool begun; /* its process runs, since begun_ns */
 	int64_t begun_ns;
 	bool stopped; /* by request */
+	bool drained; /* likewise, since it queued at a place that will be taken away */
 };
 
 /* What changes of a node, besides its state. */
@@ -43,6 +44,8 @@ struct progress {
 	/* Of these, how many a place took with it before they had begun. */
 	uint32_t unbegun;
 	bool again; /* it was ok, and is to be made once more */
+	/* Of an environment: what was told of its place before that was there; NULL: nothing. */
+	struct exec_event *early;
 	/* Of hand_out when it became ready: a later one began it, then it had to wait. */
 	uint32_t pass;
 	/* Of one that was cancelled: the node that it came from, maybe over others. */
@@ -91,6 +94,10 @@ struct run {
 	struct error lost;  /* the first place that was lost; code ERR_NONE: none */
 	bool lost_for_good; /* a task ended badly for that */
 
+	/* What took how long in this run, for what may be made again. */
+	int64_t tasks_ns, boots_ns;
+	uint32_t n_tasks_seen, n_boots_seen;
+
 	int64_t last_ns; /* time never goes back */
 	int64_t next_tick_ns;
 	int64_t sync_due_ns;	    /* INT64_MAX: all is on disk */
@@ -125,13 +132,34 @@ void nodes_settle(struct run *r);
 /* Of the environment of a place that was lost, and the instance under it: takes back that they
  * ended, so that what needs a slot waits for it; false: something stands on them already. */
 bool nodes_reopen(struct run *r, uint32_t environment);
-/* Begins with what nodes_reopen took back, unless it was cancelled meanwhile. */
+/* Whether what nodes_reopen took back is still to be begun. */
+bool nodes_is_open(const struct run *r, uint32_t environment);
+/* Then: begins with it, or lets it be as it was. */
 void nodes_remake(struct run *r, uint32_t environment);
+void nodes_close(struct run *r, uint32_t environment);
+/* What comes first of an environment: its instance when the graph has that, else itself. */
+uint32_t nodes_first(const struct run *r, uint32_t environment);
 /* Cancels all that has not begun and may be: only those that need a slot, or all but `always`
  * ones. */
 void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *why);
 
+/* leave.c: places that are taken away, at once or with notice */
+
+/* Of an environment; n_nodes: none, in tests. */
+uint32_t environment_node(const struct run *r, uint32_t index);
+/* EVENT_NOTICE. */
+void place_noticed(struct run *r, const struct exec_event *e);
+/* A task that was there has told that it is gone. Whatever else runs there is as good as gone; each still
+ * has to answer, and that may need a push. */
+void place_lost(struct run *r, const struct flight *teller, const struct error *why);
+/* Something that was in flight there was answered: when nothing is any more, and another place may be made
+ * for it, it is decided whether that pays. at may be NO_PLACE. */
+void place_emptied(struct run *r, uint32_t at);
+
 /* events.c */
+
+/* Asks for the end of a task that was submitted. */
+void stop_flight(struct run *r, struct flight *f, int64_t grace_ns);
 
 void event_handle(struct run *r, const struct exec_event *e);
 /* An attempt that has ended well; also without an event, in a dry run. */

@@ -327,7 +327,7 @@ fleet_environment(
 		h->since_ns = fleet_now(r->site);
 	if (!h->ssh)
 		call->sink->phase(call, PHASE_BOOT);
-	if (h->spent ||
+	if (h->spent || atomic_load(&h->doomed) ||
 		!h->id[0]) { /* lost when it was ready, or no other one was to be had then */
 		rc = replace_host(r, h, call, err);
 		return rc < 0 ? STEP_FAILED : wait_more(call);

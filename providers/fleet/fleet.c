@@ -171,6 +171,7 @@ seat_hosts(struct fleet_run *r)
 		runner_init(&r->hosts[i]->runner, r->tasks, name,
 			i < r->n_seated ? s->hosts[i]->id : "an instance");
 		r->hosts[i]->runner.cut = host_was_cut;
+		r->hosts[i]->runner.noticed = host_noticed;
 		r->hosts[i]->runner.ctx = r->hosts[i];
 	}
 }
@@ -316,6 +317,7 @@ close_site(struct site *site)
 		arena_free(&s->choice_reads[i]);
 	arena_free(&s->arena);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->ear_lock);
 	free(s);
 }
 
@@ -340,8 +342,9 @@ fleet_open(struct site **out, const struct site_config *config, struct error *er
 
 	*s = (struct fleet_site){.site = {.ops = &ops, .config = *config}};
 	pthread_mutex_init(&s->lock, NULL);
-	s->site.provider =
-		(struct provider){.ctx = s, .step = step, .submit = submit, .stop = stop};
+	pthread_mutex_init(&s->ear_lock, NULL);
+	s->site.provider = (struct provider){
+		.ctx = s, .listen = fleet_listen, .step = step, .submit = submit, .stop = stop};
 	s->group_name = arena_printf(&s->arena, "furrow-%.*s", STR_ARG(config->manifest->name));
 	rc = aws_open(&s->aws, &options, err);
 	if (rc == 0)

@@ -104,6 +104,11 @@ struct host {
 	bool mending;			   /* there is a mender to be joined */
 	char cut_why[ERROR_MESSAGE_BYTES]; /* of the last cut; the mender's from then on */
 	atomic_bool leaving;		   /* it is let go: nothing is mended any more */
+	/* It is to be interrupted: it gets no task any more, and another one may stand in for it. */
+	atomic_bool doomed;
+	/* EC2 wanted one of this place back: another one is better had on demand, where `spot: auto`
+	 * leaves that open. */
+	atomic_bool avoid_spot;
 };
 
 /* A type, and the wish that it fits: of `instances`, or of one of its any_of. */
@@ -152,6 +157,8 @@ struct fleet_site {
 	struct host **hosts;	       /* of this job, those that can be used first */
 	size_t n_hosts;
 	struct fleet_run *run;
+	pthread_mutex_t ear_lock; /* over ear */
+	struct ear ear;		  /* notice NULL: nobody listens */
 };
 
 /* One execution of a plan. */
@@ -306,6 +313,11 @@ int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct
 /* The run is being stopped: a session that begins, which may mean all of `setup`, is cut. */
 void host_hurry(struct host *h);
 
+/* notice.c: a host tells that it is to be interrupted. struct runner's noticed, and struct provider's listen.
+ */
+void host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
+void fleet_listen(void *ctx, const struct ear *ear);
+
 /* mend.c: reaching a host again after a cut. */
 bool host_was_cut(void *ctx, const struct error *err);
 /* After `leaving` or `ending` was set: no other mender begins then. */
@@ -313,6 +325,8 @@ void host_stop_mending(struct host *h);
 
 /* release.c */
 int fleet_release(struct fleet_run *r, struct host *h, struct error *err);
+/* Ends the session and whatever reaches for it; nothing is in flight there, or it is lost. */
+int host_say_goodbye(struct host *h, int64_t timeout_ns, struct error *err);
 
 int64_t fleet_now(const struct fleet_site *s);
 

@@ -293,6 +293,10 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 {
 	int rc = 0;
 
+	/* One that is to be interrupted has a session still; nothing runs there any more. */
+	host_say_goodbye(h, 0, NULL);
+	atomic_store(&h->leaving, false);
+	h->ready = false;
 	host_disconnect(h);
 	if (h->id[0])
 		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
@@ -300,6 +304,7 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 		return rc;
 	h->id[0] = h->address[0] = '\0';
 	h->found = h->spent = false;
+	atomic_store(&h->doomed, false);
 	h->unseen_since_ns = 0;
 	return launch_host(r, h, call, err);
 }
@@ -315,7 +320,7 @@ fleet_launch(struct fleet_run *r, struct call *call, struct error *err)
 	call->sink->phase(call, PHASE_LAUNCH);
 	if (!h->id[0])
 		rc = launch_host(r, h, call, err);
-	else if (h->spent)
+	else if (h->spent || atomic_load(&h->doomed))
 		rc = replace_host(r, h, call, err);
 	if (rc == 0 && !h->address[0]) {
 		rc = fleet_look(r, h, poll_ns, &scratch, &seen, err);

@@ -67,6 +67,19 @@ fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct
 	return rc;
 }
 
+/* What EC2 wanted back comes under this code: the market's end of it, no failure. */
+static int
+tell_dead(struct host *h, const struct ec2_instance *seen, struct error *err)
+{
+	if (seen->reason_code.p && str_is(seen->reason_code, "Server.SpotInstanceTermination")) {
+		atomic_store(&h->avoid_spot, true);
+		return error_set(err, ERR_HOST, "EC2 has interrupted %s, a spot instance: it is %s",
+			h->id, ec2_state_name(seen->state));
+	}
+	return error_set(err, ERR_HOST, "%s is %s%s%.*s", h->id, ec2_state_name(seen->state),
+		seen->reason.p ? ": " : "", STR_ARG(seen->reason));
+}
+
 static int
 check_seen(struct host *h, const struct ec2_instance *seen, struct error *err)
 {
@@ -74,9 +87,7 @@ check_seen(struct host *h, const struct ec2_instance *seen, struct error *err)
 
 	h->unseen_since_ns = 0;
 	if (seen->state != EC2_PENDING && seen->state != EC2_RUNNING)
-		return error_set(err, ERR_HOST, "%s is %s%s%.*s", h->id,
-			ec2_state_name(seen->state), seen->reason.p ? ": " : "",
-			STR_ARG(seen->reason));
+		return tell_dead(h, seen, err);
 	if (!h->address[0] && address.p)
 		snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
 	return 0;

@@ -47,8 +47,8 @@ find_lost(struct fleet_run *r, struct host *h, struct arena *a, struct error *er
 	return 0;
 }
 
-static int
-say_goodbye(struct host *h, int64_t timeout_ns, struct error *err)
+int
+host_say_goodbye(struct host *h, int64_t timeout_ns, struct error *err)
 {
 	struct session *session;
 
@@ -86,7 +86,7 @@ int
 fleet_release(struct fleet_run *r, struct host *h, struct error *err)
 {
 	bool keep = r->site->site.config.manifest->instances.idle_ns > 0 && h->ready &&
-		    runner_state(&h->runner) == RUNNER_LIVE;
+		    !atomic_load(&h->doomed) && runner_state(&h->runner) == RUNNER_LIVE;
 	struct arena scratch = {0};
 	struct error local;
 	int rc = 0;
@@ -99,9 +99,9 @@ fleet_release(struct fleet_run *r, struct host *h, struct error *err)
 		rc = terminate(r, h, err);
 	/* One that is kept is told so by our goodbye. */
 	if (keep && rc == 0)
-		rc = say_goodbye(h, goodbye_ns, err);
+		rc = host_say_goodbye(h, goodbye_ns, err);
 	else
-		say_goodbye(h, 0, NULL);
+		host_say_goodbye(h, 0, NULL);
 	host_disconnect(h);
 	h->released = rc == 0;
 	h->kept = keep && rc == 0;

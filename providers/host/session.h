@@ -73,6 +73,9 @@ struct session_events {
 		void *ctx, uint64_t id, const struct outcome *outcome, int why, struct str message);
 	/* A word for people. May be NULL. */
 	void (*note)(void *ctx, struct str text);
+	/* The host is to be interrupted ("terminate", "stop", "hibernate") in so long, which is wall_s
+	 * of Unix time by its own clock. May come again. May be NULL. */
+	void (*notice)(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
 	/* The connection is gone for good: every task that has not ended is lost. Last call. The
 	 * runner ends its tasks when that happens; if it was killed, spawn_sweep() finds what is
 	 * left of them. */

@@ -265,6 +265,28 @@ hear_note(struct session *s, const struct frame *f)
 	return 0;
 }
 
+static int
+hear_notice(struct session *s, const struct frame *f)
+{
+	static const int64_t far_ms = INT64_C(2) * 86400 * 1000;
+	struct fields in = {.rest = f->payload};
+	struct str said = field_str(&in);
+	int64_t left_ms = field_i64(&in), wall_s = field_i64(&in);
+	char action[NOTICE_ACTION_BYTES + 1];
+
+	if (in.bad || said.n == 0 || said.n > NOTICE_ACTION_BYTES || left_ms < 0 ||
+		left_ms > far_ms || wall_s < 0 || wall_s > INT64_C(1) << 40)
+		return nonsense(s, f, "no notice of an interruption");
+	for (size_t i = 0; i < said.n; i++) {
+		if (said.p[i] < 'a' || said.p[i] > 'z')
+			return nonsense(s, f, "no notice of an interruption");
+	}
+	snprintf(action, sizeof(action), "%.*s", STR_ARG(said));
+	if (s->events.notice)
+		s->events.notice(s->events.ctx, action, left_ms * NS_PER_MS, wall_s);
+	return 0;
+}
+
 /* A frame about a task. Its record is taken out and put back around the caller's function: that may
  * submit others, and then the table moves. */
 static int
@@ -324,5 +346,7 @@ session_hear(struct session *s, const struct frame *f, int64_t now_ns)
 		return hear_note(s, f);
 	if (!s->welcomed)
 		return nonsense(s, f, "no welcome first");
+	if (f->type == FRAME_NOTICE)
+		return hear_notice(s, f);
 	return hear_task(s, f);
 }

@@ -410,6 +410,15 @@ on_note(void *ctx, struct str text)
 	runner_note(ctx, text);
 }
 
+static void
+on_notice(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
+{
+	struct runner *r = ctx;
+
+	if (r->noticed)
+		r->noticed(r->ctx, action, left_ns, wall_s);
+}
+
 void
 runner_events(struct runner *r, struct session_events *events)
 {
@@ -423,6 +432,7 @@ runner_events(struct runner *r, struct session_events *events)
 		.placed = offers_placed,
 		.ended = on_ended,
 		.note = on_note,
+		.notice = on_notice,
 		.lost = runner_lost,
 	};
 }

@@ -55,6 +55,8 @@ struct runner {
 	/* The connection ended; on the session's thread. true: the runner is cut, and the owner goes
 	 * on with runner_resume or runner_give_up, from another thread. NULL: it is lost at once. */
 	bool (*cut)(void *ctx, const struct error *err);
+	/* session_events.notice; NULL: nobody wants to know. */
+	void (*noticed)(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
 	void *ctx;
 	pthread_mutex_t door;	 /* over session: held for calls that don't block only */
 	struct session *session; /* set before the first task is submitted */

@@ -232,6 +232,8 @@ a_lost_place_is_made_again(void **state)
 	expect_log(&s, REMAKE_BEGIN
 		"0.150 fail task[1]: the host went away (will retry)\n"
 		"0.150 fail task[2]: environment[0], where it queued, was lost (will retry)\n"
+		"0.150 another instance for environment[0]: 2 waiting tasks can run nowhere else, "
+		"and end in about 0.2 s with it\n"
 		"0.150 begin instance[0] again (2)\n"
 		"0.170 ok instance[0]\n"
 		"0.170 begin environment[0] again (2)\n"
@@ -282,6 +284,8 @@ a_place_that_cannot_be_made_again(void **state)
 	expect_log(&s, REMAKE_BEGIN
 		"0.150 fail task[1]: the host went away (will retry)\n"
 		"0.150 fail task[2]: environment[0], where it queued, was lost (will retry)\n"
+		"0.150 another instance for environment[0]: 2 waiting tasks can run nowhere else, "
+		"and end in about 0.2 s with it\n"
 		"0.150 begin instance[0] again (2)\n"
 		"0.170 ok instance[0]\n"
 		"0.170 begin environment[0] again (2)\n"

@@ -164,6 +164,10 @@ make_world(struct round *r)
 		if (one_in(&r->dice, 8))
 			world_lose_place_at(r->w, i, some_time(r) * 3);
 	}
+	for (uint32_t i = 0; i < r->n_places; i++) {
+		if (one_in(&r->dice, 6))
+			world_notice_at(r->w, i, some_time(r) * 3, some_time(r));
+	}
 	for (uint32_t i = one_in(&r->dice, 3) ? roll(&r->dice, 5) : 0; i > 0; i--)
 		world_interrupt_at(r->w, some_time(r) * 2);
 }

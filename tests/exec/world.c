@@ -13,6 +13,7 @@ enum { PLACES_MAX = 512 };
 enum happening {
 	HAPPEN_INTERRUPT,
 	HAPPEN_LOSE_PLACE,
+	HAPPEN_NOTICE,
 	HAPPEN_BEGUN, /* a task's process is there */
 	HAPPEN_PROCESS_END,
 	HAPPEN_ANSWER,
@@ -24,6 +25,7 @@ enum happening {
 struct happen {
 	enum happening what;
 	uint32_t place;
+	int64_t until_ns; /* of a notice */
 	struct visit *visit;
 	uint32_t turn; /* of the visit; an older one was called off */
 };
@@ -378,6 +380,12 @@ let_happen(struct world *w, const struct happen *h, struct exec_event *out)
 	case HAPPEN_LOSE_PLACE:
 		lose_place(w, h->place);
 		return false;
+	case HAPPEN_NOTICE:
+		out->type = EVENT_NOTICE;
+		out->place = h->place;
+		out->until_ns = h->until_ns;
+		snprintf(out->text, sizeof(out->text), "host %u will be interrupted", h->place);
+		return true;
 	case HAPPEN_BEGUN:
 		out->type = EVENT_BEGUN;
 		return true;
@@ -487,6 +495,13 @@ world_lose_place_at(struct world *w, uint32_t place, int64_t t_ns)
 	happen(w, t_ns, HAPPEN_LOSE_PLACE, NULL, place);
 }
 
+void
+world_notice_at(struct world *w, uint32_t place, int64_t t_ns, int64_t left_ns)
+{
+	happen(w, t_ns, HAPPEN_NOTICE, NULL, place);
+	w->happens[w->n_happens - 1].until_ns = t_ns + left_ns;
+}
+
 const struct exec_port *
 world_port(struct world *w)
 {
@@ -551,6 +566,14 @@ observe_interrupt(void *ctx, int count)
 	buf_addf(&w->log, "%.3f interrupt %d\n", (double)w->now_ns / 1e9, count);
 }
 
+static void
+observe_word(void *ctx, const char *text, int64_t t_ns)
+{
+	struct world *w = ctx;
+
+	buf_addf(&w->log, "%.3f %s\n", (double)t_ns / 1e9, text);
+}
+
 const struct exec_observer *
 world_observer(struct world *w, const struct graph *graph)
 {
@@ -559,7 +582,8 @@ world_observer(struct world *w, const struct graph *graph)
 		.begin = observe_begin,
 		.phase = observe_phase,
 		.end = observe_end,
-		.interrupt = observe_interrupt};
+		.interrupt = observe_interrupt,
+		.word = observe_word};
 	return &w->observer;
 }
 

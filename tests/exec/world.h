@@ -57,6 +57,9 @@ void world_interrupt_at(struct world *w, int64_t t_ns);
  * others have to be stopped before they answer (as cancelled). */
 void world_lose_place_at(struct world *w, uint32_t place, int64_t t_ns);
 
+/* It is told that the place will be gone after left_ns: what it is when world_lose_place_at says so. */
+void world_notice_at(struct world *w, uint32_t place, int64_t t_ns, int64_t left_ns);
+
 const struct exec_port *world_port(struct world *w);
 
 /* Writes the log: a line for each thing that the executor does, "SECONDS WHAT". */

@@ -18,6 +18,7 @@ struct place {
 	char root[160];
 	int fd;
 	pid_t pid;
+	char imds[32]; /* "ADDRESS:PORT" of its metadata service; "": one that nobody serves */
 	json_t *words;
 	char text[WORDS_BYTES];
 };
@@ -163,6 +164,7 @@ start(void)
 		int log = open(at("/stderr"), O_WRONLY | O_CREAT | O_APPEND, 0644);
 
 		setenv("FURROW_ROOT", place.h.dir, 1);
+		setenv("FURROW_IMDS", place.imds[0] ? place.imds : "127.0.0.1:1", 1);
 		setenv("TEST_STRAY", "not for setup", 1);
 		dup2(pair[1], 0);
 		dup2(pair[1], 1);
