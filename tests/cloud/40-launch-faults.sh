@@ -25,4 +25,11 @@ under 'all of them die' '{"action":"RunInstances","count":0,
 under 'no capacity in a zone' '{"action":"RunInstances","params":{"Placement.AvailabilityZone":"us-east-2a"},"count":0,
 	"error":{"status":500,"code":"InsufficientInstanceCapacity"}}' 0 1
 under 'a quota' '{"action":"RunInstances","error":{"status":400,"code":"VcpuLimitExceeded"},"count":0}' 3 0 'L-1216C47A'
+
+work some-quota per_instance=1 max=2
+since
+fault '{"action":"RunInstances","skip":1,"error":{"status":400,"code":"VcpuLimitExceeded"},"count":0}'
+apply
+ends 'a quota that is enough for one of two' 0 1 '^warning: every task has its result, though instance\[[01]\] failed'
+err_like '^failed instance\[[01]\]: .*L-1216C47A' 'a quota that is enough for one of two: which one'
 done_testing

@@ -110,6 +110,7 @@ fake_events(struct fake *f)
 		.offer = host_offer,
 		.placed = host_placed,
 		.ended = host_ended,
+		.notice = host_notice,
 		.lost = host_lost};
 }
 

@@ -60,6 +60,9 @@ struct host {
 	struct seen seen[MAX_SEEN];
 	uint64_t last_id;
 	char note[1024];
+	int n_notices; /* of an interruption; the last one: */
+	char action[32];
+	int64_t notice_left_ns, notice_wall_s;
 	bool lost;
 	struct error why;
 };
@@ -180,6 +183,20 @@ host_note(void *ctx, struct str text)
 }
 
 static inline void
+host_notice(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
+{
+	struct host *h = ctx;
+
+	pthread_mutex_lock(&h->lock);
+	snprintf(h->action, sizeof(h->action), "%s", action);
+	h->notice_left_ns = left_ns;
+	h->notice_wall_s = wall_s;
+	h->n_notices++;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static inline void
 host_lost(void *ctx, const struct error *err)
 {
 	struct host *h = ctx;
@@ -231,6 +248,7 @@ host_connect_to(struct host *h, int fd, struct error *err)
 		.placed = host_placed,
 		.ended = host_ended,
 		.note = host_note,
+		.notice = host_notice,
 		.lost = host_lost};
 
 	h->fd = fd;
@@ -307,6 +325,14 @@ host_wait_for(struct host *h, const int *what)
 		}
 	}
 	pthread_mutex_unlock(&h->lock);
+}
+
+static inline void
+host_wait_notice(struct host *h)
+{
+	host_wait_for(h, &h->n_notices);
+	if (!h->n_notices)
+		fail_msg("lost: %s", h->why.message);
 }
 
 static inline struct seen *

@@ -303,6 +303,28 @@ a_step_and_the_end_of_the_run(void **state)
 }
 
 static void
+a_place_that_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct journal *j;
+
+	add(f, KIND_ENVIRONMENT, 3, NULL, 0);
+	j = create(f);
+	journal_notice(j, 3, 120000, "i-0 will be \"interrupted\"", 40, NULL);
+	journal_remake(j, 3, true, "it pays", 50, NULL);
+	journal_remake(j, 0, false, "it does not", 60, NULL);
+	assert_int_equal(journal_close(j, NULL, 0, NULL), 0);
+	assert_string_equal(line_of(f, 2), "{\"ev\":\"notice\",\"n\":2,\"t\":40,\"place\":3,"
+					   "\"until\":120000,\"msg\":\"i-0 will "
+					   "be \\\"interrupted\\\"\"}");
+	assert_string_equal(line_of(f, 3),
+		"{\"ev\":\"remake\",\"n\":3,\"t\":50,\"place\":3,\"made\":"
+		"true,\"msg\":\"it pays\"}");
+	assert_string_equal(
+		line_of(f, 4), "{\"ev\":\"remake\",\"n\":4,\"t\":60,\"msg\":\"it does not\"}");
+}
+
+static void
 time_never_goes_back(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +461,7 @@ main(void)
 		TEST(nodes_are_folded),
 		TEST(the_life_of_an_attempt),
 		TEST(a_step_and_the_end_of_the_run),
+		TEST(a_place_that_goes),
 		TEST(time_never_goes_back),
 		TEST(spans_differ),
 		TEST(an_existing_file_is_left_alone),

@@ -108,6 +108,37 @@ the_cap_counts_all_and_queues_nothing(void **state)
 	places_free(&p);
 }
 
+/* It gets nothing any more and does not count, but under -j what runs there does. */
+static void
+one_that_leaves(void **state)
+{
+	struct places p;
+
+	(void)state;
+	places_init(&p, 3, 0);
+	places_add(&p, 0, 2);
+	places_add(&p, 1, 4);
+	places_take(&p, 0);
+	places_take(&p, 0);
+	places_leave(&p, 0);
+	places_leave(&p, 0);
+	assert_int_equal(p.n_live, 1);
+	assert_int_equal(p.slots, 4);
+	assert_int_equal(p.in_flight, 0);
+	assert_int_equal(choose_and_take(&p, 9), 1);
+	assert_int_equal(choose_and_take(&p, 9), NO_PLACE);
+	places_give_back(&p, 0, false);
+	assert_int_equal(choose_and_take(&p, 9), 1);
+	places_lose(&p, 0);
+	assert_int_equal(p.slots, 4);
+	assert_int_equal(choose_and_take(&p, 9), 1);
+	assert_int_equal(choose_and_take(&p, 9), NO_PLACE);
+	places_give_back(&p, 0, false); /* what was lost there is answered at last */
+	assert_int_equal(p.in_flight, 3);
+	assert_int_equal(p.ending, 0);
+	places_free(&p);
+}
+
 int
 main(void)
 {
@@ -117,6 +148,7 @@ main(void)
 		cmocka_unit_test(ahead_only_while_every_slot_can_count_on_another_task),
 		cmocka_unit_test(one_place_alone_queues_to_the_last),
 		cmocka_unit_test(the_cap_counts_all_and_queues_nothing),
+		cmocka_unit_test(one_that_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

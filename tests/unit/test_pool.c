@@ -26,8 +26,10 @@ struct doings {
 	atomic_int order[64];
 	pthread_t coordinator;
 	bool answer_at_once;
+	bool tells; /* at the first task, that the place will be taken away */
 	pthread_t threads[64];
 	atomic_int n_threads;
+	struct ear ear;	   /* notice NULL: nobody listens */
 	struct call *held; /* a task that is answered when it is stopped */
 };
 
@@ -93,6 +95,8 @@ do_submit(void *ctx, struct call *call)
 	struct doings *d = ctx;
 	int n = atomic_fetch_add(&d->submitted, 1);
 
+	if (d->tells && n == 0)
+		d->ear.notice(d->ear.ctx, 0, NS_PER_S, "host 0 will be gone");
 	assert_true(pthread_equal(pthread_self(), d->coordinator));
 	if (d->answer_at_once) {
 		call->sink->answer(call, STEP_DONE, NULL, NULL);
@@ -119,6 +123,14 @@ do_stop(void *ctx, struct call *call, int64_t grace_ns)
 	call->sink->answer(call, STEP_FAILED, NULL, &e);
 }
 
+static void
+do_listen(void *ctx, const struct ear *ear)
+{
+	struct doings *d = ctx;
+
+	d->ear = ear ? *ear : (struct ear){0};
+}
+
 struct fixture {
 	struct arena a;
 	struct graph g;
@@ -134,8 +146,11 @@ set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	graph_init(&f->g, &f->a);
-	f->d.provider = (struct provider){
-		.ctx = &f->d, .step = do_step, .submit = do_submit, .stop = do_stop};
+	f->d.provider = (struct provider){.ctx = &f->d,
+		.listen = do_listen,
+		.step = do_step,
+		.submit = do_submit,
+		.stop = do_stop};
 	f->d.coordinator = pthread_self();
 	*state = f;
 	return 0;
@@ -293,6 +308,27 @@ intents_wait_for_the_journal(void **state)
 	rmdir(folder);
 }
 
+/* What runs may end; the others have no place any more. */
+static void
+a_notice_reaches_the_executor(void **state)
+{
+	struct fixture *f = *state;
+	struct pool *p;
+
+	f->d.tells = true;
+	f->options.max_slots = 1;
+	add(f, KIND_ENVIRONMENT, 0, 1);
+	for (uint32_t i = 0; i < 8; i++)
+		add(f, KIND_TASK, i, 1);
+	p = pool_open(&f->d.provider, clock_system(), 2);
+	assert_non_null(f->d.ear.notice);
+	assert_int_equal(run_with(f, p, NULL), ERR_HOST);
+	assert_int_equal(f->result.tasks_ok, 1);
+	assert_int_equal(f->result.tasks_cancelled, 7);
+	pool_close(p);
+	assert_null(f->d.ear.notice);
+}
+
 static struct pool *interrupted;
 
 static void
@@ -371,6 +407,7 @@ main(void)
 		TEST(tasks_answer_from_within_submit),
 		TEST(pending_and_failing_steps),
 		TEST(intents_wait_for_the_journal),
+		TEST(a_notice_reaches_the_executor),
 		TEST(a_signal_handler_may_interrupt),
 		TEST(an_interrupt_keeps_errno),
 		TEST(waiting_has_an_end),

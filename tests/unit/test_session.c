@@ -385,13 +385,77 @@ lie_note(struct fake *f)
 }
 
 static void
+say_notice(struct fake *f, const char *action, int64_t left_ms, int64_t wall_s, size_t cut)
+{
+	uint8_t p[128], *at = put_str(p, str_from(action));
+
+	at = put_i64(at, left_ms);
+	at = put_i64(at, wall_s);
+	say(f, FRAME_NOTICE, 0, 0, p, (size_t)(at - p) - cut);
+}
+
+static void
+lie_notice_cut(struct fake *f)
+{
+	say_notice(f, "stop", 1, 1, 1);
+}
+
+static void
+lie_notice_action(struct fake *f)
+{
+	say_notice(f, "stop\x1b[2J", 1, 1, 0);
+}
+
+static void
+lie_notice_long(struct fake *f)
+{
+	say_notice(f, "terminateterminate", 1, 1, 0);
+}
+
+static void
+lie_notice_past(struct fake *f)
+{
+	say_notice(f, "stop", -1, 1, 0);
+}
+
+static void
+lie_notice_far(struct fake *f)
+{
+	say_notice(f, "stop", INT64_C(1) << 40, 1, 0);
+}
+
+static void
+lie_notice_time(struct fake *f)
+{
+	say_notice(f, "stop", 1, INT64_MAX, 0);
+}
+
+static void
+a_notice(void **state)
+{
+	struct fake f = {0};
+
+	(void)state;
+	fake_start(&f);
+	say_notice(&f, "hibernate", 1500, 1732341600, 0);
+	host_wait_notice(&f.h);
+	assert_string_equal(f.h.action, "hibernate");
+	assert_int_equal(f.h.notice_left_ns, 1500 * NS_PER_MS);
+	assert_int_equal(f.h.notice_wall_s, 1732341600);
+	assert_false(is_lost(&f.h));
+	fake_end(&f);
+}
+
+static void
 lies_lose_the_host(void **state)
 {
 	static void (*const lies[])(struct fake * f) = {lie_huge_frame, lie_gap, lie_again,
 		lie_stream_number, lie_no_stream, lie_no_offset, lie_long_piece, lie_long_output,
 		lie_long_trace, lie_two_begins, lie_short_begin, lie_kept,
 		lie_less_written_than_kept, lie_status, lie_negative_status, lie_signal, lie_why,
-		lie_times, lie_short_end, lie_long_message, lie_second_welcome, lie_note};
+		lie_times, lie_short_end, lie_long_message, lie_second_welcome, lie_note,
+		lie_notice_cut, lie_notice_action, lie_notice_long, lie_notice_past, lie_notice_far,
+		lie_notice_time};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -645,6 +709,7 @@ main(void)
 		cmocka_unit_test(clock_of_another_host),
 		cmocka_unit_test(same_clock_is_exact),
 		cmocka_unit_test(unknown_is_ignored),
+		cmocka_unit_test(a_notice),
 		cmocka_unit_test(lies_lose_the_host),
 		cmocka_unit_test(numbers_in_their_ranges),
 		cmocka_unit_test(bytes_one_by_one),

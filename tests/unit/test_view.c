@@ -348,6 +348,9 @@ json_lines(void **state)
 		"\"again\":true}\n");
 	s.observer->interrupt(s.observer->ctx, 1);
 	assert_string_equal(taken(&s), "{\"ev\":\"interrupt\",\"count\":1}\n");
+	s.observer->word(s.observer->ctx, "a \"word\"", 800 * NS_PER_MS);
+	assert_string_equal(
+		taken(&s), "{\"ev\":\"notice\",\"t\":0.8,\"text\":\"a \\\"word\\\"\"}\n");
 	tick(&s, 1000);
 	assert_string_equal(taken(&s),
 		"{\"ev\":\"counts\",\"t\":1,\"tasks\":3,\"done\":0,\"running\":0,\"failed\":0,"
@@ -366,9 +369,49 @@ quiet_is_quiet(void **state)
 	begin(&s, 2, 0);
 	end_failed(&s, 2, 1, false, 10);
 	s.observer->interrupt(s.observer->ctx, 1);
+	s.observer->word(s.observer->ctx, "a word", 800 * NS_PER_MS);
 	tick(&s, 1000);
 	close_screen(&s, 0);
 	assert_string_equal(taken(&s), "");
+	buf_free(&s.bytes);
+}
+
+static void
+words_of_the_executor(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	open_screen(&s, PROGRESS_PLAIN, 1);
+	s.observer->word(s.observer->ctx, "i-0 will be \033[2Jinterrupted", 10);
+	assert_string_equal(taken(&s), "i-0 will be ?[2Jinterrupted\n");
+	close_screen(&s, 0);
+	buf_free(&s.bytes);
+	open_screen(&s, PROGRESS_TTY, 1);
+	s.observer->word(s.observer->ctx, "i-0 will be interrupted", 10);
+	assert_non_null(strstr(taken(&s), "i-0 will be interrupted\033[K\n"));
+	close_screen(&s, 0);
+	buf_free(&s.bytes);
+}
+
+/* It only queued at a place that is gone; one that ran there is told. */
+static void
+moved_leaves_no_line(void **state)
+{
+	struct outcome outcome = {.place_lost = true};
+	struct error err;
+	struct screen s;
+
+	(void)state;
+	error_set(&err, ERR_HOST, "gone");
+	open_screen(&s, PROGRESS_PLAIN, 3);
+	s.observer->end(s.observer->ctx, 2, 1, NODE_FAILED, &outcome, &err, true, 10);
+	assert_string_equal(taken(&s), "");
+	outcome.ran = true;
+	s.observer->end(s.observer->ctx, 2, 2, NODE_FAILED, &outcome, &err, true, 10);
+	assert_string_equal(
+		taken(&s), "again  task[0] in0.txt: gone (attempt 2; it is tried again)\n");
+	close_screen(&s, 0);
 	buf_free(&s.bytes);
 }
 
@@ -401,6 +444,8 @@ main(void)
 		cmocka_unit_test(last_words),
 		cmocka_unit_test(json_lines),
 		cmocka_unit_test(quiet_is_quiet),
+		cmocka_unit_test(words_of_the_executor),
+		cmocka_unit_test(moved_leaves_no_line),
 		cmocka_unit_test(cancelled_leaves_no_line),
 	};
 
