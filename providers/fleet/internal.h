@@ -106,9 +106,8 @@ struct host {
 	atomic_bool leaving;		   /* it is let go: nothing is mended any more */
 	/* It is to be interrupted: it gets no task any more, and another one may stand in for it. */
 	atomic_bool doomed;
-	/* EC2 wanted one of this place back: another one is better had on demand, where `spot: auto`
-	 * leaves that open. */
-	atomic_bool avoid_spot;
+	/* EC2 wanted it back: another one is better not of the same offer. */
+	atomic_bool reclaimed;
 };
 
 /* A type, and the wish that it fits: of `instances`, or of one of its any_of. */

@@ -302,8 +302,12 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
 	if (rc < 0 && rc != ERR_MISSING)
 		return rc;
+	/* What EC2 has taken back it hasn't: the next best is another zone, type or market. */
+	if (atomic_load(&h->reclaimed) && !h->found)
+		mark_empty(r, h->offer);
 	h->id[0] = h->address[0] = '\0';
 	h->found = h->spent = false;
+	atomic_store(&h->reclaimed, false);
 	atomic_store(&h->doomed, false);
 	h->unseen_since_ns = 0;
 	return launch_host(r, h, call, err);

@@ -72,7 +72,7 @@ static int
 tell_dead(struct host *h, const struct ec2_instance *seen, struct error *err)
 {
 	if (seen->reason_code.p && str_is(seen->reason_code, "Server.SpotInstanceTermination")) {
-		atomic_store(&h->avoid_spot, true);
+		atomic_store(&h->reclaimed, true);
 		return error_set(err, ERR_HOST, "EC2 has interrupted %s, a spot instance: it is %s",
 			h->id, ec2_state_name(seen->state));
 	}

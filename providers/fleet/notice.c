@@ -26,7 +26,7 @@ host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
 	struct tm tm;
 
 	atomic_store(&h->doomed, true);
-	atomic_store(&h->avoid_spot, true);
+	atomic_store(&h->reclaimed, true);
 	if (localtime_r(&at, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	snprintf(text, sizeof(text), "%s will be %s at %s", h->id, words_for(action), clock);
