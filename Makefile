@@ -33,7 +33,7 @@ ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := ninja-build time python3-asyncssh
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
+PLANNER := cost diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \

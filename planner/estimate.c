@@ -28,7 +28,6 @@ estimate_node(const struct estimator *e, struct node *node)
 
 	node->estimate_ns = is_task ? e->task_p50_ns : -1;
 	node->p90_ns = is_task ? e->task_p90_ns : -1;
-	node->usd = 0;
 	if (seen && seen->ns >= 0) {
 		node->estimate_ns = seen->ns;
 		if (__builtin_add_overflow(seen->ns, seen->ns / 4, &node->p90_ns))
@@ -95,6 +94,7 @@ struct play {
 	struct heap running;   /* key: when it ends */
 	uint32_t *waits;       /* of what a node comes after, how many have not ended */
 	uint32_t *released_by; /* the node whose end let it begin; NO_NODE: the start of the run */
+	int64_t *begin_ns, *end_ns; /* NULL: nobody asks */
 	uint32_t free_slots, slots_left, givers_left;
 	uint32_t n_ended, last;
 	int64_t now_ns;
@@ -140,6 +140,8 @@ play_begin(struct play *p, uint32_t node, uint32_t by)
 	if (__builtin_add_overflow(p->now_ns, ns, &end))
 		end = INT64_MAX;
 	p->released_by[node] = by;
+	if (p->begin_ns)
+		p->begin_ns[node] = p->now_ns;
 	heap_push(&p->running, (struct heap_item){.key = end, .node = node});
 }
 
@@ -185,6 +187,8 @@ play_end(struct play *p, struct heap_item item)
 	p->now_ns = item.key;
 	p->last = item.node;
 	p->n_ended++;
+	if (p->end_ns)
+		p->end_ns[item.node] = item.key;
 	p->free_slots += n->needs_slot;
 	if (n->gives_slots)
 		play_add_slots(p);
@@ -234,6 +238,20 @@ spread_of_chain(const struct play *p)
 	return sqrt(squares);
 }
 
+/* To the end; false: something never ends. */
+static bool
+play_all(struct play *p)
+{
+	for (uint32_t i = 0; i < p->g->n_nodes; i++) {
+		if (p->waits[i] == 0)
+			play_ready(p, i, NO_NODE);
+	}
+	play_fill_slots(p, NO_NODE);
+	while (p->running.n)
+		play_end(p, heap_pop(&p->running));
+	return p->n_ended == p->g->n_nodes;
+}
+
 void
 graph_estimate(const struct graph *g, uint32_t slots, int64_t *ns, int64_t *p90_ns)
 {
@@ -243,18 +261,27 @@ graph_estimate(const struct graph *g, uint32_t slots, int64_t *ns, int64_t *p90_
 	if (!g->frozen || !is_known(g))
 		return;
 	play_open(&p, g, slots);
-	for (uint32_t i = 0; i < g->n_nodes; i++) {
-		if (p.waits[i] == 0)
-			play_ready(&p, i, NO_NODE);
-	}
-	play_fill_slots(&p, NO_NODE);
-	while (p.running.n)
-		play_end(&p, heap_pop(&p.running));
-	if (p.n_ended == g->n_nodes) {
+	if (play_all(&p)) {
 		double p90 = (double)p.now_ns + spread_of_chain(&p);
 
 		*ns = p.now_ns;
 		*p90_ns = p90 < (double)INT64_MAX ? (int64_t)p90 : INT64_MAX;
 	}
 	play_close(&p);
+}
+
+bool
+graph_schedule(const struct graph *g, uint32_t slots, int64_t *begin_ns, int64_t *end_ns)
+{
+	struct play p;
+	bool whole;
+
+	if (!g->frozen || !is_known(g))
+		return false;
+	play_open(&p, g, slots);
+	p.begin_ns = begin_ns;
+	p.end_ns = end_ns;
+	whole = play_all(&p);
+	play_close(&p);
+	return whole;
 }

@@ -387,25 +387,10 @@ graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 		uint32_t at;
 
 		estimate_node(&estimator, &n);
-		if (obs->fleet.there && (n.kind == KIND_INSTANCE || n.kind == KIND_ENVIRONMENT))
-			n.usd = -1; /* no prices are known yet */
 		at = graph_add(out, &n, NULL, 0);
 		if (kinds[c->kind].n++ == 0)
 			kinds[c->kind].first = at;
 		connect(out, at, kinds, &obs->fleet, builds_image);
 	}
 	return graph_freeze(out, err);
-}
-
-double
-graph_price(const struct graph *g)
-{
-	double sum = 0;
-
-	for (uint32_t i = 0; i < g->n_nodes; i++) {
-		if (g->nodes[i].usd < 0)
-			return -1;
-		sum += g->nodes[i].usd;
-	}
-	return sum;
 }

@@ -20,8 +20,11 @@ struct node {
 	struct str reason;   /* may be absent (tasks) */
 	int64_t estimate_ns; /* < 0: unknown */
 	int64_t p90_ns;	     /* < 0: unknown */
-	double usd;	     /* 0 on this machine; < 0: unknown */
-	uint32_t after;	     /* first of n_after indices in graph->edges */
+	/* What it costs until the run's end: of an instance, and of the environment on a warm one; 0 for
+	 * all else, and on this machine. < 0: unknown. Set by plan_estimate. */
+	double usd;
+	double hourly_usd; /* from when it was made until its release; likewise; < 0: unknown */
+	uint32_t after;	   /* first of n_after indices in graph->edges */
 	uint32_t n_after;
 	uint32_t before; /* set by graph_freeze: first of n_before indices in graph->back_edges */
 	uint32_t n_before;
@@ -62,13 +65,13 @@ int graph_freeze(struct graph *g, struct error *err);
 int graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 	const struct observed *obs, const struct changes *changes, struct error *err);
 
-/* What the whole costs in US dollars; < 0: unknown, as is a node's. */
-double graph_price(const struct graph *g);
-
 /* How long the whole takes with `slots` task slots (0 counts as 1), and its 90th percentile; < 0:
  * unknown, as is the whole when an image, instance, environment or task has no estimate. Simulates
  * the executor: the ready node with the longest rest takes the next free slot. O(n log n). Defined
  * in estimate.c. */
 void graph_estimate(const struct graph *g, uint32_t slots, int64_t *ns, int64_t *p90_ns);
+
+/* When each node begins and ends in that: [n_nodes] each; false: unknown. */
+bool graph_schedule(const struct graph *g, uint32_t slots, int64_t *begin_ns, int64_t *end_ns);
 
 #endif

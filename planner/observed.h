@@ -31,6 +31,7 @@ struct warm {
 	struct str id, type, zone;
 	uint32_t slots; /* tasks at a time on it; 0: as on a new one */
 	bool spot;
+	double hourly_usd;		/* with disk, address and CPU credits; < 0: unknown */
 	bool source_ready, setup_ready; /* on its disk, under their identities */
 	bool image_ready;		/* its engine has the job's image */
 	bool image_gone;		/* it had that once */

@@ -12,9 +12,12 @@ struct plan {
 	struct observed observed;
 	struct changes changes;
 	struct graph graph;
-	uint32_t slots;		  /* task slots that the plan counts on */
-	int64_t ns, p90_ns;	  /* of the whole; < 0: unknown */
-	double usd;		  /* < 0: unknown */
+	uint32_t slots;	    /* task slots that the plan counts on */
+	int64_t ns, p90_ns; /* of the whole; < 0: unknown */
+	double usd;	    /* < 0: unknown, and why_usd says why */
+	double hourly_usd;  /* of all its instances together; < 0: unknown */
+	double idle_usd;    /* what they cost afterwards, warm, when nobody comes; < 0: unknown */
+	struct str why_usd; /* "no price of m7i.large is known"; absent: usd is known */
 	struct str manifest_path; /* absolute */
 	struct digest manifest_digest;
 	struct str rev;		   /* --rev as given; absent: the working copy's HEAD */

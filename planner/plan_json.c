@@ -7,7 +7,8 @@
  *                "needs":"slot"|null,"estimate":{"s":…|null,"p90_s":…|null,"usd":…|null},"cause":…,"label":…}],
  *    "in_place":[{"id":…,"kind":…,"reason":…,"label":…}],
  *    "summary":{"create":…,"change":…,"remove":…,"run":…,"in_place":…,"s":…|null,"p90_s":…|null,"usd":…|null,
- *               "tasks":…,"tasks_in_place":…,"to_collect":…},
+ *               "tasks":…,"tasks_in_place":…,"to_collect":…,
+ *               "hourly_usd":…|null,"idle_usd":…|null,"why_usd":…|null},
  *    "state_sha256":…,"slots":…,
  *    "offers":[{"type":…,"zone":…|null,"market":"spot|on-demand","cpus":…,"memory_bytes":…,"gpus":…,
  *               "gpu":…|null,"slots":…,"hourly_usd":…|null,"instances":…,"interruption":…|null}],
@@ -17,7 +18,9 @@
  * tasks only. "after" names what an action comes after; a task that needs a slot takes one of any
  * environment's. "offers": what new instances can be had as, the first is what the plan launches, the
  * next ones in this order when EC2 has none of it; the first OFFERS_SHOWN of n_offers. hourly_usd: of
- * one, with its disk, its public address and, of burstable ones, CPU credits. */
+ * one, with its disk, its public address and, of burstable ones, CPU credits. "usd": of a node, what its
+ * instance costs until the run's end; idle_usd: what instances cost at most that are left warm, when
+ * nobody uses them again; why_usd: why usd is null. */
 #include "planner/plan.h"
 
 #include "planner/base/json.h"
@@ -193,6 +196,9 @@ add_summary(struct buf *out, const struct plan *p)
 	json_add_member_int(out, "tasks", p->job.n_tasks);
 	json_add_member_int(out, "tasks_in_place", p->changes.n_tasks_in_place);
 	json_add_member_int(out, "to_collect", p->changes.n_to_collect);
+	add_usd(out, "hourly_usd", p->hourly_usd);
+	add_usd(out, "idle_usd", p->idle_usd);
+	json_add_member_string(out, "why_usd", p->why_usd);
 	buf_add_char(out, '}');
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/furrow/file.h"
 #include "cmd/furrow/out.h"
 #include "planner/base/ulid.h"
+#include "planner/cost.h"
 #include "planner/execute/pool.h"
 #include "planner/path.h"
 #include "providers/fleet/fleet.h"
@@ -267,8 +268,7 @@ prepare_graph(struct prepared *p, struct error *err)
 	if (rc < 0)
 		return rc;
 	plan->slots = p->site->ops->slots(p->site, &plan->changes);
-	graph_estimate(&plan->graph, plan->slots, &plan->ns, &plan->p90_ns);
-	plan->usd = graph_price(&plan->graph);
+	plan_estimate(&p->arena, plan);
 	prepare_ulid(id);
 	plan->id = arena_str(&p->arena, str_from(id));
 	plan_state(plan);

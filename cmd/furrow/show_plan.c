@@ -6,6 +6,7 @@
 #include "cmd/furrow/text.h"
 #include "planner/base/clock.h"
 #include "planner/ranges.h"
+#include "planner/units.h"
 
 enum { MAX_RANGE_BYTES = 24 };
 
@@ -358,6 +359,26 @@ show_plan_time(struct buf *out, const struct plan *p)
 	}
 }
 
+void
+show_plan_usd(struct buf *out, const struct plan *p)
+{
+	char text[TEXT_BYTES], less[TEXT_BYTES];
+	struct arena a = {0};
+
+	if (p->usd >= 0)
+		buf_addf(out, "%s%s", p->usd > 0 ? "about " : "", text_usd(text, p->usd));
+	else if (p->hourly_usd >= 0)
+		buf_addf(out, "price unknown yet: %.*s an hour",
+			STR_ARG(offer_money(&a, p->hourly_usd)));
+	else
+		buf_addf(out, "price unknown: %.*s", STR_ARG(p->why_usd));
+	if (p->idle_usd > 0)
+		buf_addf(out, ", and up to %s more if nobody uses %s again within %.*s",
+			text_usd(less, p->idle_usd), p->changes.n_instances == 1 ? "it" : "them",
+			STR_ARG(units_format_duration(&a, p->job.manifest->instances.idle_ns)));
+	arena_free(&a);
+}
+
 static void
 show_nothing(struct buf *out, const struct view *v)
 {
@@ -385,10 +406,9 @@ show_summary(struct buf *out, const struct view *v)
 		buf_add_cstr(out, ", ");
 		show_plan_time(out, p);
 	}
-	if (p->usd < 0)
-		buf_add_cstr(out, ", price unknown\n");
-	else
-		buf_addf(out, ", $%.2f\n", p->usd);
+	buf_add_cstr(out, ", ");
+	show_plan_usd(out, p);
+	buf_add_char(out, '\n');
 }
 
 void

@@ -49,6 +49,18 @@ text_elapsed(char out[TEXT_BYTES], int64_t ns)
 }
 
 const char *
+text_usd(char out[TEXT_BYTES], double usd)
+{
+	if (usd < 0)
+		snprintf(out, TEXT_BYTES, "-");
+	else if (usd > 1e15)
+		snprintf(out, TEXT_BYTES, "$%.3g", usd);
+	else
+		snprintf(out, TEXT_BYTES, "$%.*f", usd >= 0.00005 && usd < 0.01 ? 4 : 2, usd);
+	return out;
+}
+
+const char *
 text_bytes(char out[TEXT_BYTES], int64_t n)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -12,6 +12,8 @@ const char *text_duration(char out[TEXT_BYTES], int64_t ns);
 const char *text_elapsed(char out[TEXT_BYTES], int64_t ns);
 /* "812 B", "3.1 MiB"; "-" when n < 0. */
 const char *text_bytes(char out[TEXT_BYTES], int64_t n);
+/* An amount: "$12.34", of less than a cent "$0.0041", "$0.00"; "-" when usd < 0. */
+const char *text_usd(char out[TEXT_BYTES], double usd);
 /* "2026-11-23 06:18" in local time. */
 const char *text_time(char out[TEXT_BYTES], int64_t wall_ns);
 /* "just now", "5 minutes ago", "3 hours ago", "12 days ago". */

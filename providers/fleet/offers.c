@@ -302,6 +302,20 @@ extras(const struct fleet_site *s, const struct ec2_subnet *subnet)
 	       (subnet->public_address ? s->prices.address_hourly_usd : 0);
 }
 
+double
+fleet_hourly_usd(
+	const struct fleet_site *s, struct str type, struct str zone, bool spot, int64_t cpus)
+{
+	size_t i = 0;
+	struct offer o = {.instance_usd = price_of(&s->prices, type, spot, zone),
+		.credits_usd = offer_credits_usd(type, cpus)};
+
+	while (i < s->n_subnets && !str_eq(s->subnets[i].zone, zone))
+		i++;
+	o.extras_usd = i < s->n_subnets ? extras(s, &s->subnets[i]) : -1;
+	return offer_hourly_usd(&o);
+}
+
 static struct offer
 make_offer(const struct fleet_site *s, const struct fit *fit, const struct ec2_subnet *subnet,
 	bool spot)

@@ -19,6 +19,7 @@
  * this section, nothing must be stale            what applying the saved plan says later; "fits"
  * when nothing moved */
 #include "cmd/furrow/show_plan.h"
+#include "planner/cost.h"
 #include "tests/plan/state.h"
 
 #include <dirent.h>
@@ -154,8 +155,7 @@ make_plan(struct test *t, struct side *s, struct str manifest, struct str state)
 		test_fail(&t->problem, "graph: %s", err.message);
 	if (p->observed.fleet.there)
 		p->slots = p->changes.n_instances * p->changes.offers[0].slots;
-	graph_estimate(&p->graph, p->slots, &p->ns, &p->p90_ns);
-	p->usd = graph_price(&p->graph);
+	plan_estimate(&t->arena, p);
 	plan_state(p);
 }
 

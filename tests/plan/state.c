@@ -273,7 +273,8 @@ state_warm(struct side *s, const struct words *w)
 	*warm = (struct warm){.id = w->v[1],
 		.type = f->offers[0].type,
 		.slots = f->offers[0].slots,
-		.zone = STR("us-east-2a")};
+		.zone = STR("us-east-2a"),
+		.hourly_usd = offer_hourly_usd(&f->offers[0])};
 	for (size_t i = 2; i < w->n; i++) {
 		warm->source_ready |= str_is(w->v[i], "source");
 		warm->setup_ready |= str_is(w->v[i], "setup");

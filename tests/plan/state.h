@@ -22,8 +22,10 @@
  *   took KIND SECONDS        history
  *   task LABEL SECONDS [this]          history of a task: with this key, else with another one
  *   fleet TYPE CPUS GIB MAX  the job runs on instances, new ones of this type
+ *   offer TYPE ZONE CPUS GIB on-demand|spot USD [BRACKET]    an hour of it, after `fleet`
+ *   no-prices                api.pricing did not answer
  *   warm ID [source] [setup] [image] [image-gone] [image-other] [dead] [not:WHY]
- *                            an instance that is there, after `fleet`
+ *                            an instance that is there, after `fleet`; at the price of the first offer
  *   shared [bucket] [group] [runner] [spot]
  *   slots N                  (default: 2; with a fleet: of the instances used)
  *   infra NAME               --infra

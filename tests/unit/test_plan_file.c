@@ -1,5 +1,6 @@
 /* plan_file, plan_state: saved plans there and back; everything that may be wrong with a
  * file; everything that may have moved since. */
+#include "planner/cost.h"
 #include "planner/plan.h"
 
 #include <jansson.h>
@@ -38,7 +39,7 @@ replan(struct world *w)
 	assert_int_equal(
 		graph_of_changes(&w->arena, &p->graph, &p->job, &p->observed, &p->changes, &err),
 		0);
-	graph_estimate(&p->graph, p->slots, &p->ns, &p->p90_ns);
+	plan_estimate(&w->arena, p);
 	plan_state(p);
 }
 
