@@ -122,7 +122,8 @@ int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_t
 	size_t n, const struct ec2_type ***out, size_t *n_out, struct error *err);
 
 /* The image to boot: wish->ami ("ami-…", or an SSM parameter's path "/aws/service/…"), else Amazon
- * Linux 2023's for the architecture, by its public SSM parameter. ERR_INPUT: no such image, or of another architecture. */
+ * Linux 2023's for the architecture, by its public SSM parameter; for containers the one that ECS
+ * uses, which has docker. ERR_INPUT: no such image, or of another architecture. */
 struct ec2_image {
 	struct str id, name, root_device,
 		user; /* user: whom to log in as: "ec2-user", "ubuntu", "admin" */
@@ -130,7 +131,7 @@ struct ec2_image {
 	int64_t disk_bytes;
 };
 int ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, bool arm64,
-	struct ec2_image *out, struct error *err);
+	bool containers, struct ec2_image *out, struct error *err);
 
 /* The quota of vCPUs that instances of a type count against; NULL: not one that is known here. */
 struct ec2_quota {

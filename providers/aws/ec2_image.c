@@ -8,8 +8,13 @@
 #define GIB (INT64_C(1) << 30)
 
 static const char *
-default_parameter(bool arm64)
+default_parameter(bool arm64, bool containers)
 {
+	if (containers)
+		return arm64 ? "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/"
+			       "recommended/image_id"
+			     : "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/"
+			       "image_id";
 	return arm64 ? "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 		     : "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 }
@@ -167,7 +172,7 @@ describe(struct aws *aws, struct arena *a, struct str id, bool arm64, struct ec2
 
 int
 ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, bool arm64,
-	struct ec2_image *out, struct error *err)
+	bool containers, struct ec2_image *out, struct error *err)
 {
 	struct str id = wish->ami;
 	struct str parameter = {0};
@@ -175,7 +180,7 @@ ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, b
 
 	*out = (struct ec2_image){0};
 	if (!id.p)
-		parameter = str_from(default_parameter(arm64));
+		parameter = str_from(default_parameter(arm64, containers));
 	else if (str_starts(id, STR("/")))
 		parameter = id;
 	if (parameter.p)

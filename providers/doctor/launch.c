@@ -18,7 +18,8 @@ doctor_image(struct doctor *d, struct doctor_findings *f)
 		in->ami.p ? in->ami : STR("Amazon Linux 2023, by its public parameter of SSM");
 	struct error err;
 
-	if (ec2_find_image(d->aws, f->arena, in, is_arm64(d), &d->image, &err) < 0) {
+	if (ec2_find_image(d->aws, f->arena, in, is_arm64(d), d->manifest->environment.image.p,
+		    &d->image, &err) < 0) {
 		d->image = (struct ec2_image){0};
 		doctor_add_error(f, "image", DOCTOR_FAIL, tried, &err);
 	} else {

@@ -145,7 +145,7 @@ static int
 find_image(struct fleet_site *s, struct arena *a, bool arm64, struct error *err)
 {
 	const struct instances *in = whole_wish(s);
-	int rc = ec2_find_image(s->aws, a, in, arm64, &s->image, err);
+	int rc = ec2_find_image(s->aws, a, in, arm64, fleet_has_image(s), &s->image, err);
 
 	if (rc == ERR_INPUT && err->class != CLASS_DENIED && in->ami.p)
 		return fleet_at(err, &in->pos_ami, "instances.ami");

@@ -57,6 +57,9 @@ fleet_describe_wish(struct fleet_site *s)
 	add_wish(h, in);
 	for (size_t i = 0; i < in->n_any_of; i++)
 		add_wish(h, &in->any_of[i]);
+	if (fleet_has_image(s))
+		hasher_add_field(
+			h, STR("containers")); /* by default, of another image than others */
 	d = hasher_end(h);
 	hasher_free(h);
 	digest_hex(hex, &d);

@@ -24,6 +24,8 @@ run furrow plan
 is_status 0 'plan'
 out_like "^  = image +$REGISTRY/public/busybox:1 is ${one:0:19} in its registry\$"
 out_like '^  \+ environment\[0\] +start a container on it, pull the image, 2 tasks at a time$'
+ami=$(client aws ssm get-parameter --name /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id --query Parameter.Value --output text)
+out_like "^  \+ instance\[0\] .* $ami" 'on what has an engine'
 pulls_from
 run furrow apply -y
 is_status 0 'cold'

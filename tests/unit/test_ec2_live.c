@@ -163,7 +163,7 @@ default_image(void)
 	struct instances wish = {0};
 	struct ec2_image image;
 
-	good(ec2_find_image(live.aws, &live.arena, &wish, false, &image, &live.err));
+	good(ec2_find_image(live.aws, &live.arena, &wish, false, false, &image, &live.err));
 	return image;
 }
 
@@ -333,15 +333,18 @@ what_is_not_there(void **state)
 	(void)state;
 	need_server();
 	assert_int_equal(
-		ec2_find_image(live.aws, &live.arena, &wish, false, &image, &live.err), ERR_INPUT);
+		ec2_find_image(live.aws, &live.arena, &wish, false, false, &image, &live.err),
+		ERR_INPUT);
 	says("no image 'ami-0123456789abcdef0' in us-east-2");
 	wish.ami = STR("/aws/service/none");
 	assert_int_equal(
-		ec2_find_image(live.aws, &live.arena, &wish, false, &image, &live.err), ERR_INPUT);
+		ec2_find_image(live.aws, &live.arena, &wish, false, false, &image, &live.err),
+		ERR_INPUT);
 	says("no parameter '/aws/service/none'");
 	wish.ami = default_image().id;
 	assert_int_equal(
-		ec2_find_image(live.aws, &live.arena, &wish, true, &image, &live.err), ERR_INPUT);
+		ec2_find_image(live.aws, &live.arena, &wish, true, false, &image, &live.err),
+		ERR_INPUT);
 	says("is for x86_64, but the instance is arm64");
 	assert_int_equal(
 		ec2_subnets(live.aws, &live.arena, STR("us-east-2q"), &subnets, &n, &live.err),

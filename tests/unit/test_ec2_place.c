@@ -213,7 +213,25 @@ find_image(const char *ami, bool arm64, struct ec2_image *out)
 {
 	struct instances wish = {.ami = str_from(ami), .pos_ami = {.line = 7, .col = 3}};
 
-	return ec2_find_image(NULL, &service.arena, &wish, arm64, out, &service.err);
+	return ec2_find_image(NULL, &service.arena, &wish, arm64, false, out, &service.err);
+}
+
+/* Where containers run: what has an engine. */
+static void
+image_for_containers(void **state)
+{
+	struct instances wish = {0};
+	struct ec2_image i;
+
+	(void)state;
+	SCRIPT({"AmazonSSM.GetParameter", .body = "@parameter.json"},
+		{"DescribeImages", .body = "@image.xml"});
+	assert_int_equal(
+		ec2_find_image(NULL, &service.arena, &wish, false, true, &i, &service.err), 0);
+	finished();
+	assert_non_null(
+		strstr(buf_cstr(&service.asked), "{\"Name\":\"/aws/service/ecs/optimized-ami/"
+						 "amazon-linux-2023/recommended/image_id\"}"));
 }
 
 static void
@@ -343,6 +361,7 @@ main(void)
 		cmocka_unit_test(types_unknown),
 		cmocka_unit_test(types_of_nothing),
 		cmocka_unit_test(images),
+		cmocka_unit_test(image_for_containers),
 		cmocka_unit_test(no_image),
 		cmocka_unit_test(bad_parameters),
 		cmocka_unit_test(account),
