@@ -72,6 +72,12 @@ out_like '<- chosen$'; err_like '`furrow apply` launches [123] of the first'
 run furrow offers --on-demand --json
 is 'wishes of the command line are stronger' "$(jq -c '[.offers[].market] | unique' "$OUT")" '["on-demand"]'
 
+sed 's/, max: 3}/, max: 3, any_of: [{type: m5.large}, {type: c5.xlarge, spot: false}]}/' furrow.yaml >any.yaml
+run furrow offers any.yaml --json
+is 'alternatives stand beside each other' "$(jq -c '[.offers[].type] | unique' "$OUT")" '["c5.xlarge","m5.large"]'
+run furrow offers any.yaml --type t3.large --spot --json
+is 'and each is overridden' "$(jq -c '[.offers[] | [.type, .market]] | unique' "$OUT")" '[["t3.large","spot"]]'
+
 box set price.m5.large 0.001 >/dev/null
 run furrow plan
 out_like 'launch c6a\.xlarge \(spot\) in us-east-2b: 4 cpus' 'plan: prices of before'
