@@ -171,6 +171,8 @@ text_add_safe(struct buf *b, struct str s, size_t columns)
 void
 text_add_pad(struct buf *b, size_t columns)
 {
+	if (!columns)
+		return; /* a buffer that is empty as yet has nothing to point at */
 	memset(buf_reserve(b, columns), ' ', columns);
 	b->n += columns;
 }
