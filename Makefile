@@ -30,7 +30,7 @@ TEST_PACKAGES := libcmocka-dev clang libclang-rt-14-dev jq procps strace busybox
 	iproute2 sudo curl python3 python3-venv docker-registry
 CHECK_PACKAGES := clang-tidy cppcheck clang-format
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-BENCH_PACKAGES := ninja-build time python3-asyncssh
+BENCH_PACKAGES := awscli ninja-build python3-asyncssh rclone time
 
 BASE := arena buf clock digest error json protocol str ulid
 PLANNER := cost diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
@@ -46,7 +46,7 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 	credentials_sso credentials_sso_renew credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page \
 	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini \
 	limiter operation policy prices prices_advisor prices_kept prices_list prices_offerings prices_spot \
-	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object service_quota \
+	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object s3_ranges service_quota \
 	shared_config sigv4 sts sts_cache uri user_data xml
 CONTAINER := archive call container credentials engine far http image kept reference registry setup
 CURL := lib

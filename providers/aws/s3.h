@@ -40,11 +40,12 @@ int s3_put_file(struct aws *aws, struct arena *a, struct str bucket, struct str 
 	int64_t bytes, struct error *err);
 
 /* Whole, checked against its checksum when it has one; ERR_MISSING; ERR_STALE when if_etag (absent: any)
- * doesn't match. object may be NULL. s3_get_file writes from the file's beginning on. */
+ * doesn't match. object may be NULL. s3_get_file writes from the file's beginning on; about_bytes: how large it
+ * is thought to be, -1: not known; what is larger than 64 MiB comes in ranges, side by side. */
 int s3_get(struct aws *aws, struct arena *a, struct str bucket, struct str key, struct str if_etag,
 	size_t max_bytes, struct str *bytes, struct s3_object *object, struct error *err);
 int s3_get_file(struct aws *aws, struct arena *a, struct str bucket, struct str key,
-	struct str if_etag, int fd, int64_t *bytes, struct error *err);
+	struct str if_etag, int64_t about_bytes, int fd, int64_t *bytes, struct error *err);
 int s3_head(struct aws *aws, struct arena *a, struct str bucket, struct str key,
 	struct s3_object *out, struct error *err);
 

@@ -189,6 +189,18 @@ digest_of_parts(struct str in_memory, int fd, int64_t bytes, int64_t part_bytes,
 }
 
 int
+s3_not_what_was_put(struct str bucket, struct str key, int64_t bytes, struct error *err)
+{
+	error_set(err, ERR_HOST,
+		"s3 GetObject %.*s/%.*s: the %lld bytes that came are not those that were put "
+		"(their SHA-256 is not the one that S3 keeps)",
+		STR_ARG(bucket), STR_ARG(key), (long long)bytes);
+	if (err)
+		err->class = CLASS_TRANSIENT;
+	return ERR_HOST;
+}
+
+int
 s3_check_body(const struct aws_answer *answer, struct str bucket, struct str key,
 	struct str in_memory, int fd, int64_t bytes, struct error *err)
 {
@@ -208,13 +220,7 @@ s3_check_body(const struct aws_answer *answer, struct str bucket, struct str key
 	if (rc < 0)
 		return rc;
 	s3_checksum(checksum, &d);
-	if (memcmp(checksum, told.p, S3_CHECKSUM_BYTES - 1) == 0)
-		return 0;
-	rc = error_set(err, ERR_HOST,
-		"s3 GetObject %.*s/%.*s: the %lld bytes that came are not those that were put "
-		"(their SHA-256 is not the one that S3 keeps)",
-		STR_ARG(bucket), STR_ARG(key), (long long)bytes);
-	if (err)
-		err->class = CLASS_TRANSIENT;
-	return rc;
+	return memcmp(checksum, told.p, S3_CHECKSUM_BYTES - 1) == 0
+		       ? 0
+		       : s3_not_what_was_put(bucket, key, bytes, err);
 }

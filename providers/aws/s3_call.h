@@ -8,10 +8,11 @@
 
 enum {
 	S3_PAIRS = 8,
-	S3_CHECKSUM_BYTES = 45, /* base64 of a SHA-256 and a NUL */
-	S3_NONCE_BYTES = 33,	/* 32 hex digits and a NUL */
-	S3_THREADS = 8,		/* requests of one caller side by side */
-	S3_BATCH = 1000		/* keys of a listing's page, and of one DeleteObjects */
+	S3_CHECKSUM_BYTES = 45,	    /* base64 of a SHA-256 and a NUL */
+	S3_NONCE_BYTES = 33,	    /* 32 hex digits and a NUL */
+	S3_THREADS = 8,		    /* requests of one caller side by side */
+	S3_RANGES_BYTES = 64 << 20, /* from here on objects are fetched in ranges */
+	S3_BATCH = 1000		    /* keys of a listing's page, and of one DeleteObjects */
 };
 
 #define S3_NONCE "x-amz-meta-furrow-nonce"     /* who has written it: tells our own lost reply */
@@ -46,6 +47,14 @@ void s3_read_object(const struct aws_answer *answer, struct str key, struct s3_o
  * bytes of fd. */
 int s3_check_body(const struct aws_answer *answer, struct str bucket, struct str key,
 	struct str in_memory, int fd, int64_t bytes, struct error *err);
+
+/* A checksum that is not the one S3 keeps: ERR_HOST, CLASS_TRANSIENT. */
+int s3_not_what_was_put(struct str bucket, struct str key, int64_t bytes, struct error *err);
+
+/* s3_get_file side by side, with a HEAD before it. Errors as there; 1: nothing was done, it is too small for
+ * that. again: set when another try may help, as what came is not what was put, or of several versions. */
+int s3_get_ranges(struct aws *aws, struct arena *a, struct str bucket, struct str key,
+	struct str if_etag, int fd, int64_t *bytes, bool *again, struct error *err);
 
 /* s3_put_file in one request. */
 int s3_put_whole_file(struct aws *aws, struct arena *a, struct str bucket, struct str key, int fd,

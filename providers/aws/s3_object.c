@@ -140,29 +140,43 @@ s3_get(struct aws *aws, struct arena *a, struct str bucket, struct str key, stru
 	return rc;
 }
 
+/* again: see s3_get_ranges. */
+static int
+get_whole_file(struct aws *aws, struct arena *a, struct str bucket, struct str key,
+	struct str if_etag, int fd, int64_t *bytes, bool *again, struct error *err)
+{
+	struct aws_answer answer = {0};
+	struct s3_call c;
+	int rc;
+
+	init_get(&c, bucket, key, if_etag);
+	c.request.out_fd = fd;
+	rc = aws_call(aws, a, &c.request, &answer, err);
+	if (rc < 0)
+		return rc;
+	*bytes = answer.body_bytes;
+	if (ftruncate(fd, (off_t)answer.body_bytes) < 0 && errno != EINVAL)
+		return error_set_errno(err, ERR_HOST, errno,
+			"s3 GetObject %.*s/%.*s: write its bytes", STR_ARG(bucket), STR_ARG(key));
+	rc = s3_check_body(&answer, bucket, key, (struct str){0}, fd, *bytes, err);
+	*again = rc < 0;
+	return rc;
+}
+
 int
 s3_get_file(struct aws *aws, struct arena *a, struct str bucket, struct str key, struct str if_etag,
-	int fd, int64_t *bytes, struct error *err)
+	int64_t about_bytes, int fd, int64_t *bytes, struct error *err)
 {
+	bool again = true;
 	int rc = 0;
 
-	for (int i = 0; i < READ_ATTEMPTS; i++) {
-		struct aws_answer answer = {0};
-		struct s3_call c;
-
-		init_get(&c, bucket, key, if_etag);
-		c.request.out_fd = fd;
-		rc = aws_call(aws, a, &c.request, &answer, err);
-		if (rc < 0)
-			return rc;
-		*bytes = answer.body_bytes;
-		if (ftruncate(fd, (off_t)answer.body_bytes) < 0 && errno != EINVAL)
-			return error_set_errno(err, ERR_HOST, errno,
-				"s3 GetObject %.*s/%.*s: write its bytes", STR_ARG(bucket),
-				STR_ARG(key));
-		rc = s3_check_body(&answer, bucket, key, (struct str){0}, fd, *bytes, err);
-		if (rc == 0)
-			break;
+	for (int i = 0; i < READ_ATTEMPTS && again; i++) {
+		again = false;
+		rc = 1;
+		if (about_bytes >= S3_RANGES_BYTES)
+			rc = s3_get_ranges(aws, a, bucket, key, if_etag, fd, bytes, &again, err);
+		if (rc > 0)
+			rc = get_whole_file(aws, a, bucket, key, if_etag, fd, bytes, &again, err);
 	}
 	return rc;
 }

@@ -129,8 +129,8 @@ open_bytes(
 }
 
 static int
-open_object(struct s3_store *s, struct arena *a, struct str key, const char *name, int *fd,
-	int64_t *size_bytes, struct error *err)
+open_object(struct s3_store *s, struct arena *a, struct str key, const char *name,
+	int64_t about_bytes, int *fd, int64_t *size_bytes, struct error *err)
 {
 	int rc;
 
@@ -139,7 +139,8 @@ open_object(struct s3_store *s, struct arena *a, struct str key, const char *nam
 		return error_set_errno(err, ERR_HOST, -*fd,
 			"store %s: make a temporary file for %s (TMPDIR names another place)",
 			s->base.where, name);
-	rc = s3_get_file(s->aws, a, s->bucket, key, (struct str){0}, *fd, size_bytes, err);
+	rc = s3_get_file(
+		s->aws, a, s->bucket, key, (struct str){0}, about_bytes, *fd, size_bytes, err);
 	if (rc == 0 && lseek(*fd, 0, SEEK_SET) < 0)
 		rc = error_set_errno(err, ERR_HOST, errno, "read %s", name);
 	if (rc == 0)
@@ -153,7 +154,7 @@ open_part(struct s3_store *s, struct arena *a, const struct record *r, enum part
 	const char *name, int *fd, int64_t *size_bytes, struct error *err)
 {
 	struct str key = s3_store_part_key(s, a, r, part);
-	int rc = open_object(s, a, key, name, fd, size_bytes, err);
+	int rc = open_object(s, a, key, name, (int64_t)r->parts[part].bytes, fd, size_bytes, err);
 
 	if (rc == 0 && (uint64_t)*size_bytes != r->parts[part].bytes) {
 		close(*fd);
@@ -192,7 +193,7 @@ open_name(struct store *store, const struct store_name *name, int *fd, int64_t *
 	struct arena a = {0};
 	int rc = name->is_result ? open_result(s, &a, name, fd, size_bytes, err)
 				 : open_object(s, &a, s3_store_key(s, &a, name->text), name->text,
-					   fd, size_bytes, err);
+					   -1, fd, size_bytes, err);
 
 	arena_free(&a);
 	return rc;

@@ -48,7 +48,7 @@ struct standin {
 	int64_t now_ns; /* S3's clock; goes on by a millisecond with each request */
 	size_t page;	/* of a listing; 0: a thousand */
 	const char *region;
-	bool no_bucket;
+	bool no_bucket, ignores_ranges;
 	char *log[STANDIN_LOG]; /* "PUT key?query" */
 	size_t n_log;
 	unsigned n_running, max_running; /* requests at the same time */
@@ -374,13 +374,34 @@ standin_list_uploads(struct arena *a, const struct aws_request *r, struct aws_an
 	buf_free(&b);
 }
 
+/* Which bytes of it are asked for: all, unless there is a Range. */
+static inline void
+standin_range(struct arena *a, const struct aws_request *r, struct aws_answer *answer,
+	const struct standin_object *o, size_t *from, size_t *n)
+{
+	struct str range = standin_pair(&r->headers, "Range");
+	char text[80];
+	size_t to;
+
+	*from = 0;
+	*n = o->body.n;
+	if (!range.p || standin.ignores_ranges)
+		return;
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(range));
+	if (sscanf(text, "bytes=%zu-%zu", from, &to) != 2 || *from > to || to >= o->body.n)
+		abort();
+	*n = to + 1 - *from;
+	snprintf(text, sizeof(text), "bytes %zu-%zu/%zu", *from, to, o->body.n);
+	standin_header(a, answer, "content-range", text);
+}
+
 static inline int
 standin_get(
 	struct arena *a, const struct aws_request *r, struct aws_answer *answer, struct error *err)
 {
 	struct str if_match = standin_pair(&r->headers, "If-Match");
 	struct standin_object *o;
-	size_t at;
+	size_t at, from, n;
 
 	if (!r->path.p && standin_pair(&r->query, "uploads").p) {
 		standin_list_uploads(a, r, answer);
@@ -396,11 +417,12 @@ standin_get(
 	if (if_match.p && !str_is(if_match, o->etag))
 		return standin_fail(answer, 412, "PreconditionFailed", err);
 	standin_answer_object(a, answer, o);
-	answer->body_bytes = (int64_t)o->body.n;
+	standin_range(a, r, answer, o, &from, &n);
+	answer->body_bytes = (int64_t)n;
 	answer->body = STR("");
 	if (r->out_fd > 0) {
-		if (pwrite(r->out_fd, o->body.p ? o->body.p : "", o->body.n, r->out_offset) !=
-			(ssize_t)o->body.n)
+		if (pwrite(r->out_fd, o->body.p ? o->body.p + from : "", n, r->out_offset) !=
+			(ssize_t)n)
 			return standin_fail(answer, 500, "cannot write", err);
 		return 0;
 	}
@@ -414,6 +436,7 @@ static inline int
 standin_head(
 	struct arena *a, const struct aws_request *r, struct aws_answer *answer, struct error *err)
 {
+	struct str if_match = standin_pair(&r->headers, "If-Match");
 	size_t at;
 
 	if (!r->path.p) {
@@ -422,6 +445,8 @@ standin_head(
 	}
 	if (!standin_find(r->path, &at))
 		return standin_fail(answer, 404, "", err);
+	if (if_match.p && !str_is(if_match, standin.objects[at]->etag))
+		return standin_fail(answer, 412, "", err);
 	standin_answer_object(a, answer, standin.objects[at]);
 	return 0;
 }

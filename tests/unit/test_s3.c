@@ -192,17 +192,16 @@ test_own_lost_reply_is_no_conflict(void **state)
 		s3_put(NULL, &f->a, bucket, STR("k"), STR("2"), &absent, NULL, &f->err), ERR_STALE);
 }
 
-static int reads_to_damage;
+static atomic_int reads_to_damage; /* ranges are read side by side */
 
 static int
 damage(const struct aws_request *r, struct aws_answer *answer, struct error *err, bool after)
 {
 	(void)err;
-	if (!after || strcmp(r->method, "GET") != 0 || reads_to_damage == 0)
+	if (!after || strcmp(r->method, "GET") != 0 || atomic_fetch_sub(&reads_to_damage, 1) <= 0)
 		return 0;
-	reads_to_damage--;
 	if (r->out_fd > 0)
-		return pwrite(r->out_fd, "?", 1, 0) == 1 ? 0 : -1;
+		return pwrite(r->out_fd, "?", 1, r->out_offset) == 1 ? 0 : -1;
 	((char *)(uintptr_t)answer->body.p)[0] = '?';
 	return 0;
 }
@@ -226,7 +225,8 @@ test_a_body_that_is_not_what_was_put(void **state)
 	reads_to_damage = 1;
 	assert_int_equal(write(fd, "longer than that", 16), 16);
 	assert_int_equal(
-		s3_get_file(NULL, &f->a, bucket, STR("k"), (struct str){0}, fd, &n, &f->err), 0);
+		s3_get_file(NULL, &f->a, bucket, STR("k"), (struct str){0}, -1, fd, &n, &f->err),
+		0);
 	assert_int_equal(n, 5);
 	assert_int_equal(pread(fd, text, sizeof(text), 0), 5);
 	assert_string_equal(text, "hello");
@@ -236,7 +236,7 @@ test_a_body_that_is_not_what_was_put(void **state)
 		ERR_HOST);
 	assert_non_null(strstr(f->err.message, "not those that were put"));
 	assert_int_equal(
-		s3_get_file(NULL, &f->a, bucket, STR("k"), (struct str){0}, fd, &n, &f->err),
+		s3_get_file(NULL, &f->a, bucket, STR("k"), (struct str){0}, -1, fd, &n, &f->err),
 		ERR_HOST);
 	close(fd);
 }
@@ -420,7 +420,8 @@ check_file(struct fixture *f, const char *key, int fd, int64_t bytes)
 	struct digest a, b;
 	int64_t n;
 
-	if (s3_get_file(NULL, &f->a, bucket, str_from(key), (struct str){0}, out, &n, &f->err) < 0)
+	if (s3_get_file(NULL, &f->a, bucket, str_from(key), (struct str){0}, bytes, out, &n,
+		    &f->err) < 0)
 		fail_msg("%s", f->err.message);
 	assert_int_equal(n, bytes);
 	assert_int_equal(s3_digest_file(fd, 0, bytes, &a, &f->err), 0);
@@ -446,6 +447,7 @@ test_files(void **state)
 		s3_put_file(NULL, &f->a, bucket, STR("large"), fd, (int64_t)large, &f->err), 0);
 	assert_int_equal(standin_count("PUT large?partNumber"), 7);
 	check_file(f, "large", fd, (int64_t)large);
+	assert_int_equal(standin_count("GET large"), 7);
 	standin.hook = damage; /* a checksum of checksums is checked as well */
 	reads_to_damage = 100;
 	{
@@ -453,7 +455,7 @@ test_files(void **state)
 		int out = memfd_create("out", MFD_CLOEXEC);
 
 		assert_int_equal(s3_get_file(NULL, &f->a, bucket, STR("large"), (struct str){0},
-					 out, &n, &f->err),
+					 (int64_t)large, out, &n, &f->err),
 			ERR_HOST);
 		close(out);
 	}
@@ -465,6 +467,59 @@ test_files(void **state)
 	assert_int_equal(standin_count("DELETE more?uploadId"), 1);
 	assert_int_equal(s3_put_file(NULL, &f->a, bucket, STR("more"), -1, 5, &f->err), ERR_HOST);
 	assert_false(standin_has("more"));
+	close(fd);
+}
+
+static int
+get_large(struct fixture *f, struct str if_etag)
+{
+	int out = memfd_create("out", MFD_CLOEXEC), rc;
+	int64_t n;
+
+	rc = s3_get_file(NULL, &f->a, bucket, STR("large"), if_etag, 64 << 20, out, &n, &f->err);
+	close(out);
+	return rc;
+}
+
+static atomic_int changes;
+
+/* Another one takes its place while it is read. */
+static int
+change(const struct aws_request *r, struct aws_answer *answer, struct error *err, bool after)
+{
+	if (after || strcmp(r->method, "GET") != 0 || atomic_fetch_sub(&changes, 1) != 1)
+		return 0;
+	return standin_fail(answer, 412, "PreconditionFailed", err);
+}
+
+static void
+test_ranges(void **state)
+{
+	const int64_t large = (80 << 20) + 1;
+	struct fixture *f = *state;
+	struct s3_object o;
+	int fd = file_of((size_t)large);
+
+	assert_int_equal(s3_put_file(NULL, &f->a, bucket, STR("large"), fd, large, &f->err), 0);
+	assert_int_equal(s3_head(NULL, &f->a, bucket, STR("large"), &o, &f->err), 0);
+	assert_int_equal(get_large(f, o.etag), 0);
+	assert_int_equal(get_large(f, STR("\"another\"")), ERR_STALE);
+	standin.hook = damage; /* once: read again */
+	atomic_store(&reads_to_damage, 1);
+	assert_int_equal(get_large(f, (struct str){0}), 0);
+	standin.hook = change;
+	atomic_store(&changes, 1);
+	assert_int_equal(get_large(f, (struct str){0}), 0);
+	atomic_store(&changes, 1);
+	assert_int_equal(get_large(f, o.etag), ERR_STALE);
+	standin.hook = NULL;
+	standin.ignores_ranges = true;
+	assert_int_equal(get_large(f, (struct str){0}), ERR_HOST);
+	assert_non_null(strstr(f->err.message, "another part"));
+	standin.ignores_ranges = false;
+	/* One that turns out to be small. */
+	assert_int_equal(s3_put_file(NULL, &f->a, bucket, STR("large"), fd, 70000, &f->err), 0);
+	assert_int_equal(get_large(f, (struct str){0}), 0);
 	close(fd);
 }
 
@@ -616,6 +671,7 @@ main(void)
 		TEST(test_deleting_many_with_failures),
 		TEST(test_files),
 		TEST(test_parts_that_fail),
+		TEST(test_ranges),
 		TEST(test_aborting_what_is_unfinished),
 		TEST(test_buckets),
 	};
