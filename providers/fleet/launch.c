@@ -215,12 +215,19 @@ take_over(
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 
-/* EC2 has none of it; other hosts needn't ask as well. */
+/* EC2 has none of it, or the account may have no more of its market; other hosts needn't ask as well. */
 static void
-mark_empty(struct fleet_run *r, size_t offer)
+mark_empty(struct fleet_run *r, size_t offer, const struct error *err)
 {
+	const struct changes *c = &r->plan->changes;
+	bool market = strstr(err->message, "MaxSpotInstanceCountExceeded") != NULL;
+	int64_t again_ns = fleet_now(r->site) + empty_ns;
+
 	pthread_mutex_lock(&r->site->lock);
-	r->offer_again_ns[offer] = fleet_now(r->site) + empty_ns;
+	for (size_t i = 0; i < c->n_offers; i++) {
+		if (i == offer || (market && c->offers[i].spot))
+			r->offer_again_ns[i] = again_ns;
+	}
 	pthread_mutex_unlock(&r->site->lock);
 }
 
@@ -257,7 +264,7 @@ launch_somewhere(
 			rc = launch_once(r, a, h, call, err);
 		if (rc == 0 || err->class != CLASS_CAPACITY)
 			break;
-		mark_empty(r, i);
+		mark_empty(r, i, err);
 		buf_addf(&tried, "%s%.*s", tries++ ? ", " : "",
 			STR_ARG(offer_name(a, offer_of(r, h))));
 		i = next_offer(r, i + 1);

@@ -28,7 +28,7 @@ map: {inputs: {count: 9}}
 E
 run furrow plan
 is_status 0 'a plan'
-out_like '\+ instance\[0\.\.2\] +launch [a-z0-9.]+ in us-east-2[abc]: 2 cpus'
+out_like '\+ instance\[0\.\.2\] +launch [a-z0-9.]+ \(spot\) in us-east-2[abc]: 2 cpus'
 is 'changes nothing' "$(box log | jq '[.[] | select(.mutating)] | length')" 0
 sed -i 's/cpus: 2/type: t3.nonesuch/' furrow.yaml
 run furrow plan

@@ -27,7 +27,7 @@ run furrow plan
 is_status 0 'plan'
 out_like '^  \+ source +upload 3 files of main@[0-9a-f]+ and the runner to s3://furrow-123456789012-us-east-2$'
 out_like '^  \+ access +make the store s3://.*; let this machine in, by security group furrow-hello$'
-out_like '^  \+ instance\[0\] +launch [a-z0-9.]+ in us-east-2[abc]: 2 cpus, [0-9.]+ GiB, x86_64, ami-[0-9a-f]+$'
+out_like '^  \+ instance\[0\] +launch [a-z0-9.]+ \(spot\) in us-east-2[abc]: 2 cpus, [0-9.]+ GiB, x86_64, ami-[0-9a-f]+, [$]0[.][0-9]+/h, the cheapest of [0-9]+ offers \(next: .* in us-east-2[abc], \+[0-9]+ %\)$'
 out_like '^  \+ environment\[0\] +start a runner on it, 2 tasks at a time$'
 out_like '^  > task\[0\.\.2\] '
 out_like '^  - release\[0\] +terminate it$'
@@ -51,7 +51,7 @@ is 'as it was asked to' "$(box ledger | jq -r '.instances[0].reason_code')" Clie
 is 'IMDSv2, and the end of the machine is its end' "$(box log | jq -r '.[] | select(.action == "RunInstances") | .params |
 	."MetadataOptions.HttpTokens" + " " + .InstanceInitiatedShutdownBehavior')" 'required terminate'
 is 'everything is tagged' "$(box log | jq -r '.[] | select(.action == "RunInstances") | .params | to_entries[] |
-	select(.key | test("ResourceType$")) | .value' | sort | xargs)" 'instance network-interface volume'
+	select(.key | test("ResourceType$")) | .value' | sort | xargs)" 'instance network-interface spot-instances-request volume'
 is 'port 22 for this machine alone' "$(box log | jq -r '.[] | select(.action == "AuthorizeSecurityGroupIngress") | .params |
 	to_entries[] | select(.key | test("FromPort|ToPort|CidrIp")) | .value' | sort | xargs)" '10.77.0.2/32 22 22'
 run furrow report latest

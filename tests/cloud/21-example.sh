@@ -17,7 +17,7 @@ run timeout 300 sh -c 'box shell <"$1"' sh "$T/lines"
 is_status 0 'the shell'
 is 'every command succeeds' "$(xargs <"$T/statuses")" '0 0 0 0 0 0 0 0 0 0 0 0'
 said() { cat "$T/said.$1"; }
-cp "$T/said.2" "$OUT"; out_like 'launch [a-z0-9.]+ in us-east-2' 'plan'; out_like '3 at a time|2 tasks at a time each'
+cp "$T/said.2" "$OUT"; out_like 'launch [a-z0-9.]+ [(]spot[)] in us-east-2' 'plan'; out_like '3 at a time|2 tasks at a time each'
 cp "$T/said.3" "$OUT"; out_like '^12 tasks done' 'apply'
 is 'the picture is whole' "$(said 4 | wc -l) $(said 4 | awk '{ print length($0) }' | sort -u)" '24 78'
 is 'and symmetric' "$(said 4 | head -n 12)" "$(said 4 | tail -n 12 | tac)"

@@ -117,7 +117,7 @@ class Launcher:
         zones = [launch.zone] if launch.zone else [z for z in defaults if z in offered]
         quota = self._quota(region, launch)
         for zone in zones:
-            limit = self.settings.capacity_of(launch.type, zone)
+            limit = self.settings.capacity_of(launch.type, zone, launch.spot)
             room = launch.most if limit is None else limit - self.ledger.running_of(launch.type, zone)
             if room >= launch.least:
                 return launch.subnet or defaults[zone], min(launch.most, room, quota)

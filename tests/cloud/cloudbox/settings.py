@@ -18,7 +18,8 @@ class Settings:
     listed_after_end_s: float = 3600.0  # how long a terminated instance stays in lists
     public_addresses: bool = False  # give instances public addresses as well, as EC2's default subnets do
     capacity: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    """{type or "*": {zone or "*": how many may run at once}}; a type without an entry has no limit."""
+    """{type or "*", of spot alone "spot:TYPE" or "spot:*": {zone or "*": how many may run at once}}; a type without an
+    entry has no limit."""
     quota_vcpus: dict[str, int] = dataclasses.field(default_factory=lambda: {"on-demand": 1920, "spot": 1920})
     quotas: dict[str, Any] = dataclasses.field(default_factory=dict)
     """{code: value} of Service Quotas, where it isn't quota_vcpus' own: any JSON; "none": there is no such quota,
@@ -66,8 +67,8 @@ class Settings:
     def now(self) -> float:
         return time.time() + self.clock_offset_s
 
-    def capacity_of(self, kind: str, zone: str) -> int | None:
-        for k in (kind, "*"):
+    def capacity_of(self, kind: str, zone: str, spot: bool) -> int | None:
+        for k in ((f"spot:{kind}", "spot:*") if spot else ()) + (kind, "*"):
             zones = self.capacity.get(k)
             if zones is not None:
                 for z in (zone, "*"):
