@@ -231,14 +231,15 @@ mark_empty(struct fleet_run *r, size_t offer, const struct error *err)
 	pthread_mutex_unlock(&r->site->lock);
 }
 
-/* From `from` on, the first that EC2 may have; n_offers: there is none. */
+/* From `from` on, the first that EC2 may have; n_offers: there is none. all: whatever it had none of a
+ * while ago as well. */
 static size_t
-next_offer(struct fleet_run *r, size_t from)
+next_offer(struct fleet_run *r, size_t from, bool all)
 {
 	size_t n = r->plan->changes.n_offers;
 
 	pthread_mutex_lock(&r->site->lock);
-	while (from < n && r->offer_again_ns[from] > fleet_now(r->site))
+	while (!all && from < n && r->offer_again_ns[from] > fleet_now(r->site))
 		from++;
 	pthread_mutex_unlock(&r->site->lock);
 	return from;
@@ -251,12 +252,15 @@ launch_somewhere(
 {
 	size_t n = r->plan->changes.n_offers, tries = 0, i;
 	struct buf tried = {0};
+	bool all = false;
 	int rc = 0;
 
 	h->launches += !h->unsure;
-	i = h->unsure ? h->offer : next_offer(r, 0);
-	if (i == n)
-		i = 0; /* all are empty: the best may have got some meanwhile */
+	i = h->unsure ? h->offer : next_offer(r, 0, false);
+	if (i == n) {
+		all = true; /* any of them may have got some meanwhile */
+		i = 0;
+	}
 	for (;;) {
 		if (!h->unsure)
 			rc = prepare_launch(r, a, h, i, err);
@@ -267,7 +271,7 @@ launch_somewhere(
 		mark_empty(r, i, err);
 		buf_addf(&tried, "%s%.*s", tries++ ? ", " : "",
 			STR_ARG(offer_name(a, offer_of(r, h))));
-		i = next_offer(r, i + 1);
+		i = next_offer(r, i + 1, all);
 		if (i == n || tries == TRIES)
 			break;
 	}

@@ -26,7 +26,7 @@ job() { # ENTRYPOINT [IDLE]
 	cat >furrow.yaml <<-E
 		furrow: 1
 		name: left
-		instances: {infra: aws/us-east-2, cpus: 2, idle: ${2:-10m}}
+		instances: {infra: aws/us-east-2, type: t3.micro, spot: false, idle: ${2:-10m}}
 		entrypoint: $1
 	E
 	[ -d .git ] && commit . || repo .
