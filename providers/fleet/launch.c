@@ -215,17 +215,17 @@ take_over(
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 
-/* EC2 has none of it, or the account may have no more of its market; other hosts needn't ask as well. */
+/* EC2 has none of it; other hosts needn't ask as well. all_spot: the account may have no more spot
+ * instances of any type. */
 static void
-mark_empty(struct fleet_run *r, size_t offer, const struct error *err)
+mark_empty(struct fleet_run *r, size_t offer, bool all_spot)
 {
 	const struct changes *c = &r->plan->changes;
-	bool market = strstr(err->message, "MaxSpotInstanceCountExceeded") != NULL;
 	int64_t again_ns = fleet_now(r->site) + empty_ns;
 
 	pthread_mutex_lock(&r->site->lock);
 	for (size_t i = 0; i < c->n_offers; i++) {
-		if (i == offer || (market && c->offers[i].spot))
+		if (i == offer || (all_spot && c->offers[i].spot))
 			r->offer_again_ns[i] = again_ns;
 	}
 	pthread_mutex_unlock(&r->site->lock);
@@ -268,7 +268,7 @@ launch_somewhere(
 			rc = launch_once(r, a, h, call, err);
 		if (rc == 0 || err->class != CLASS_CAPACITY)
 			break;
-		mark_empty(r, i, err);
+		mark_empty(r, i, strstr(err->message, "MaxSpotInstanceCountExceeded") != NULL);
 		buf_addf(&tried, "%s%.*s", tries++ ? ", " : "",
 			STR_ARG(offer_name(a, offer_of(r, h))));
 		i = next_offer(r, i + 1, all);
@@ -315,7 +315,7 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 		return rc;
 	/* What EC2 has taken back it hasn't: the next best is another zone, type or market. */
 	if (atomic_load(&h->reclaimed) && !h->found)
-		mark_empty(r, h->offer);
+		mark_empty(r, h->offer, false);
 	h->id[0] = h->address[0] = '\0';
 	h->found = h->spent = false;
 	atomic_store(&h->reclaimed, false);
