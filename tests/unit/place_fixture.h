@@ -27,6 +27,7 @@ struct wish {
 	const char *run;
 	uint32_t lease_s, idle_s;
 	const char *source_id, *source_url, *env_id, *setup, *files[4], *vars[4];
+	const char *image, *image_id, *image_url, *image_login; /* NULL: no container */
 };
 
 static struct place place;
@@ -303,6 +304,13 @@ order(const struct wish *w)
 	to = put_str(to, or_empty(w->setup));
 	to = put_list(to, w->files);
 	to = put_list(to, w->vars);
+	if (w->image) {
+		to = put_str(to, STR("job"));
+		to = put_str(to, or_empty(w->image));
+		to = put_str(to, or_empty(w->image_id));
+		to = put_str(to, or_empty(w->image_url));
+		to = put_str(to, or_empty(w->image_login));
+	}
 	send_frame(FRAME_ORDER, payload, (size_t)(to - payload));
 }
 

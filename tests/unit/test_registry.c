@@ -251,6 +251,119 @@ refusals(void **state)
 	unsetenv("REGISTRY_AUTH_FILE");
 }
 
+static const char *
+with_body(struct fixture *f, const char *digest, const char *body)
+{
+	return arena_printf(&f->arena,
+		"HTTP/1.1 200 OK\r\nDocker-Content-Digest: %s\r\nContent-Length: %zu\r\n"
+		"Connection: close\r\n\r\n%s",
+		digest, strlen(body), body)
+		.p;
+}
+
+static const char *
+digest_text(struct fixture *f, const char *body)
+{
+	struct digest d = digest_of(body, strlen(body));
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_hex(hex, &d);
+	return arena_printf(&f->arena, "sha256:%s", hex).p;
+}
+
+/* Asks for what instances of x86_64 would pull: `manifest` is under the tag, `config` its blob. */
+static int
+find(struct fixture *f, const char *suffix, const char *manifest, const char *config,
+	const char *notes, struct str *digest, char asked[16384])
+{
+	const char *is = digest_text(f, manifest);
+	struct server s = {.answers = {with_body(f, is, ""), with_body(f, is, manifest),
+				   config ? with_body(f, "", config) : NULL}};
+	struct reference ref;
+	int rc;
+
+	start(&s);
+	assert_int_equal(
+		reference_parse(&f->arena, &ref,
+			arena_printf(&f->arena, "127.0.0.1:%d/a/b%s", s.port, suffix), &f->err),
+		0);
+	assert_int_equal(pthread_create(&s.thread, NULL, serve, &s), 0);
+	rc = registry_find(&f->arena, &ref, false, notes, digest, &f->err);
+	stop(&s);
+	memcpy(asked, s.asked, sizeof(s.asked));
+	return rc;
+}
+
+static void
+architecture_of_a_list(void **state)
+{
+	static const char both[] =
+		"{\"manifests\":[{\"platform\":{\"architecture\":\"unknown\",\"os\":\"unknown\"}},"
+		"{\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\"}},"
+		"{\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"}}]}";
+	static const char arm[] =
+		"{\"manifests\":[{\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\"}},"
+		"{\"platform\":{\"architecture\":\"amd64\",\"os\":\"windows\"}}]}";
+	struct fixture *f = *state;
+	char asked[16384];
+	struct str digest;
+
+	assert_int_equal(find(f, ":t", both, NULL, NULL, &digest, asked), 0);
+	assert_string_equal(digest.p, digest_text(f, both));
+	assert_int_equal(find(f, ":t", arm, NULL, NULL, &digest, asked), ERR_INPUT);
+	assert_has(
+		f->err.message, "is for linux/arm64, windows/amd64, and instances are linux/amd64");
+}
+
+static void
+architecture_of_one(void **state)
+{
+	static const char amd[] = "{\"architecture\":\"amd64\",\"os\":\"linux\"}";
+	static const char arm[] = "{\"architecture\":\"arm64\",\"os\":\"linux\"}";
+	struct fixture *f = *state;
+	const char *manifest =
+		arena_printf(&f->arena, "{\"config\":{\"digest\":\"%s\"}}", digest_text(f, amd)).p;
+	const char *notes = below(f, "cache/images");
+	char asked[16384];
+	struct str digest;
+
+	assert_int_equal(find(f, ":t", manifest, amd, notes, &digest, asked), 0);
+	assert_has(asked,
+		arena_printf(&f->arena, "GET /v2/a/b/blobs/%s HTTP/1.1", digest_text(f, amd)).p);
+	/* Once is enough; a digest that is given is asked for, too. */
+	assert_int_equal(find(f, ":t", manifest, amd, notes, &digest, asked), 0);
+	assert_null(strstr(asked, "GET "));
+	assert_int_equal(find(f, arena_printf(&f->arena, "@%s", digest_text(f, manifest)).p,
+				 manifest, amd, notes, &digest, asked),
+		0);
+	assert_has(asked, "HEAD /v2/a/b/manifests/sha256:");
+	manifest =
+		arena_printf(&f->arena, "{\"config\":{\"digest\":\"%s\"}}", digest_text(f, arm)).p;
+	assert_int_equal(find(f, ":t", manifest, arm, notes, &digest, asked), ERR_INPUT);
+	assert_has(f->err.message, "is for linux/arm64, and instances are linux/amd64");
+}
+
+static void
+digests_that_do_not_match(void **state)
+{
+	static const char manifest[] = "{\"config\":{\"digest\":\"sha256:" HEX_A "\"}}";
+	struct fixture *f = *state;
+	char asked[16384];
+	struct str digest;
+
+	/* The configuration is not what the manifest says. */
+	assert_int_equal(find(f, ":t", manifest, "{}", NULL, &digest, asked), ERR_INPUT);
+	assert_has(f->err.message, "does not match, and nothing of it is used");
+	/* Nor is the manifest what was asked for. */
+	assert_int_equal(
+		find(f, "@sha256:" HEX_B, manifest, "{}", NULL, &digest, asked), ERR_INPUT);
+	assert_has(f->err.message, "under that digest, which does not match");
+	assert_int_equal(find(f, ":t", "nonsense", NULL, NULL, &digest, asked), ERR_INPUT);
+	assert_has(f->err.message, "no JSON");
+	assert_int_equal(find(f, ":t", "[]", NULL, NULL, &digest, asked), ERR_INPUT);
+	assert_has(f->err.message, "is no image");
+}
+
 static void
 nobody_there(void **state)
 {
@@ -359,6 +472,9 @@ main(int argc, char **argv)
 		TEST(credentials_are_used),
 		TEST(credential_files),
 		TEST(refusals),
+		TEST(architecture_of_a_list),
+		TEST(architecture_of_one),
+		TEST(digests_that_do_not_match),
 		TEST(nobody_there),
 		TEST(real_registry),
 	};
