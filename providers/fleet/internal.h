@@ -278,8 +278,8 @@ int fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err);
 /* An hour of an instance that is there, as of an offer; < 0: not known. */
 double fleet_hourly_usd(
 	const struct fleet_site *s, struct str type, struct str zone, bool spot, int64_t cpus);
-/* How many tasks at a time with so many cpus. */
-uint32_t fleet_slots(const struct fleet_site *s, int64_t cpus);
+/* How many tasks at a time with so many cpus and GPUs. */
+uint32_t fleet_slots(const struct fleet_site *s, int64_t cpus, int64_t gpus);
 
 /* launch.c */
 enum step fleet_launch(struct fleet_run *r, struct call *call, struct error *err);

@@ -61,7 +61,9 @@ make_tags(const struct fleet_run *r, struct arena *a, const struct host *h, cons
 	add_tag(&tags, "furrow:idle",
 		arena_printf(a, "%lld", (long long)(m->instances.idle_ns / NS_PER_S)));
 	add_tag(&tags, "furrow:wish", str_from(r->site->wish));
-	add_tag(&tags, "furrow:cpus", arena_printf(a, "%lld", (long long)offer_of(r, h)->cpus));
+	add_tag(&tags, "furrow:cpus",
+		arena_printf(a, "%lld/%lld", (long long)offer_of(r, h)->cpus,
+			(long long)offer_of(r, h)->gpus)); /* and GPUs */
 	if (store.n <= EC2_TAG_BYTES)
 		add_tag(&tags, "furrow:store", store);
 	add_tag(&tags, "furrow:host-key", str_from(h->host_key));

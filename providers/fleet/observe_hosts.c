@@ -167,9 +167,12 @@ listen_to_all(struct fleet_site *s, struct arena *a, struct warm *warm)
 uint32_t
 fleet_slots_of(const struct fleet_site *s, const struct ec2_instance *i)
 {
-	int64_t cpus;
+	struct str gpus = ec2_tag(i, "furrow:cpus"), cpus = str_cut(&gpus, '/');
+	int64_t n_cpus, n_gpus;
 
-	return fleet_slots(s, str_to_i64(ec2_tag(i, "furrow:cpus"), &cpus) ? cpus : 1);
+	if (!str_to_i64(cpus, &n_cpus))
+		n_cpus = 1;
+	return fleet_slots(s, n_cpus, str_to_i64(gpus, &n_gpus) ? n_gpus : 0);
 }
 
 static struct warm

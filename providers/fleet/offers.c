@@ -24,14 +24,19 @@ wishes(const struct fleet_site *s, size_t *n)
 	return in->n_any_of ? in->any_of : in;
 }
 
+/* As many as cpus allow, but no more than can have the GPUs that one is to have. */
 uint32_t
-fleet_slots(const struct fleet_site *s, int64_t cpus)
+fleet_slots(const struct fleet_site *s, int64_t cpus, int64_t gpus)
 {
-	int64_t wished = s->site.config.manifest->map.per_instance;
+	const struct instances *in = whole_wish(s);
+	int64_t wished = s->site.config.manifest->map.per_instance, n = cpus, each;
 
 	if (wished >= 1)
 		return (uint32_t)wished;
-	return cpus > 0 ? (uint32_t)cpus : 1;
+	each = in->gpus.count.min > 1 ? in->gpus.count.min : 1;
+	if (in->gpus.name.p && gpus / each < n)
+		n = gpus / each;
+	return n > 0 ? (uint32_t)n : 1;
 }
 
 /* Where the manifest has the wish at fault. */
@@ -337,7 +342,7 @@ make_offer(const struct fleet_site *s, const struct fit *fit, const struct ec2_s
 		.interrupted =
 			spot ? ec2_interruption_of(s->interruptions, s->n_interruptions, t->name)
 			     : OFFER_UNRATED,
-		.slots = fleet_slots(s, t->cpus),
+		.slots = fleet_slots(s, t->cpus, t->gpus),
 		.weight = ec2_type_weight(t)};
 }
 
