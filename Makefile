@@ -33,7 +33,8 @@ ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := awscli ninja-build python3-asyncssh rclone time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := cost diag diff diff_fleet estimate expand folder glob graph history job job_record job_task key key_index kind \
+PLANNER := boot cost diag diff diff_fleet estimate expand folder glob graph history job job_record job_task \
+	key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
 	plan_json plan_state ranges role schema source strset suggest template units units_meant \
@@ -52,8 +53,9 @@ CONTAINER := archive call container credentials engine far http image kept refer
 CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
-FLEET := access environment explain fleet host image inventory inventory_lock inventory_remove inventory_wait known \
-	launch look lost mend notice observe observe_hosts offers release store survey upload wish
+FLEET := access boot environment explain fleet host image inventory inventory_lock inventory_remove \
+	inventory_wait known launch look lost mend notice observe observe_hosts offers release store survey upload \
+	wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run
@@ -64,12 +66,13 @@ TASKS := input offer runner tasks
 PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(AWS:%=aws/%) \
 	$(CONTAINER:%=container/%) $(CURL:%=curl/%) $(DOCTOR:%=doctor/%) $(EXPAT:%=expat/%) $(FLEET:%=fleet/%) $(GIT:%=git/%) \
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
-CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store help_text images in_place init interrupt kept leftovers logs manifest_file offers \
-	offers_table options out place plan prepare record report report_json report_tree run run_dir runs saved_plan show_plan status summary \
-	tail text trace validate view view_json view_plain view_tty why wishes
+CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store \
+	help_text images in_place init interrupt kept leftovers logs manifest_file offers offers_table options out \
+	place plan prepare record report report_boot report_json report_tree run run_dir runs saved_plan show_plan \
+	status summary tail text trace validate view view_json view_plain view_tty why wishes
 RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease \
-	host_notice host_prepare host_runs host_turn host_words imds lend main pack proc reap record seal serve start \
-	stream tar task tell text upload upload_child
+	host_notice host_prepare host_runs host_turn host_words imds lend main pack proc reap record seal serve \
+	start stream tar task tell text upload upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
 LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)

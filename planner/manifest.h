@@ -86,10 +86,12 @@ struct instances {
 	double max_hourly_cost_usd; /* < 0: no limit */
 	struct instances *any_of;   /* alternatives, whole: what one doesn't say is inherited */
 	size_t n_any_of;
-	int64_t max;	 /* default: 1 */
-	int64_t idle_ns; /* default: 0 */
+	int64_t max;		   /* default: 1 */
+	int64_t idle_ns;	   /* default: 0 */
+	struct strings warm_files; /* on the image: read while it boots */
 	struct pos pos_cpus, pos_memory, pos_gpus, pos_arch, pos_disk, pos_type, pos_ami, pos_spot,
-		pos_max_hourly_cost, pos_any_of, pos_max, pos_idle; /* line 0: not given */
+		pos_max_hourly_cost, pos_any_of, pos_max, pos_idle,
+		pos_warm_files; /* line 0: not given */
 };
 
 struct build {

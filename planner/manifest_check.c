@@ -69,6 +69,8 @@ check_wishes(const struct instances *in, struct diagnostics *diags)
 		warn(diags, in->pos_max,
 			"instances.max: this machine is the only instance; map.per_instance and -j "
 			"say how many tasks run at a time");
+	warn(diags, in->pos_warm_files,
+		"instances.warm_files: has no effect on this machine; its disk is as it is");
 	if (in->idle_ns > 0)
 		warn(diags, in->pos_idle,
 			"instances.idle: has no effect on this machine; nothing waits for a next "

@@ -222,6 +222,19 @@ read_type(struct reading *r, const struct value *v, void *at, void *base)
 		value_unexpected(r, v, none);
 }
 
+/* "/team/images/latest": a parameter of SSM by its path. */
+static bool
+is_parameter(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!is_digit(c) && !is_lower(c) && !(c >= 'A' && c <= 'Z') && !strchr("/._-", c))
+			return false;
+	}
+	return s.n > 1 && s.n <= 1011 && s.p[0] == '/' && s.p[s.n - 1] != '/';
+}
+
 void
 read_ami(struct reading *r, const struct value *v, void *at, void *base)
 {
@@ -235,7 +248,7 @@ read_ami(struct reading *r, const struct value *v, void *at, void *base)
 	good = str_starts(text, STR("ami-")) && (id.n == 8 || id.n == 17);
 	for (size_t i = 0; i < id.n; i++)
 		good &= is_digit(id.p[i]) || (id.p[i] >= 'a' && id.p[i] <= 'f');
-	if (good)
+	if (good || is_parameter(text))
 		*(struct str *)at = text;
 	else
 		value_unexpected(r, v, none);

@@ -4,6 +4,9 @@
 #include "planner/path.h"
 #include "planner/template.h"
 
+/* What fits into user data beside the rest. */
+enum { LONGEST_HOST_PATH = 255, MOST_HOST_PATHS_BYTES = 2048 };
+
 static const struct str none = {0};
 
 static bool
@@ -82,6 +85,48 @@ read_inner_paths(struct reading *r, const struct value *v, void *at, void *base)
 			paths->n++;
 	}
 	check_distinct(r, v, paths);
+}
+
+/* One line of printable text: it goes into a script, between quotes. */
+static bool
+is_host_path(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < ' ' || s.p[i] > '~')
+			return false;
+	}
+	return s.p[0] == '/' && s.n > 1 && s.n <= LONGEST_HOST_PATH && !has_parent_part(s);
+}
+
+void
+read_host_paths(struct reading *r, const struct value *v, void *at, void *base)
+{
+	struct strings *paths = at;
+	size_t bytes = 0;
+
+	(void)base;
+	if (!value_list(r, v))
+		return;
+	paths->v = ARENA_ARRAY(r->arena, struct str, v->node->n);
+	for (size_t i = 0; i < v->node->n; i++) {
+		struct value item = value_item(r, v, i);
+		struct str text;
+
+		if (!value_text(r, &item, &text))
+			continue;
+		bytes += text.n;
+		if (is_host_path(text))
+			paths->v[paths->n++] = text;
+		else
+			value_unexpected(r, &item, none);
+	}
+	check_distinct(r, v, paths);
+	if (bytes > MOST_HOST_PATHS_BYTES)
+		value_bad(r, v, none,
+			"paths of %zu bytes in all, more than an instance can be told at its "
+			"launch "
+			"(%d); name folders, or patterns",
+			bytes, MOST_HOST_PATHS_BYTES);
 }
 
 bool

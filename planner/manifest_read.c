@@ -345,6 +345,7 @@ static const read_fn readers[KEY_TYPE_COUNT] = {
 	[KEY_BUILD] = read_build,
 	[KEY_INNER_PATH] = read_inner_path,
 	[KEY_INNER_PATHS] = read_inner_paths,
+	[KEY_HOST_PATHS] = read_host_paths,
 	[KEY_ENV] = read_env,
 	[KEY_SECRETS] = read_secrets,
 	[KEY_WORKDIR] = read_workdir,

@@ -50,6 +50,7 @@ void read_image(struct reading *r, const struct value *v, void *at, void *base);
 void read_build(struct reading *r, const struct value *v, void *at, void *base);
 void read_inner_path(struct reading *r, const struct value *v, void *at, void *base);
 void read_inner_paths(struct reading *r, const struct value *v, void *at, void *base);
+void read_host_paths(struct reading *r, const struct value *v, void *at, void *base);
 void read_env(struct reading *r, const struct value *v, void *at, void *base);
 void read_secrets(struct reading *r, const struct value *v, void *at, void *base);
 void read_workdir(struct reading *r, const struct value *v, void *at, void *base);

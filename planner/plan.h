@@ -62,6 +62,7 @@ struct plan_means {
  * digests were absent in the plan, too. */
 struct plan_file {
 	struct str id, job, manifest_path, rev, infra_override, commit, image_digest;
+	struct str machine_image; /* of instances to be launched; absent: none */
 	bool allow_dirty;
 	struct digest manifest_digest, state, source_identity, file_digest;
 	int64_t n_run, n_in_place;
@@ -80,6 +81,9 @@ struct plan_file {
 enum { PLAN_FILE_MAX_BYTES = 256 << 20 };
 int plan_file_parse(struct arena *a, struct plan_file *out, struct str bytes, struct str name,
 	struct error *err);
+
+/* What instances would be launched from; absent: none are to be. */
+struct str plan_machine_image(const struct plan *p);
 
 /* 0, or ERR_STALE and a message that lists what moved: manifest, commit, source, image, tasks.
  * now->state must have been set. */

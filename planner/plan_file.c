@@ -3,7 +3,7 @@
  *
  *   "saved":{"id":…,"job":…,"manifest_path":…,"manifest_sha256":…,"rev":…|null,"infra":…|null,
  *            "allow_dirty":…,"commit":…|null,"patch_sha256":…|null,"source_sha256":…,"image_digest":…|null,
- *            "environment_sha256":…,"keys_sha256":…,"tasks":…,"run":"0..4,7","to_collect":…,"to_replace":…,
+ *            ["machine_image":…,]"environment_sha256":…,"keys_sha256":…,"tasks":…,"run":"0..4,7","to_collect":…,"to_replace":…,
  *            "means":[{"id":…,"verb":…,"cause":…}],"state_sha256":…},
  *   "sha256":"<64 hex>"}LF
  *
@@ -97,6 +97,8 @@ add_saved(struct buf *out, const struct plan *p)
 	json_add_member_string(out, "patch_sha256", p->job.source->patch_sha256);
 	add_digest(out, "source_sha256", &p->job.source_identity);
 	json_add_member_string(out, "image_digest", p->job.image_digest);
+	if (plan_machine_image(p).p)
+		json_add_member_string(out, "machine_image", plan_machine_image(p));
 	add_digest(out, "environment_sha256", &p->job.environment_identity);
 	add_digest(out, "keys_sha256", &keys);
 	json_add_member_int(out, "tasks", p->job.n_tasks);
@@ -261,6 +263,8 @@ read_saved(struct reader *r, struct plan_file *out)
 	out->patch_sha256 = read_string(r, r->saved, "patch_sha256", true);
 	read_digest(r, "source_sha256", &out->source_identity);
 	out->image_digest = read_string(r, r->saved, "image_digest", true);
+	if (json_object_get(r->saved, "machine_image"))
+		out->machine_image = read_string(r, r->saved, "machine_image", true);
 	read_digest(r, "environment_sha256", &out->environment_identity);
 	read_digest(r, "keys_sha256", &out->keys);
 	read_tasks(r, out);

@@ -43,6 +43,16 @@ hash_means(struct hasher *h, const struct change *c, size_t n)
 	hasher_add_field(h, STR("end"));
 }
 
+struct str
+plan_machine_image(const struct plan *p)
+{
+	for (size_t i = 0; i < p->changes.n_todo; i++) {
+		if (p->changes.todo[i].kind == KIND_INSTANCE)
+			return p->observed.fleet.image;
+	}
+	return (struct str){0};
+}
+
 void
 plan_state(struct plan *p)
 {
@@ -65,6 +75,8 @@ plan_state(struct plan *p)
 	hash_means(h, p->changes.todo, p->changes.n_todo);
 	if (p->changes.n_tasks_run) /* what is ready doesn't matter to a plan that needs nothing */
 		hash_means(h, p->changes.in_place, p->changes.n_in_place);
+	if (plan_machine_image(p).p)
+		hasher_add_field(h, plan_machine_image(p));
 	p->state = hasher_end(h);
 	hasher_free(h);
 }
@@ -237,6 +249,9 @@ plan_file_check(const struct plan_file *file, const struct plan *now, struct err
 		compare_collected(&list, file, &now->changes);
 	if (list.n == 0)
 		compare_means(&list, file, &now->changes);
+	if (list.n == 0)
+		compare_text(&list, "instances.ami", file->machine_image, plan_machine_image(now),
+			SIZE_MAX);
 	if (list.n == 0)
 		buf_add_cstr(&list, "what furrow compares changed: it was saved by another furrow");
 	r = error_set(err, ERR_STALE,

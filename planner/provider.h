@@ -4,6 +4,7 @@
 #define FURROW_PROVIDER_H
 
 #include "planner/base/error.h"
+#include "planner/boot.h"
 #include "planner/graph.h"
 
 struct call;
@@ -14,6 +15,9 @@ enum step { STEP_DONE, STEP_FAILED, STEP_PENDING };
  * (call->sink->now_ns). */
 struct outcome {
 	uint32_t slots; /* environment: how many tasks at a time */
+	/* Likewise, of an instance that was launched: how it came up. The provider's, which keeps it
+	 * for as long as the run; NULL: nothing to tell. */
+	const struct boot *boot;
 	int64_t phase_ns
 		[PHASE_COUNT]; /* shares of the node's wall; what is left becomes PHASE_OTHER */
 	bool ran;	       /* task: the process was started; the fields below hold */

@@ -58,7 +58,7 @@ static const struct schema_key disk_keys[] = {
 const struct schema schema_disk = {"instances.disk", KEYS(disk_keys), "size"};
 
 /* At the end of instance_keys stands what an alternative hasn't got. */
-enum { N_WHOLE_KEYS = 3 };
+enum { N_WHOLE_KEYS = 4 };
 
 static const struct schema_key instance_keys[] = {
 	{"infra", KEY_INFRA, 0, AT(instances, infra), .expected = "local, or aws/REGION[/ZONE]"},
@@ -75,7 +75,8 @@ static const struct schema_key instance_keys[] = {
 	{"type", KEY_TYPE, 0, AT_POS(instances, type, pos_type),
 		.expected = "an instance type, such as m7i.large"},
 	{"ami", KEY_AMI, 0, AT_POS(instances, ami, pos_ami),
-		.expected = "an image id, such as ami-0123456789abcdef0"},
+		.expected = "an image id, such as ami-0123456789abcdef0, or an SSM parameter that "
+			    "holds one, such as /aws/service/…"},
 	{"spot", KEY_WORD, 0, AT_POS(instances, spot, pos_spot), .words = tristates,
 		.expected = "true, false or auto"},
 	{"max_hourly_cost", KEY_MONEY, 0,
@@ -90,6 +91,10 @@ static const struct schema_key instance_keys[] = {
 		.expected = "how many instances at most, such as 20"},
 	{"idle", KEY_DURATION, 0, AT_POS(instances, idle_ns, pos_idle),
 		.expected = "a duration, such as 10m, or 0"},
+	{"warm_files", KEY_HOST_PATHS, 0, AT_POS(instances, warm_files, pos_warm_files),
+		.expected = "a list of files and folders of the image, such as "
+			    "[/opt/model/*.bin]",
+		.each = "an absolute path, or pattern, on the instance, such as /opt/model/*.bin"},
 };
 const struct schema schema_instances = {"instances", KEYS(instance_keys), NULL};
 const struct schema schema_alternative = {"instances", instance_keys,

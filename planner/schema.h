@@ -23,6 +23,7 @@ enum key_type {
 	KEY_BUILD,	 /* struct build */
 	KEY_INNER_PATH,	 /* struct str: relative, and leads nowhere out */
 	KEY_INNER_PATHS, /* struct strings of those */
+	KEY_HOST_PATHS,	 /* struct strings: absolute, on an instance; may be patterns */
 	KEY_ENV,	 /* struct pairs */
 	KEY_SECRETS,	 /* struct strings */
 	KEY_WORKDIR,	 /* struct workdir */

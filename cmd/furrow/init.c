@@ -83,6 +83,7 @@ static const char body[] =
 	"#   any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-2}]\n"
 	"#   max: 20                      # instances at a time\n"
 	"#   idle: 10m                    # how long a warm one waits for the next apply\n"
+	"#   warm_files: [/opt/model/*]   # of the image: read while it boots\n"
 	"\n"
 	"# retry: {attempts: 3, for: [interruption, no-capacity, error], exit_codes: [75], delay: "
 	"5s}\n"

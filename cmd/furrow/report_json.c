@@ -1,5 +1,6 @@
 /* report_json: a run's timings as one JSON document. */
 #include "cmd/furrow/kept.h"
+#include "cmd/furrow/report_boot.h"
 #include "cmd/furrow/report_tree.h"
 #include "cmd/furrow/trace.h"
 #include "planner/base/json.h"
@@ -103,6 +104,8 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 	if (n->critical)
 		add_seconds(b, "critical_s", n->critical_ns);
 	add_phases(b, "phases", n->phase_ns);
+	if (report_boot_of(n))
+		report_boot_add_json(b, report_boot_of(n));
 	json_add_name(b, "attempts");
 	buf_add_char(b, '[');
 	for (uint32_t i = 0; i < n->n_attempts; i++) {

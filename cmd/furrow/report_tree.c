@@ -3,6 +3,7 @@
 
 #include "cmd/furrow/kept.h"
 #include "cmd/furrow/out.h"
+#include "cmd/furrow/report_boot.h"
 #include "cmd/furrow/summary.h"
 #include "cmd/furrow/text.h"
 #include "cmd/furrow/trace.h"
@@ -163,6 +164,8 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 		kept_add(b, &last->outcome);
 	}
 	buf_add_char(b, '\n');
+	if (report_boot_of(n))
+		report_boot_add(b, report_boot_of(n), 4);
 	for (uint32_t i = 0; i < n->n_attempts; i++) {
 		if (n->n_attempts > 1)
 			add_attempt(b, f, &n->attempts[i]);
@@ -240,6 +243,7 @@ report_write(struct buf *b, const struct report_facts *f)
 			buf_addf(b, "  (%zu more tasks; -a shows all)\n", left);
 	}
 	summary_add_phases(b, t, f->color);
+	report_boot_add_sum(b, t);
 	if (t->torn_bytes)
 		buf_addf(b,
 			"\n(the last line of the journal was torn: %u bytes of it are left out)\n",

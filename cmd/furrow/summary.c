@@ -4,6 +4,7 @@
 #include "cmd/furrow/kept.h"
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/tail.h"
+#include "cmd/furrow/report_boot.h"
 #include "cmd/furrow/text.h"
 #include "planner/base/json.h"
 
@@ -285,6 +286,7 @@ summary_write(struct buf *b, const struct summary *s)
 	add_headline(b, s);
 	add_spared(b, s);
 	summary_add_phases(b, s->timings, s->color);
+	report_boot_add_sum(b, s->timings);
 	add_critical_path(b, s);
 	add_reused(b, s);
 	add_kept(b, s);

@@ -239,11 +239,61 @@ add_numbers(struct words *w)
 		add(w, ",\"until_s\":%ld", until_s);
 }
 
+/* The first sshd above this process, which is the one that listens: when it was started, since the boot.
+ * < 0: there is none. */
+static double
+sshd_start_s(void)
+{
+	pid_t pid = getppid();
+	double found_s = -1;
+
+	for (int depth = 0; pid > 1 && depth < 32; depth++) {
+		char path[64], text[1024], *name, *rest;
+		unsigned long long start;
+		int fd, parent;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+		if (fd >= 0)
+			close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		/* "PID (NAME) STATE PPID …", the start as the 22nd. */
+		name = strchr(text, '(');
+		rest = strrchr(text, ')');
+		if (!name || !rest ||
+			sscanf(rest + 1,
+				" %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+				"%*d %*d %*d %llu",
+				&parent, &start) != 2)
+			break;
+		if (strncmp(name, "(sshd", 5) == 0)
+			found_s = (double)start / (double)sysconf(_SC_CLK_TCK);
+		pid = parent;
+	}
+	return found_s;
+}
+
+/* How much of warm_files was read, once it was. */
+static void
+add_warm(struct words *w)
+{
+	char text[BOOT_BYTES], *end;
+	long long bytes;
+
+	read_text("/run/furrow/warm_bytes", text);
+	bytes = strtoll(text, &end, 10);
+	if (end != text && bytes >= 0)
+		add(w, ",\"warm_bytes\":%lld", bytes);
+}
+
 int
 host_words(int fd)
 {
 	struct words *w = must_alloc(sizeof(*w));
 	char why[BOOT_BYTES];
+	double sshd_s = sshd_start_s();
 	size_t at = 0;
 
 	add(w, "{\"furrow_host\":1");
@@ -260,6 +310,9 @@ host_words(int fd)
 	add_list(w, "envs", "/var/lib/furrow/env", each_env);
 	add_list(w, "sources", "/var/lib/furrow/source", each_id);
 	add_boot(w);
+	if (sshd_s >= 0)
+		add(w, ",\"sshd_s\":%.2f", sshd_s);
+	add_warm(w);
 	read_text("/run/furrow/boot.err", why);
 	if (why[0]) {
 		add(w, ",\"boot_err\":");

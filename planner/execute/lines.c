@@ -269,6 +269,26 @@ add_process(struct buf *b, const struct outcome *o)
 		line_pair(b, "files", o->output_bytes, o->output_files);
 }
 
+static void
+add_boot(struct buf *b, const struct boot *boot)
+{
+	size_t before = b->n, empty;
+
+	json_add_name(b, "boot");
+	buf_add_char(b, '{');
+	empty = b->n;
+	for (int m = 0; m < BOOT_MARKS; m++)
+		line_count(b, boot_mark_name((enum boot_mark)m), boot->ns[m]);
+	if (boot->warm_ns)
+		line_pair(b, "warm_files", boot->warm_ns, boot->warm_bytes);
+	if (boot->disk_bytes_per_s)
+		line_pair(b, "disk", boot->disk_bytes, boot->disk_bytes_per_s);
+	if (b->n == empty)
+		b->n = before;
+	else
+		buf_add_char(b, '}');
+}
+
 void
 line_outcome(struct buf *b, const struct outcome *o)
 {
@@ -281,6 +301,8 @@ line_outcome(struct buf *b, const struct outcome *o)
 	if (o->ran)
 		add_process(b, o);
 	add_phases(b, o);
+	if (o->boot)
+		add_boot(b, o->boot);
 	if (b->n == empty)
 		b->n = before;
 	else

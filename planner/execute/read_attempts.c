@@ -256,8 +256,29 @@ read_shares(struct scan *s, struct outcome *o)
 	}
 }
 
+static const struct boot *
+read_boot(struct scan *s, struct arena *a)
+{
+	struct boot *boot = ARENA_NEW(a, struct boot);
+	enum boot_mark mark;
+	struct str key;
+
+	scan_object(s);
+	while (scan_member(s, &key)) {
+		if (boot_mark_parse(key, &mark))
+			boot->ns[mark] = scan_count(s);
+		else if (str_is(key, "warm_files"))
+			read_pair(s, &boot->warm_ns, &boot->warm_bytes);
+		else if (str_is(key, "disk"))
+			read_pair(s, &boot->disk_bytes, &boot->disk_bytes_per_s);
+		else
+			scan_skip(s);
+	}
+	return boot;
+}
+
 static void
-read_outcome(struct scan *s, struct outcome *o)
+read_outcome(struct scan *s, struct arena *a, struct outcome *o)
 {
 	struct str key;
 
@@ -293,6 +314,8 @@ read_outcome(struct scan *s, struct outcome *o)
 			read_pair(s, &o->output_bytes, &o->output_files);
 		} else if (str_is(key, "ph")) {
 			read_shares(s, o);
+		} else if (str_is(key, "boot")) {
+			o->boot = read_boot(s, a);
 		} else {
 			scan_skip(s);
 		}
@@ -349,7 +372,7 @@ reader_end(struct reader *r, struct event *e)
 		else if (str_is(e->key, "retry"))
 			end.retry_ns = scan_count(&e->scan);
 		else if (str_is(e->key, "a"))
-			read_outcome(&e->scan, &end.outcome);
+			read_outcome(&e->scan, r->a, &end.outcome);
 		else
 			scan_skip(&e->scan);
 	}

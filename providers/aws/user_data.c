@@ -4,7 +4,9 @@
  *
  * On the host, below $FURROW_ROOT (which only tests set):
  *   /run/furrow/until     uptime in seconds at which it powers itself off; replaced by rename
- *   /run/furrow/boot      "NAME UPTIME" a line: start, runner, source, as each is there
+ *   /run/furrow/boot      "NAME UPTIME" a line: start, runner, source, as each is there; warm_begin,
+ *                         warm: the reading of warm_files
+ *   /run/furrow/warm_bytes      what was read of warm_files, when "warm" stands in boot
  *   /run/furrow/boot.err  "NAME: what failed" a line; what is transient is tried again
  *   /run/furrow/source.id the source that it was told to fetch; get_source.pid: by whom
  *   /run/furrow/image.id, get_image.pid   likewise, of a container's image
@@ -156,6 +158,21 @@ static const char run[] =
 	"	start get_runner\n"
 	"	[ -z \"$source_url\" ] ||\n"
 	"		{ echo \"$source_id\" >\"$run/source.id\" && start get_source; }\n";
+static const char warm_functions[] =
+	"# warm_list names paths, a line each; blanks are part of them.\n"
+	"warm_files() {\n"
+	"	mark warm_begin\n"
+	"	n=$(\n"
+	"		IFS='\n'\n"
+	"		{ find -H $(warm_list) -xdev -type f -print0 |\n"
+	"			xargs -0 -r -n 8 -P 16 cat | wc -c; } 2>\"$run/warm.err\"\n"
+	"	)\n"
+	"	[ ! -s \"$run/warm.err\" ] || { read -r why <\"$run/warm.err\"\n"
+	"		echo \"warm_files: $why\" >>\"$run/boot.err\"; }\n"
+	"	echo \"$n\" >\"$run/warm_bytes\"\n"
+	"	mark warm\n"
+	"}\n";
+static const char run_warm[] = "	start warm_files\n";
 static const char run_image[] = "	mkdir -p \"$lib/image\" && chown 4711:4711 \"$lib/image\"\n"
 				"	echo \"$image_id\" >\"$run/image.id\" && start get_image\n";
 
@@ -173,11 +190,11 @@ add_block(struct buf *out, const char *indent, struct str text)
 	}
 }
 
-/* A variable of the script. What is in no single-quoted string of sh is the quote alone. */
+/* What is in no single-quoted string of sh is the quote alone. Ends the line. */
 static void
-add_variable(struct buf *out, const char *name, struct str value)
+add_quoted(struct buf *out, struct str value)
 {
-	buf_addf(out, "    %s='", name);
+	buf_add_char(out, '\'');
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] == '\'')
 			buf_add_cstr(out, "'\\''");
@@ -185,6 +202,26 @@ add_variable(struct buf *out, const char *name, struct str value)
 			buf_add_char(out, value.p[i]);
 	}
 	buf_add_cstr(out, "'\n");
+}
+
+/* A variable of the script. */
+static void
+add_variable(struct buf *out, const char *name, struct str value)
+{
+	buf_addf(out, "    %s=", name);
+	add_quoted(out, value);
+}
+
+/* The paths as a function's words: what is quoted is not expanded there, but where it is used. */
+static void
+add_warm_list(struct buf *out, const struct strings *paths)
+{
+	buf_add_cstr(out, "    warm_list() {\n");
+	for (size_t i = 0; i < paths->n; i++) {
+		buf_add_cstr(out, "    printf '%s\\n' ");
+		add_quoted(out, paths->v[i]);
+	}
+	buf_add_cstr(out, "    }\n");
 }
 
 /* One line of printable ASCII: anything else could end the line or the document that it is put in. */
@@ -243,6 +280,10 @@ unfit(const struct user_data *u)
 	if (u->image.p && (!u->image.n || !is_line(u->image) || !is_line(u->image_url) ||
 				  !is_id(u->image_id)))
 		return "the image is none";
+	for (size_t i = 0; i < u->warm_files.n; i++) {
+		if (!is_line(u->warm_files.v[i]) || u->warm_files.v[i].p[0] != '/')
+			return "a path to be read is none";
+	}
 	if (u->boot_lease_s <= 0)
 		return "the lease is over before it begins";
 	return NULL;
@@ -297,9 +338,15 @@ add_script(struct buf *out, const struct user_data *u)
 	add_block(out, "    ", str_from(script));
 	if (u->image.p)
 		add_block(out, "    ", str_from(image_functions));
+	if (u->warm_files.n) {
+		add_warm_list(out, &u->warm_files);
+		add_block(out, "    ", str_from(warm_functions));
+	}
 	add_block(out, "    ", str_from(run));
 	if (u->image.p)
 		add_block(out, "    ", str_from(run_image));
+	if (u->warm_files.n)
+		add_block(out, "    ", str_from(run_warm));
 	buf_add_cstr(out, "    )\n");
 }
 

@@ -6,6 +6,7 @@
 #include "planner/base/buf.h"
 #include "planner/base/digest.h"
 #include "planner/base/error.h"
+#include "planner/manifest.h"
 
 enum { USER_DATA_MAX_BYTES = 16 << 10 };
 
@@ -27,7 +28,8 @@ struct user_data {
 	/* As FRAME_ORDER has them: what to pull or load, its id in hex, an archive's URL. absent: no image
 	 * is to be fetched while it boots. Whoever is on the host can read this: no passwords. */
 	struct str image, image_id, image_url;
-	int64_t boot_lease_s; /* powers off when nobody came for so long after boot */
+	struct strings warm_files; /* absolute paths and patterns, one line of ASCII each */
+	int64_t boot_lease_s;	   /* powers off when nobody came for so long after boot */
 };
 
 /* ERR_INTERNAL: longer than EC2 takes. */

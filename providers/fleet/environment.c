@@ -20,7 +20,7 @@ static const int64_t kept_bytes = INT64_C(64) << 20;
 static const int64_t offer_over_bytes = INT64_C(8) << 20;
 
 static const int64_t look_again_ns = 20 * NS_PER_MS;
-static const int64_t poll_ns = 2 * NS_PER_S;
+static const int64_t poll_ns = NS_PER_S;
 static const int64_t again_ns = NS_PER_S; /* after a connection that came to nothing */
 /* Without a word from us for so long the host powers itself off. */
 enum { LEASE_S = 600, LINGER_S = 600 };
@@ -215,6 +215,10 @@ tell_phases(struct host *h, const struct call *call, struct outcome *outcome)
 		outcome->phase_ns[PHASE_BOOT] = boot;
 	if (t.open_ns && t.connected_ns)
 		outcome->phase_ns[PHASE_SSH] = ssh;
+	if (h->asked_ns) {
+		host_tell_boot(h);
+		outcome->boot = &h->boot;
+	}
 }
 
 static enum step

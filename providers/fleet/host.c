@@ -93,7 +93,8 @@ fleet_key(struct fleet_site *s, bool create, struct error *err)
 }
 
 /* Waits for the runner, which the host fetches while it boots, and becomes it. Where the fetching is
- * over and another one lies there, another furrow launched the host. */
+ * over and another one lies there, another furrow launched the host. Files that it reads are waited
+ * for as well, some two minutes at most. */
 static struct str
 command_of(struct host *h)
 {
@@ -101,7 +102,9 @@ command_of(struct host *h)
 
 	digest_hex(hex, &h->site->runner_sha256);
 	return arena_printf(&h->arena,
-		"r=/var/lib/furrow/runner/%s b=/run/furrow/boot i=0; until [ -x $r ]; do "
+		"r=/var/lib/furrow/runner/%s b=/run/furrow/boot i=0 w=0; "
+		"until [ -x $r ] && { ! grep -qs '^warm_begin ' $b || grep -q '^warm ' $b || "
+		"[ $w -gt 2000 ]; }; do if [ -x $r ]; then w=$((w+1)); fi; "
 		"if grep -qs '^runner ' $b && [ ! -x $r ]; then "
 		"echo it was launched by another version of furrow >&2; exit 10; fi; "
 		"if [ $i -gt 6000 ]; then cat $b.err >&2; exit 9; fi; "
@@ -211,6 +214,10 @@ host_parse_words(struct arena *a, struct host_words *out, struct str line, struc
 	out->boot_start_s = number_of(boot, "start");
 	out->boot_runner_s = number_of(boot, "runner");
 	out->boot_source_s = number_of(boot, "source");
+	out->boot_warm_begin_s = number_of(boot, "warm_begin");
+	out->boot_warm_s = number_of(boot, "warm");
+	out->sshd_s = number_of(root, "sshd_s");
+	out->warm_bytes = (int64_t)number_of(root, "warm_bytes");
 	text = json_object_get(root, "boot_err");
 	if (json_is_string(text))
 		out->boot_error = arena_str(a, str_from(json_string_value(text)));
@@ -248,12 +255,14 @@ host_listen(struct host *h, struct error *err)
 		if (!end && h->line.n > HOST_LINE_BYTES)
 			return error_set(err, ERR_HOST, "%s talks without end", h->id);
 	}
-	if (end)
+	if (end) {
+		h->spoke_ns = fleet_now(h->site);
 		return host_parse_words(&h->arena, &h->words,
 			       (struct str){.p = h->line.p, .n = (size_t)(end - h->line.p)},
 			       err) < 0
 			       ? err->code
 			       : 1;
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	return tell_silence(h, err);

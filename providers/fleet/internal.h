@@ -54,6 +54,8 @@ struct host_words {
 	int64_t cpus, memory_bytes;
 	double uptime_s, until_s; /* until when it stays up, as uptime; < 0: not told */
 	double boot_start_s, boot_runner_s, boot_source_s; /* < 0: not told */
+	double boot_warm_begin_s, boot_warm_s, sshd_s;	   /* likewise */
+	int64_t warm_bytes;				   /* likewise */
 	struct str boot_error;
 };
 
@@ -89,7 +91,10 @@ struct host {
 	char token[64];
 	size_t offer, subnet; /* indices of those that were tried last */
 	struct buf user_data;
-	int64_t sent_ns;	 /* when it was asked for last */
+	int64_t sent_ns; /* when it was asked for last */
+	/* Of the instance that it has now; 0: not known. */
+	int64_t asked_ns, accepted_ns, running_ns, spoke_ns;
+	struct boot boot;	 /* what is told of these at the end */
 	int64_t since_ns;	 /* when the wait for it began */
 	int64_t again_ns;	 /* not to be connected to before */
 	int64_t unseen_since_ns; /* EC2 doesn't find it; 0: it does */
@@ -293,6 +298,9 @@ int replace_host(struct fleet_run *r, struct host *h, struct call *call, struct 
 int lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct error *err);
 /* Terminates those that nobody took. */
 void lost_close(struct fleet_run *r);
+
+/* boot.c: what is known of how the host came up. */
+void host_tell_boot(struct host *h);
 
 /* look.c */
 /* What EC2 says of the host now, no older than max_age_ns; one call for all hosts. NULL: it doesn't

@@ -95,6 +95,7 @@ make_user_data(struct fleet_run *r, struct arena *a, struct host *h, struct erro
 	u.host_key_public = str_from(key.public_key);
 	u.authorized_key = str_from(r->site->key.public_key);
 	u.runner.sha256 = r->site->runner_sha256;
+	u.warm_files = r->site->site.config.manifest->instances.warm_files;
 	buf_clear(&h->user_data);
 	rc = user_data_write(&h->user_data, &u, err);
 	explicit_bzero(&key, sizeof(key));
@@ -111,6 +112,8 @@ take_instance(struct host *h, const struct ec2_instance *i)
 	snprintf(h->zone, sizeof(h->zone), "%.*s", STR_ARG(i->zone));
 	snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
 	snprintf(h->runner.shown, sizeof(h->runner.shown), "%s", h->id);
+	if (i->state == EC2_RUNNING && !h->running_ns)
+		h->running_ns = fleet_now(h->site);
 }
 
 /* Named also when it is the image's own: gp3, whatever the image was made with. */
@@ -186,6 +189,8 @@ launch_once(
 	if (rc < 0)
 		return rc;
 	h->unsure = true;
+	h->asked_ns = fleet_now(r->site);
+	h->accepted_ns = h->running_ns = 0;
 	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, &sent, err);
 	h->sent_ns = fleet_now(r->site);
 	/* What EC2 cannot grant it has not granted before under this token. Who may not ask, or asks
@@ -196,6 +201,7 @@ launch_once(
 		h->unsure = unsure;
 	if (rc < 0)
 		return rc;
+	h->accepted_ns = h->sent_ns;
 	take_instance(h, &made);
 	return call->sink->effect(call, h->id, err);
 }

@@ -88,6 +88,8 @@ check_seen(struct host *h, const struct ec2_instance *seen, struct error *err)
 	h->unseen_since_ns = 0;
 	if (seen->state != EC2_PENDING && seen->state != EC2_RUNNING)
 		return tell_dead(h, seen, err);
+	if (seen->state == EC2_RUNNING && !h->running_ns)
+		h->running_ns = fleet_now(h->site);
 	if (!h->address[0] && address.p)
 		snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
 	return 0;

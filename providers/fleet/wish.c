@@ -40,6 +40,8 @@ add_wish(struct hasher *h, const struct instances *in)
 	hasher_add_field(h, in->infra.zone);
 	hasher_add_field(h, in->gpus.name);
 	add_range(h, &in->gpus.count);
+	for (size_t i = 0; i < in->warm_files.n; i++)
+		hasher_add_field(h, in->warm_files.v[i]);
 	add_range(h, &in->cpus);
 	add_range(h, &in->memory_bytes);
 	hasher_add(h, numbers, sizeof(numbers));

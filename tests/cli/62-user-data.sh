@@ -15,7 +15,7 @@ trap ends EXIT
 tools() { # FOLDER NAME...
 	local d=$1 t; shift
 	mkdir -p "$d"
-	for t in mkdir mv rm chmod find tar gzip sha256sum tr sync cat "$@"; do ln -sf "$(command -v "$t")" "$d/$t"; done
+	for t in mkdir mv rm chmod find tar gzip sha256sum tr sync cat xargs wc "$@"; do ln -sf "$(command -v "$t")" "$d/$t"; done
 	printf '#!/bin/sh\nexec %s 0.1\n' "$(command -v sleep)" >"$d/sleep"
 	for t in poweroff shutdown chown pwned; do printf '#!/bin/sh\necho %s "$@" >>"$CALLS"\n' $t >"$d/$t"; done
 	chmod +x "$d"/{sleep,poweroff,shutdown,chown,pwned}
@@ -57,9 +57,9 @@ url=http://127.0.0.1:$(cat port)
 runner_sha=$(sha256sum <www/runner | cut -d' ' -f1) source_sha=$(sha256sum <www/source | cut -d' ' -f1)
 signed='X-Amz-Credential=AK%2F20261125&X-Amz-Signature=0%27&q=it'\''s$(pwned);pwned&pwned'
 
-# document NAME RUNNER SOURCE LEASE [RUNNER-SHA]: NAME.yaml, and NAME.sh as cloud-init makes it.
+# document NAME RUNNER SOURCE LEASE [RUNNER-SHA [PATH...]]: NAME.yaml, and NAME.sh as cloud-init makes it.
 document() {
-	"$print" print "$2?$signed" "${5:-$runner_sha}" "${3:+$3?$signed}" "$source_sha" 0123abcd "$4" >"$1.yaml" || return
+	"$print" print "$2?$signed" "${5:-$runner_sha}" "${3:+$3?$signed}" "$source_sha" 0123abcd "$4" "${@:6}" >"$1.yaml" || return
 	/usr/bin/python3 - "$1" <<'E'
 import sys, yaml
 doc = yaml.safe_load(open(sys.argv[1] + '.yaml'))
@@ -169,6 +169,21 @@ until_true test -x "swap/var/lib/furrow/runner/$runner_sha"
 is "other bytes: fetched again" $? 0
 ok "and told" grep -q "^runner: its sha256 is [0-9a-f]*, expected $runner_sha" swap/run/furrow/boot.err
 ok "no source, no folder" test ! -e swap/var/lib/furrow/source/0123abcd
+
+# Files that are read: patterns, folders, blanks, a link; what is not there is told, what is quoted is not run.
+mkdir -p 'warm/a b' warm/sub; head -c 300000 /dev/zero >'warm/a b/1.bin'; head -c 200000 /dev/zero >warm/sub/2.bin
+head -c 50000 /dev/zero >warm/3.bin; echo no >warm/4.txt; ln -s 3.bin warm/link.bin
+document warm "$url/0/runner" "" 900 "$runner_sha" "$T/warm/a*" "$T/warm/sub" "$T/warm/*.bin" "$T/nowhere/it's \$(pwned)\`pwned\`"
+for shell in "$dash" "$(command -v bash) --posix"; do
+	rm -rf warm-host; cp warm.sh warm-host.sh
+	boot warm-host "$shell"
+	until_true grep -q '^warm ' warm-host/run/furrow/boot
+	is "files are read: ${shell##*/}" "$(cat warm-host/run/furrow/warm_bytes)" 600000
+	ok 'from when on' grep -q '^warm_begin [0-9.]*$' warm-host/run/furrow/boot
+	ok 'what is not there is told' grep -q '^warm_files: .*nowhere/it.s .* No such file' warm-host/run/furrow/boot.err
+	ok 'and nothing of it is run' test ! "$(grep pwned warm-host.calls)"
+	kill "$(cat warm-host/run/furrow/lease.pid)"
+done
 
 document wrong "$url/0/runner" "" 3 "$(printf 0%.0s $(seq 64))"
 boot wrong "$dash"

@@ -265,6 +265,12 @@ forms(void **state)
 	parses(f, MINIMAL "instances: {gpus: A100-80GB}\nenvironment: {build: {}}\n");
 	assert_int_equal(f->m.instances.gpus.count.min, 1);
 	assert_true(str_is(f->m.environment.build.context, "."));
+	parses(f, MINIMAL "instances: {warm_files: [/opt/model/*.bin, /usr/lib/a b], "
+			  "ami: /aws/service/x-1/image_id}\n");
+	assert_int_equal(f->m.instances.warm_files.n, 2);
+	assert_true(str_is(f->m.instances.warm_files.v[0], "/opt/model/*.bin"));
+	assert_true(str_is(f->m.instances.warm_files.v[1], "/usr/lib/a b"));
+	assert_true(str_is(f->m.instances.ami, "/aws/service/x-1/image_id"));
 	/* Text is what is written. */
 	parses(f, "furrow: 1\nname: yes\nentrypoint: true\n");
 	assert_true(str_is(f->m.name, "yes") && str_is(f->m.entrypoint.shell, "true"));
@@ -479,6 +485,12 @@ instances(void **state)
 		"from 100MiB/s to 300MiB/s");
 	refuses(f, "instances: {type: large}\n", 4, 19, "expected an instance type");
 	refuses(f, "instances: {ami: ubuntu}\n", 4, 18, "expected an image id");
+	refuses(f, "instances: {ami: /}\n", 4, 18, "or an SSM parameter");
+	refuses(f, "instances: {ami: /a b}\n", 4, 18, "or an SSM parameter");
+	refuses(f, "instances: {warm_files: /opt}\n", 4, 25, "a list of files and folders");
+	refuses(f, "instances: {warm_files: [opt]}\n", 4, 26, "an absolute path, or pattern");
+	refuses(f, "instances: {warm_files: [/opt/../x]}\n", 4, 26, "an absolute path");
+	refuses(f, "instances: {warm_files: [/opt, /opt]}\n", 4, 32, "is in the list already");
 	refuses(f, "instances: {spot: yes}\n", 4, 19, "did you mean 'true'?");
 	refuses(f, "instances: {max_hourly_cost: $1}\n", 4, 30, "did you mean '1'?");
 	refuses(f, "instances: {max_hourly_cost: 0}\n", 4, 30, "allows nothing");

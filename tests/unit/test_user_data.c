@@ -1,5 +1,5 @@
 /* user_data: the document, and what cannot be put in it. As `test_user_data print RUNNER_URL
- * RUNNER_SHA256 SOURCE_URL SOURCE_SHA256 SOURCE_ID LEASE` it prints one, for the tests that run it. */
+ * RUNNER_SHA256 SOURCE_URL SOURCE_SHA256 SOURCE_ID LEASE [PATH...]` it prints one, for the tests that run it. */
 #include "providers/aws/user_data.h"
 
 #include <setjmp.h>
@@ -171,8 +171,9 @@ longest(void **state)
 }
 
 static int
-print(char **argv)
+print(char **argv, size_t n_paths)
 {
+	struct str paths[16];
 	struct user_data u = usual();
 	struct buf doc = {0};
 	struct error err;
@@ -182,6 +183,9 @@ print(char **argv)
 	u.source.url = *argv[2] ? str_from(argv[2]) : (struct str){0};
 	u.source_id = str_from(argv[4]);
 	u.boot_lease_s = atoll(argv[5]);
+	for (size_t i = 0; i < n_paths && i < 16; i++)
+		paths[u.warm_files.n++] = str_from(argv[6 + i]);
+	u.warm_files.v = paths;
 	if (!digest_parse(str_from(argv[1]), &u.runner.sha256) ||
 		!digest_parse(str_from(argv[3]), &u.source.sha256))
 		return 64;
@@ -205,7 +209,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(longest),
 	};
 
-	if (argc == 8 && strcmp(argv[1], "print") == 0)
-		return print(argv + 2);
+	if (argc >= 8 && strcmp(argv[1], "print") == 0)
+		return print(argv + 2, (size_t)argc - 8);
 	return cmocka_run_group_tests_name("user_data", tests, NULL, NULL);
 }
