@@ -71,8 +71,9 @@ CMD := apply cloud_left commands completion config destroy doctor file find_stor
 	place plan prepare record report report_boot report_json report_tree run run_dir runs saved_plan show_plan \
 	status summary tail text trace validate view view_json view_plain view_tty why wishes
 RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease \
-	host_notice host_prepare host_runs host_turn host_words imds lend main pack proc reap record seal serve \
-	start stream tar task tell text upload upload_child
+	host_notice host_prepare host_runs host_share host_turn host_words imds lend main pack proc reap record seal serve \
+	start stream tar task tell text tree_link tree_pack tree_unpack upload \
+	upload_child
 
 CORE_OBJ := $(BASE:%=planner/base/%.o) $(PLANNER:%=planner/%.o)
 LIB_OBJ := $(CORE_OBJ) $(EXECUTE:%=planner/execute/%.o) $(PROVIDERS:%=providers/%.o) $(CMD:%=cmd/furrow/%.o)

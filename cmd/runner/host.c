@@ -83,7 +83,7 @@ static bool
 read_fields(struct order *o, struct str payload)
 {
 	struct fields f = {.rest = payload};
-	char *at = o->block = must_alloc(payload.n + 32);
+	char *at = o->block = must_alloc(payload.n + 40);
 
 	if (!text_string(&f, &at, &o->run))
 		return false;
@@ -100,49 +100,126 @@ read_fields(struct order *o, struct str payload)
 				!text_string(&f, &at, &o->image_url) ||
 				!text_string(&f, &at, &o->image_login)))
 		return false;
+	o->share_url = o->share_sha256 = (char *)"";
+	if (f.rest.n) {
+		o->share = field_u8(&f);
+		if (!text_string(&f, &at, &o->share_url) ||
+			!text_string(&f, &at, &o->share_sha256))
+			return false;
+		o->share_bytes = field_u64(&f);
+		o->share_tar_bytes = field_u64(&f);
+	}
 	for (char **file = o->setup_files; *file; file++) {
 		if (!is_relative(*file))
 			return false;
 	}
 	if (o->image[0] == '-' || !o->image_id[0] != !o->image[0])
 		return false;
-	return o->run[0] && o->lease_s && is_name(o->run) && is_name(o->source_id) &&
+	return !f.bad && o->run[0] && o->lease_s && is_name(o->run) && is_name(o->source_id) &&
 	       is_name(o->env_id) && is_name(o->image_id);
+}
+
+int
+host_read_frame(struct frame *out, uint8_t **block)
+{
+	uint8_t head[FRAME_HEADER_BYTES];
+	uint32_t n;
+
+	*block = NULL;
+	if (read_exactly(0, head, sizeof(head)) == 0)
+		return 0;
+	memcpy(&n, head, sizeof(n));
+	if (n > FRAME_MAX_BYTES)
+		return -1;
+	*block = must_alloc(sizeof(head) + n);
+	memcpy(*block, head, sizeof(head));
+	if (read_exactly(0, *block + sizeof(head), n) == 0 ||
+		frame_read((struct str){.p = (const char *)*block, .n = sizeof(head) + n}, out) <=
+			0)
+		return -1;
+	return 1;
+}
+
+int
+host_say(uint8_t type, const void *payload, size_t n)
+{
+	uint8_t *all = must_alloc(FRAME_HEADER_BYTES + n);
+	size_t at = 0;
+
+	frame_header(
+		all, &(struct frame){.type = type, .payload = {.p = (const char *)payload, .n = n}});
+	memcpy(all + FRAME_HEADER_BYTES, payload, n);
+	n += FRAME_HEADER_BYTES;
+	while (at < n) {
+		ssize_t done = write(1, all + at, n - at);
+
+		if (done < 0 && errno != EINTR)
+			break;
+		at += done > 0 ? (size_t)done : 0;
+	}
+	free(all);
+	return at == n ? 0 : -1;
 }
 
 /* 1, 0: furrow wanted to know what is here, and nothing more; -1: no order. */
 static int
 read_order(struct order *o)
 {
-	uint8_t head[FRAME_HEADER_BYTES], *all;
-	uint32_t n;
 	struct frame f;
+	uint8_t *block;
+	bool waits;
+	int got;
 
-	if (read_exactly(0, head, sizeof(head)) == 0)
-		return 0;
-	memcpy(&n, head, sizeof(n));
-	if (n > FRAME_MAX_BYTES)
+	do {
+		got = host_read_frame(&f, &block);
+		waits = got > 0 && f.type == FRAME_LEASE;
+		if (waits) {
+			struct fields lease = {.rest = f.payload};
+			uint32_t lease_s = field_u32(&lease);
+
+			if (!lease.bad && lease_s)
+				host_lease_renew(lease_s, 0);
+		} else if (got > 0 && (f.type != FRAME_ORDER || !read_fields(o, f.payload))) {
+			got = -1;
+		}
+		free(block);
+	} while (waits);
+	return got;
+}
+
+/* Tells furrow how it came to what setup makes. */
+static int
+say_prepared(const struct prepared_words *p)
+{
+	struct str why = {.p = p->why, .n = strlen(p->why)};
+	uint8_t payload[8 + sizeof(p->why)], *at = put_u8(payload, (uint8_t)p->how);
+
+	at = put_str(at, why);
+	return host_say(FRAME_PREPARED, payload, (size_t)(at - payload));
+}
+
+static int
+prepare_setup(const struct order *o, struct prepared_words *how)
+{
+	int rc = host_setup(o, how);
+
+	if (rc == 0 && how->how == PREPARED_RAN && o->share & SHARE_OFFER)
+		host_share_offer(o, how->why, sizeof(how->why));
+	if (o->share & SHARE_TELL && say_prepared(how) != 0)
 		return -1;
-	all = must_alloc(sizeof(head) + n);
-	memcpy(all, head, sizeof(head));
-	if (read_exactly(0, all + sizeof(head), n) == 0 ||
-		frame_read((struct str){.p = (const char *)all, .n = sizeof(head) + n}, &f) <= 0 ||
-		f.type != FRAME_ORDER || !read_fields(o, f.payload)) {
-		free(all);
-		return -1;
-	}
-	free(all);
-	return 1;
+	return rc;
 }
 
 /* What a run stands on, in the order in which that needs each other. */
 static int
 prepare(const struct order *o)
 {
+	struct prepared_words how = {.how = PREPARED_THERE};
+
 	if (host_source(o) != 0)
 		return -1;
 	if (!o->image[0])
-		return host_setup(o);
+		return prepare_setup(o, &how);
 	if (host_run_lives(o->run))
 		return 0;
 	return host_image(o) == 0 ? host_container_setup(o) : -1;

@@ -10,6 +10,7 @@
  *   /var/lib/furrow/env/ID.log        what setup said
  *   /var/lib/furrow/image/ID, ID.env  touched when a container began from that image, or from what setup
  *                                     made of one; they themselves are in the engine's keeping
+ *   /var/lib/furrow/env/ID.PID.tar.gz on its way to other hosts, or from one
  *   /var/lib/furrow/run/RUN/          task folders of a run
  *   /run/furrow/until, boot, boot.err see user_data.c
  *   /run/furrow/turn              locked by who prepares the host, and its pid
@@ -18,6 +19,8 @@
  *   /run/furrow/runs/RUN.container    the run is in a container; then its door is in its folder */
 #ifndef RUNNER_HOST_H
 #define RUNNER_HOST_H
+
+#include "planner/base/protocol.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +37,16 @@ struct order {
 	char **setup_files, **setup_vars;
 	/* All "" for a run without a container. See FRAME_ORDER. */
 	char *job, *image, *image_id, *image_url, *image_login;
+	uint8_t share; /* of enum share_bit */
+	char *share_url, *share_sha256; /* url "": setup is to run here */
+	uint64_t share_bytes, share_tar_bytes;
 	char *block; /* what holds the strings */
+};
+
+/* How a host came to what setup makes: FRAME_PREPARED. */
+struct prepared_words {
+	enum prepared how;
+	char why[1024];
 };
 
 /* All of it, on stdin, stdout and stderr; returns the exit status. */
@@ -91,7 +103,7 @@ void host_end_watch(pid_t watcher, int fd);
 
 /* host_prepare.c: sees to it that they are there. 0, or -1 and a word on stderr. */
 int host_source(const struct order *o);
-int host_setup(const struct order *o);
+int host_setup(const struct order *o, struct prepared_words *how);
 /* Whether user data's script fetches that ("source", "image"; id NULL: whichever), and well. */
 bool host_boot_fetches(const char *what, const char *id);
 /* While it does, and until the path, if any, is there. */
@@ -131,5 +143,16 @@ bool host_has_container(const char *run);
 void host_container_end(const char *run);
 /* The path of the runner's socket. */
 bool host_container_door(char *out, const char *run);
+
+/* host_share.c: what setup left, from one host to the others. -1: why says why not; it is no failure,
+ * setup can run here as well. The folder is empty before. */
+int host_share_fetch(const struct order *o, const char *dir, char *why, size_t size);
+int host_share_offer(const struct order *o, char *why, size_t size);
+
+/* host.c: the next frame from furrow, its payload in *block, which is malloc'd. 1, 0: the end came
+ * first, -1: what came is no frame. */
+int host_read_frame(struct frame *out, uint8_t **block);
+/* 0, or -1: furrow is gone. */
+int host_say(uint8_t type, const void *payload, size_t n);
 
 #endif

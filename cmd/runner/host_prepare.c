@@ -332,41 +332,70 @@ mark_ready(const char *dir)
 	return fd >= 0 ? close(fd) : -1;
 }
 
-int
-host_setup(const struct order *o)
+/* An empty folder, also where a setup that did not end has left something. */
+static int
+make_anew(const struct order *o, const char *dir)
 {
-	char root[HOST_PATH_BYTES], dir[HOST_PATH_BYTES], ready[HOST_PATH_BYTES];
-	char log[HOST_PATH_BYTES];
-	int root_fd, status;
+	char root[HOST_PATH_BYTES];
+	int fd = host_path(root, "/var/lib/furrow/env")
+			 ? open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			 : -1;
+	int rc = 0;
 
+	if (fd < 0 || (dir_remove(fd, o->env_id) != 0 && errno != ENOENT) || mkdir(dir, 0755) != 0) {
+		fprintf(stderr, "furrow-runner: cannot make %s anew: %s\n", dir, strerror(errno));
+		rc = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int
+make_setup(const struct order *o, const char *dir)
+{
+	char log[HOST_PATH_BYTES];
+	int status;
+
+	if (!host_path(log, "/var/lib/furrow/env/%s.log", o->env_id) ||
+		host_copy_setup_files(o, dir) != 0)
+		return -1;
+	status = run_setup(o, dir, log);
+	if (status != 0)
+		tell_tail(log, status);
+	return status == 0 ? 0 : -1;
+}
+
+int
+host_setup(const struct order *o, struct prepared_words *how)
+{
+	char dir[HOST_PATH_BYTES], ready[HOST_PATH_BYTES];
+	int rc;
+
+	how->how = PREPARED_THERE;
 	if (!o->env_id[0])
 		return 0;
-	if (!host_path(root, "/var/lib/furrow/env") ||
-		!host_path(dir, "/var/lib/furrow/env/%s", o->env_id) ||
-		!host_path(ready, "/var/lib/furrow/env/%s/.furrow-ready", o->env_id) ||
-		!host_path(log, "/var/lib/furrow/env/%s.log", o->env_id))
+	if (!host_path(dir, "/var/lib/furrow/env/%s", o->env_id) ||
+		!host_path(ready, "/var/lib/furrow/env/%s/.furrow-ready", o->env_id))
 		return -1;
 	if (access(ready, F_OK) == 0)
 		return 0;
-	root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* What a setup has left that did not end. */
-	if (root_fd < 0 || (dir_remove(root_fd, o->env_id) != 0 && errno != ENOENT) ||
-		mkdir(dir, 0755) != 0) {
-		fprintf(stderr, "furrow-runner: cannot make %s anew: %s\n", dir, strerror(errno));
-		if (root_fd >= 0)
-			close(root_fd);
-		return -1;
+	how->how = PREPARED_FAILED;
+	rc = make_anew(o, dir);
+	if (rc == 0 && o->share_url[0] &&
+		host_share_fetch(o, dir, how->why, sizeof(how->why)) == 0) {
+		how->how = PREPARED_FETCHED;
+	} else if (rc == 0) {
+		rc = o->share_url[0] ? make_anew(o, dir) : 0;
+		if (rc == 0)
+			rc = make_setup(o, dir);
+		if (rc == 0)
+			how->how = PREPARED_RAN;
 	}
-	close(root_fd);
-	if (host_copy_setup_files(o, dir) != 0)
-		return -1;
-	status = run_setup(o, dir, log);
-	if (status != 0) {
-		tell_tail(log, status);
-		return -1;
+	if (rc == 0 && mark_ready(dir) != 0) {
+		how->how = PREPARED_FAILED;
+		fprintf(stderr, "furrow-runner: cannot write into %s: %s\n", dir, strerror(errno));
+		rc = -1;
 	}
-	if (mark_ready(dir) == 0)
-		return 0;
-	fprintf(stderr, "furrow-runner: cannot write into %s: %s\n", dir, strerror(errno));
-	return -1;
+	return rc;
 }

@@ -48,7 +48,7 @@ put_block(char *out, const struct tar_entry *e)
 	put_octal(u.uid, sizeof(u.uid), 0);
 	put_octal(u.gid, sizeof(u.gid), 0);
 	put_octal(u.size, sizeof(u.size), e->size);
-	put_octal(u.mtime, sizeof(u.mtime), 0);
+	put_octal(u.mtime, sizeof(u.mtime), e->mtime_s);
 	put_octal(u.major, sizeof(u.major), 0);
 	put_octal(u.minor, sizeof(u.minor), 0);
 	memset(u.checksum, ' ', sizeof(u.checksum));

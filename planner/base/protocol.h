@@ -72,12 +72,16 @@ enum frame_type {
 	 * setup_vars ("NAME=VALUE"), str job, str image (empty: no container; NAME@sha256:DIGEST of a
 	 * registry, or oci-archive:REF, docker-archive:REF with REF as in the manifest or empty), str
 	 * image_id (hex; what it is kept as), str image_url (where an archive is fetched), str
-	 * image_login (USER:PASSWORD for the registry; empty: none). The host prepares what is
-	 * missing; then it is as if furrow was connected to the run's runner. */
+	 * image_login (USER:PASSWORD for the registry; empty: none), u8 share (of enum share_bit), str
+	 * share_url (empty: nowhere; where what setup left on another host is fetched), str
+	 * share_sha256 (hex), u64 share_bytes (of the file there), u64 share_tar_bytes (unpacked). The
+	 * host prepares what is missing; then it is as if furrow was connected to the run's runner. */
 	FRAME_ORDER = 9,
 	/* u8 part (enum offer_part), str url: the answer to OFFER. Where to PUT the part, by HTTP,
-	 * as one body with its length; empty: send it in OUTPUT. */
+	 * as one body with its length; empty: send it in OUTPUT; of what setup left: keep it. */
 	FRAME_PUT = 10,
+	/* u32 lease_s: before ORDER, as often as it takes: the host stays up for so long. */
+	FRAME_LEASE = 11,
 
 	/* From the runner to furrow. */
 
@@ -112,12 +116,23 @@ enum frame_type {
 	 * (NOTICE_ACTION_BYTES at most, small letters: "terminate", "stop", "hibernate"), i64
 	 * left_ms: until then, not below 0, i64 wall_s: when that is (Unix time), by the host's
 	 * clock. Said once over each connection, and again when the time changes. */
-	FRAME_NOTICE = 40
+	FRAME_NOTICE = 40,
+	/* Before WELCOME, where ORDER's share asks for it: u8 how (enum prepared), str why: what a
+	 * person should know of it, or empty. What setup left comes before that, as OFFER (u8
+	 * OFFER_SETUP, u64 bytes, u64 tar_bytes, str sha256), answered by PUT, and PLACED. */
+	FRAME_PREPARED = 41
 };
 
 enum { NOTICE_ACTION_BYTES = 16 };
 
-enum offer_part { OFFER_TAR = 1 };
+enum offer_part { OFFER_TAR = 1, OFFER_SETUP = 2 };
+enum share_bit { SHARE_TELL = 1, SHARE_OFFER = 2 };
+enum prepared {
+	PREPARED_FAILED = 0, /* setup ended badly; the host's stderr has its last lines */
+	PREPARED_THERE = 1,
+	PREPARED_RAN = 2,
+	PREPARED_FETCHED = 3
+};
 
 enum ended_why {
 	ENDED_SELF = 0,
