@@ -267,6 +267,24 @@ how_image_comes(struct builder *b, const struct warm *w)
 		diff_is_archive(m->environment.image) ? "load" : "pull", why);
 }
 
+/* ", fetch what setup left (12 MiB)" */
+static struct str
+how_setup_comes(struct builder *b, bool kept)
+{
+	const struct fleet *f = fleet_of(b);
+
+	if (!b->job->manifest->environment.setup.p)
+		return STR("");
+	if (kept)
+		return STR(", with what setup left before");
+	if (!f->setup_shared)
+		return STR(", run setup first");
+	if (f->setup_bytes < 0)
+		return STR(", run setup once, share it");
+	return arena_printf(b->arena, ", fetch what setup left (%.1f MiB)",
+		(double)f->setup_bytes / (1024.0 * 1024));
+}
+
 static void
 look_at_environments(struct builder *b)
 {
@@ -276,19 +294,18 @@ look_at_environments(struct builder *b)
 	for (uint32_t i = 0; i < b->out->n_instances; i++) {
 		const struct warm *w = warm_at(fleet_of(b), i);
 		bool kept = has_setup && w && w->setup_ready;
-		enum cause cause = !has_setup ? CAUSE_MISSING
-				   : kept     ? CAUSE_KEPT_SETUP
-					      : CAUSE_NEEDS_SETUP;
+		bool stored = fleet_of(b)->setup_shared && fleet_of(b)->setup_bytes >= 0;
+		enum cause cause = !has_setup	    ? CAUSE_MISSING
+				   : kept || stored ? CAUSE_KEPT_SETUP
+						    : CAUSE_NEEDS_SETUP;
 		struct str where = w ? w->id : STR("it"), image = how_image_comes(b, w);
 		const char *source = w && !w->source_ready ? ", fetch the source" : "";
-		const char *setup = !has_setup ? ""
-				    : kept     ? ", with what setup left before"
-					       : ", run setup first";
+		struct str setup = how_setup_comes(b, kept);
 
 		diff_add_todo(b, KIND_ENVIRONMENT, VERB_CREATE, cause,
-			arena_printf(b->arena, "start %s on %.*s%s%s%.*s%s", what, STR_ARG(where),
+			arena_printf(b->arena, "start %s on %.*s%s%s%.*s%.*s", what, STR_ARG(where),
 				w && w->container_dead ? ", where one of an earlier run died" : "",
-				source, STR_ARG(image), setup))
+				source, STR_ARG(image), STR_ARG(setup)))
 			->index = i;
 	}
 }

@@ -103,8 +103,7 @@ read_fields(struct order *o, struct str payload)
 	o->share_url = o->share_sha256 = (char *)"";
 	if (f.rest.n) {
 		o->share = field_u8(&f);
-		if (!text_string(&f, &at, &o->share_url) ||
-			!text_string(&f, &at, &o->share_sha256))
+		if (!text_string(&f, &at, &o->share_url) || !text_string(&f, &at, &o->share_sha256))
 			return false;
 		o->share_bytes = field_u64(&f);
 		o->share_tar_bytes = field_u64(&f);
@@ -146,8 +145,8 @@ host_say(uint8_t type, const void *payload, size_t n)
 	uint8_t *all = must_alloc(FRAME_HEADER_BYTES + n);
 	size_t at = 0;
 
-	frame_header(
-		all, &(struct frame){.type = type, .payload = {.p = (const char *)payload, .n = n}});
+	frame_header(all,
+		&(struct frame){.type = type, .payload = {.p = (const char *)payload, .n = n}});
 	memcpy(all + FRAME_HEADER_BYTES, payload, n);
 	n += FRAME_HEADER_BYTES;
 	while (at < n) {

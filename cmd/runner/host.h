@@ -37,7 +37,7 @@ struct order {
 	char **setup_files, **setup_vars;
 	/* All "" for a run without a container. See FRAME_ORDER. */
 	char *job, *image, *image_id, *image_url, *image_login;
-	uint8_t share; /* of enum share_bit */
+	uint8_t share;			/* of enum share_bit */
 	char *share_url, *share_sha256; /* url "": setup is to run here */
 	uint64_t share_bytes, share_tar_bytes;
 	char *block; /* what holds the strings */

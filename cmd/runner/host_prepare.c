@@ -342,7 +342,8 @@ make_anew(const struct order *o, const char *dir)
 			 : -1;
 	int rc = 0;
 
-	if (fd < 0 || (dir_remove(fd, o->env_id) != 0 && errno != ENOENT) || mkdir(dir, 0755) != 0) {
+	if (fd < 0 || (dir_remove(fd, o->env_id) != 0 && errno != ENOENT) ||
+		mkdir(dir, 0755) != 0) {
 		fprintf(stderr, "furrow-runner: cannot make %s anew: %s\n", dir, strerror(errno));
 		rc = -1;
 	}

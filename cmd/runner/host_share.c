@@ -29,8 +29,7 @@ static const uint64_t put_max_bytes = UINT64_C(5) << 30;
 
 static const char marker[] = ".furrow-ready";
 
-static int __attribute__((format(printf, 3, 4)))
-say(char *why, size_t size, const char *fmt, ...)
+static int __attribute__((format(printf, 3, 4))) say(char *why, size_t size, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -104,8 +103,9 @@ static int
 open_file(char *why, size_t size)
 {
 	char path[HOST_PATH_BYTES];
-	int fd = host_path(path, "/var/lib/furrow/env") ? open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
-							: -1;
+	int fd = host_path(path, "/var/lib/furrow/env")
+			 ? open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+			 : -1;
 
 	if (fd < 0)
 		say(why, size, "cannot make a file in %s: %s", path, strerror(errno));
@@ -228,7 +228,8 @@ offer(const struct order *o, int fd, char *why, size_t size)
 	if (fstat(fd, &st) != 0 || sha256_of(o, fd, sha256) != 0)
 		return say(why, size, "sha256sum does not work on it");
 	if ((uint64_t)st.st_size > put_max_bytes)
-		return say(why, size, "packed it is %lld bytes, and the store takes no more than %llu",
+		return say(why, size,
+			"packed it is %lld bytes, and the store takes no more than %llu",
 			(long long)st.st_size, (unsigned long long)put_max_bytes);
 	if (ask((uint64_t)st.st_size, tar_bytes, sha256, url) != 0)
 		return say(why, size, "furrow did not say where to put it");
@@ -276,8 +277,9 @@ check(const struct order *o, int fd, char *why, size_t size)
 		return say(why, size, "what the store has is %lld bytes long, not %llu: refused",
 			(long long)st.st_size, (unsigned long long)o->share_bytes);
 	if (sha256_of(o, fd, sha256) != 0 || strcmp(sha256, o->share_sha256) != 0)
-		return say(why, size, "what the store has is not what setup left: its SHA-256 is %s, not "
-				      "%s: refused",
+		return say(why, size,
+			"what the store has is not what setup left: its SHA-256 is %s, not "
+			"%s: refused",
 			sha256, o->share_sha256);
 	return lseek(fd, 0, SEEK_SET) == 0 ? 0 : -1;
 }

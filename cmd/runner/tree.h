@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct tree {
-	const char *place; /* the folder's own path: absolute symlinks below it stay inside */
+	const char *place;  /* the folder's own path: absolute symlinks below it stay inside */
 	const char *marker; /* of this name at the top there is nothing in the tar */
 	/* Asked now and then, after up to 1 MiB; false: nobody waits for it any more. */
 	bool (*go_on)(void *ctx);

@@ -73,7 +73,8 @@ get(struct unpacking *u, char *out, size_t n)
 	struct tree *t = u->t;
 
 	if (n > u->limit - t->bytes)
-		return fail(u, "it unpacks to more than the %llu bytes that were announced: refused",
+		return fail(u,
+			"it unpacks to more than the %llu bytes that were announced: refused",
 			(unsigned long long)u->limit);
 	t->bytes += n;
 	while (n) {
@@ -82,7 +83,8 @@ get(struct unpacking *u, char *out, size_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return fail(u, "reading it: %s", got < 0 ? strerror(errno) : "it is cut short");
+			return fail(
+				u, "reading it: %s", got < 0 ? strerror(errno) : "it is cut short");
 		out += got;
 		n -= (size_t)got;
 	}
@@ -179,7 +181,8 @@ take_records(struct unpacking *u, const char *at, size_t left)
 		size_t n = 0, digits = 0;
 		const char *key, *equals;
 
-		for (; digits < left && digits < 6 && at[digits] >= '0' && at[digits] <= '9'; digits++)
+		for (; digits < left && digits < 6 && at[digits] >= '0' && at[digits] <= '9';
+			digits++)
 			n = n * 10 + (size_t)(at[digits] - '0');
 		if (digits == 0 || n > left || n < digits + 3 || at[digits] != ' ' ||
 			at[n - 1] != '\n')
@@ -320,7 +323,8 @@ fill_file(struct unpacking *u, int fd)
 static int
 unpack_file(struct unpacking *u, int parent, const char *name)
 {
-	int rc, fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int rc, fd = openat(
+			parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return make_failed(u);

@@ -21,6 +21,7 @@ static const int64_t offer_over_bytes = INT64_C(8) << 20;
 
 static const int64_t look_again_ns = 20 * NS_PER_MS;
 static const int64_t poll_ns = NS_PER_S;
+static const int64_t setup_ns = 50 * NS_PER_MS;
 static const int64_t again_ns = NS_PER_S; /* after a connection that came to nothing */
 /* Without a word from us for so long the host powers itself off. */
 enum { LEASE_S = 600, LINGER_S = 600 };
@@ -36,7 +37,7 @@ boot_ns(const struct host *h)
 
 /* FRAME_ORDER: what makes the far side the runner of this run. */
 static int
-order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err)
+order_run(struct buf *b, struct fleet_run *r, struct host *h, struct arena *a, struct error *err)
 {
 	const struct manifest *m = r->site->site.config.manifest;
 	const struct environment *e = &m->environment;
@@ -47,6 +48,7 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	struct str parts[] = {m->name, image->pull.p ? image->pull : STR(""),
 		image->pull.p ? image->id : STR(""), STR(""),
 		image->login.p ? image->login : STR("")};
+	struct share_order share;
 	struct pairs vars = {0};
 	uint8_t head[FRAME_HEADER_BYTES], *payload, *at;
 	size_t n;
@@ -54,6 +56,8 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 
 	if (rc == 0)
 		rc = fleet_image_url(r, a, &parts[3], err);
+	if (rc == 0)
+		rc = share_order(r, h, a, &share, err);
 	if (rc < 0)
 		return rc;
 	if (e->setup.p)
@@ -62,6 +66,7 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	    list_bytes(&e->setup_files) + list_bytes_of_pairs(&vars);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		n += 4 + parts[i].n;
+	n += 1 + 4 + share.url.n + 4 + share.sha256.n + 8 + 8;
 	if (n > FRAME_MAX_BYTES)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u: environment.setup and its variables take %zu bytes, more than "
@@ -79,6 +84,11 @@ order_run(struct buf *b, struct fleet_run *r, struct arena *a, struct error *err
 	at = list_put_pairs(at, &vars);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		at = put_str(at, parts[i]);
+	at = put_u8(at, share.bits);
+	at = put_str(at, share.url);
+	at = put_str(at, share.sha256);
+	at = put_i64(at, share.bytes);
+	put_i64(at, share.tar_bytes);
 	frame_header(head, &(struct frame){.type = FRAME_ORDER,
 				   .payload = {.p = (const char *)payload, .n = n}});
 	buf_add(b, (const char *)head, sizeof(head));
@@ -182,9 +192,11 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 	int rc = open_begin(r, h, err);
 
 	if (rc == 0)
-		rc = order_run(&order, r, &scratch, err);
+		rc = order_run(&order, r, h, &scratch, err);
 	if (rc == 0)
 		rc = send_all(h->fd, buf_str(&order), err);
+	if (rc == 0)
+		rc = share_hear(r, h, h->fd, fleet_now(r->site) + begin_ns, err);
 	runner_events(&h->runner, &events);
 	if (rc == 0) {
 		h->fd = -1; /* the session's */
@@ -286,14 +298,37 @@ is_prepared(const struct fleet_run *r, const struct host *h)
 	       !e->build.context.p && (!e->setup.p || host_lists(&h->words.envs, r->env_id));
 }
 
+/* Another host makes what this one needs; until then it is to stay up. */
+static enum step
+wait_for_setup(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
+{
+	int64_t now_ns = fleet_now(r->site);
+
+	call->sink->phase(call, PHASE_ENV);
+	if (now_ns - h->share.leased_ns >= LEASE_S / 10 * NS_PER_S) {
+		h->share.leased_ns = now_ns;
+		if (share_send_lease(h->fd, LEASE_S, err) < 0)
+			host_disconnect(h); /* it is reached once more, or replaced */
+	}
+	call->pending_until_ns = call->sink->now_ns(call) + setup_ns;
+	return STEP_PENDING;
+}
+
 static enum step
 begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *outcome,
 	struct error *err)
 {
 	bool prepared = is_prepared(r, h);
 	struct session_host far = {0};
-	int rc;
+	int rc = 1;
 
+	h->share.ended = false;
+	if (share_wanted(r, h))
+		rc = share_turn(r, h, err);
+	if (rc < 0)
+		return STEP_FAILED;
+	if (rc == 0)
+		return wait_for_setup(r, h, call, err);
 	call->sink->phase(call, PHASE_ENV);
 	tell_phases(h, call, outcome);
 	outcome->slots = h->slots;
@@ -304,6 +339,8 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 		runner_renew(&h->runner);
 	}
 	rc = host_begin(r, h, &h->runner.session, prepared ? NULL : &far, err);
+	share_end(r, h);
+	share_tell(r, h, call);
 	if (rc < 0) {
 		h->ready = false;
 		host_disconnect(h); /* where that may help it is reached once more */

@@ -222,6 +222,7 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 	digest_hex(r->env_id, &plan->job.environment_identity);
 	r->dir = (char *)arena_printf(&r->arena, "%s/%s", site->config.state->runs, run).p;
 	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
+	share_open(r);
 	tasks_open(&r->tasks, &(struct tasks_config){.plan = plan,
 				      .store = site->store,
 				      .clock = site->config.clock,
@@ -288,6 +289,7 @@ end_run(struct site *site)
 	}
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
+	share_close(r);
 	arena_free(&r->seen_arena);
 	arena_free(&r->arena);
 	free(r);

@@ -6,6 +6,7 @@
 #include "providers/aws/ec2.h"
 #include "providers/aws/prices.h"
 #include "providers/fleet/fleet.h"
+#include "providers/fleet/share.h"
 #include "providers/host/ssh.h"
 #include "providers/host/ssh_key.h"
 #include "providers/tasks/tasks.h"
@@ -103,6 +104,7 @@ struct host {
 	bool spent;		 /* dead, or as good as dead: another one is to stand in for it */
 	bool released;
 	bool kept; /* released, and left warm */
+	struct share_part share;
 	struct runner runner;
 	pthread_mutex_t mend_lock;	   /* over the two that follow */
 	pthread_t mender;		   /* reaches it again after a cut */
@@ -158,7 +160,10 @@ struct fleet_site {
 	char *runner_path;
 	struct digest runner_sha256;
 	struct strings stored_sources; /* ids */
-	struct host **hosts;	       /* of this job, those that can be used first */
+	struct s3_object *setups;      /* of this job */
+	size_t n_setups;
+	struct stored_setup setup; /* that fits the environment */
+	struct host **hosts;	   /* of this job, those that can be used first */
 	size_t n_hosts;
 	struct fleet_run *run;
 	pthread_mutex_t ear_lock; /* over ear */
@@ -173,6 +178,7 @@ struct fleet_run {
 	char *dir, *logs;
 	char source_id[DIGEST_HEX_BYTES], env_id[DIGEST_HEX_BYTES];
 	struct arena arena;
+	struct setup_share share;
 	struct tasks *tasks;
 	struct host **hosts; /* [n_hosts] by index; the first n_seated are the site's, warm ones */
 	uint32_t n_hosts, n_seated;

@@ -220,6 +220,10 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 	f->max = (uint32_t)site->config.manifest->instances.max;
 	f->max_slots = site->config.max_slots;
 	obs->source_ready = host_lists(&s->stored_sources, source);
+	share_choose(s, env);
+	f->setup_shared = share_may(s);
+	f->setup_bytes = s->setup.key[0] ? s->setup.bytes : -1;
+	obs->setup_ready = s->setup.key[0] != '\0';
 	for (size_t i = 0; i < f->n_warm; i++) {
 		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
 

@@ -153,6 +153,9 @@ fleet_read_shared(struct fleet_site *s, struct arena *a, struct error *err)
 	s->stored_sources = (struct strings){.v = ARENA_ARRAY(a, struct str, n), .n = n};
 	for (size_t i = 0; i < n; i++)
 		s->stored_sources.v[i] = id_of(sources[i].key, prefix.n);
+	rc = share_read(s, a, err);
+	if (rc < 0)
+		return rc;
 	digest_hex(hex, &s->runner_sha256);
 	runner = fleet_object(s, a, arena_printf(a, "runners/%s", hex).p);
 	rc = s3_head(s->aws, a, s->bucket, runner, &(struct s3_object){0}, err);

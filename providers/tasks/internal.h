@@ -70,8 +70,6 @@ void task_fail_once(struct task_run *t, const struct error *err);
 void runner_lost(void *ctx, const struct error *err);
 /* Where what the task says of its own time is kept. */
 void task_trace_path(struct buf *out, const struct task_run *t);
-/* A line in the runner's log. */
-void runner_note(const struct runner *r, struct str text);
 
 /* session_events.offer and .placed; ctx: the runner. */
 void offers_ask(void *ctx, uint64_t id, int64_t tar_bytes);

@@ -66,6 +66,8 @@ struct runner {
 
 void runner_init(struct runner *r, struct tasks *all, const char *name, const char *shown);
 void runner_destroy(struct runner *r);
+/* A line in the runner's log. */
+void runner_note(const struct runner *r, struct str text);
 
 /* Before it is closed: nobody uses it any more when this returns. NULL: there is none. */
 struct session *runner_take_session(struct runner *r);
