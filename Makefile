@@ -54,8 +54,8 @@ CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
 FLEET := access boot environment explain fleet host image inventory inventory_lock inventory_remove \
-	inventory_wait known launch look lost mend notice observe observe_hosts offers release share share_hear store survey upload \
-	wish
+	inventory_wait known launch look lost mend notice observe observe_hosts offers release share share_hear store survey \
+	upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep
 LOCAL := local observe run

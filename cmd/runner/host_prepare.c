@@ -271,12 +271,14 @@ setup_environment(const struct order *o, const char *dir)
 	return env;
 }
 
+/* What setup said last goes to both, since what is left of a connection may be either. */
 static void
-tell_tail(const char *log, int status)
+tell_tail(const char *log, int status, struct prepared_words *how)
 {
 	char text[TAIL_BYTES + 1];
 	int fd = open(log, O_RDONLY | O_CLOEXEC);
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	const ssize_t room = 512;
 	ssize_t n = 0;
 
 	if (fd >= 0)
@@ -286,6 +288,11 @@ tell_tail(const char *log, int status)
 		"environment.setup ended with status %d; it said last:\n%s\n(all of it: %s on the "
 		"host)\n",
 		status, text, log);
+	snprintf(how->why, sizeof(how->why),
+		"environment.setup ended with status %d; it said last:\n%.512s\n(all of it: %.300s "
+		"on the "
+		"host)",
+		status, n > room ? text + n - room : text, log);
 	if (fd >= 0)
 		close(fd);
 }
@@ -353,7 +360,7 @@ make_anew(const struct order *o, const char *dir)
 }
 
 static int
-make_setup(const struct order *o, const char *dir)
+make_setup(const struct order *o, const char *dir, struct prepared_words *how)
 {
 	char log[HOST_PATH_BYTES];
 	int status;
@@ -363,7 +370,7 @@ make_setup(const struct order *o, const char *dir)
 		return -1;
 	status = run_setup(o, dir, log);
 	if (status != 0)
-		tell_tail(log, status);
+		tell_tail(log, status, how);
 	return status == 0 ? 0 : -1;
 }
 
@@ -389,7 +396,7 @@ host_setup(const struct order *o, struct prepared_words *how)
 	} else if (rc == 0) {
 		rc = o->share_url[0] ? make_anew(o, dir) : 0;
 		if (rc == 0)
-			rc = make_setup(o, dir);
+			rc = make_setup(o, dir, how);
 		if (rc == 0)
 			how->how = PREPARED_RAN;
 	}

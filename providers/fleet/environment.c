@@ -208,7 +208,7 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 	end_begin(h);
 	if (rc < 0 && atomic_load(&r->stop_steps))
 		rc = error_set(err, ERR_CANCELLED, "%s: stopped before it was ready", h->id);
-	else if (rc < 0 && rc != ERR_INPUT && h->ssh)
+	else if (rc < 0 && rc != ERR_INPUT && h->ssh && !share_failed(h))
 		rc = tell_why(h, err);
 	buf_free(&order);
 	arena_free(&scratch);

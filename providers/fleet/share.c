@@ -216,16 +216,23 @@ share_placed(
 	return 0;
 }
 
-static void
-end_making_locked(
-	struct setup_share *share, const struct share_part *part, int rc, const struct error *err)
+bool
+share_failed(const struct host *h)
 {
+	return h->share.ended && h->share.how == PREPARED_FAILED;
+}
+
+static void
+end_making_locked(struct setup_share *share, const struct host *h)
+{
+	const struct share_part *part = &h->share;
+
 	share->maker = NULL;
 	if (share->state != SHARE_MAKING)
 		return;
 	if (part->ended && part->how == PREPARED_RAN) {
 		share->state = SHARE_EACH;
-	} else if (part->ended && part->how == PREPARED_FAILED) {
+	} else if (share_failed(h)) {
 		snprintf(share->failed_on[share->n_failed++], sizeof(share->failed_on[0]), "%s",
 			h->id);
 		share->state = share->n_failed == SHARE_FAILURES ? SHARE_FAILED : SHARE_OPEN;
@@ -263,7 +270,10 @@ share_tell(struct fleet_run *r, const struct host *h, struct call *call)
 	if (!part->ended)
 		return;
 	snprintf(text, sizeof(text), "%s%s%s", words[part->how],
-		part->why[0] ? "; not shared: " : "", part->why);
+		!part->why[0]		       ? ""
+		: part->how == PREPARED_FAILED ? ": "
+					       : "; not shared: ",
+		part->why);
 	buf_addf(&note, "what environment.setup makes: %s", text);
 	runner_note(&h->runner, buf_str(&note));
 	buf_free(&note);

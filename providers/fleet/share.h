@@ -52,7 +52,7 @@ struct share_part {
 	bool taken;
 	bool ended; /* the host said how */
 	enum prepared how;
-	char why[512];
+	char why[960];
 	int64_t leased_ns; /* when it was told last to stay up, as it waited */
 };
 
@@ -90,6 +90,8 @@ int share_placed(struct fleet_run *r, struct arena *a, const struct stored_setup
 	struct error *err);
 /* A host that waits for another one is to stay up. */
 int share_send_lease(int fd, uint32_t lease_s, struct error *err);
+/* Setup itself did, and err says all. */
+bool share_failed(const struct host *h);
 /* Its part is over, well or not. */
 void share_end(struct fleet_run *r, struct host *h);
 /* Says in the journal, and in the host's log, how the host came to it. */

@@ -174,8 +174,14 @@ hear_prepared(struct hearing *e, const struct frame *f, struct error *err)
 	part->how = (enum prepared)how;
 	if (why.n)
 		snprintf(part->why, sizeof(part->why), "%.*s", STR_ARG(why));
+	/* It is setup's own words, and goes to a terminal. */
+	for (char *c = part->why; *c; c++) {
+		if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7f)
+			*c = '?';
+	}
 	return how == PREPARED_FAILED
-		       ? error_set(err, ERR_HOST, "environment.setup failed on %s", e->h->id)
+		       ? error_set(err, ERR_HOST, "%s: %s", e->h->id,
+				 part->why[0] ? part->why : "environment.setup failed")
 		       : 0;
 }
 

@@ -121,7 +121,7 @@ printf '#!/bin/sh\nmkdir out && tool >out/words\n' >greet.sh
 commit .
 run furrow apply -y
 is_status 0 'with setup'
-err_like 'run setup first'
+err_like 'run setup once, share it'
 is 'its programs are in PATH' "$(cat results/a/words)" 'a tool with 1 setup'
 sed -i 's/\[a, b, d, /[a, b, d, e, /' furrow.yaml
 commit .

@@ -6,7 +6,7 @@ BUCKET=furrow-123456789012-us-east-2
 client aws s3 mb s3://counts >/dev/null
 
 stored() { client aws s3 ls --recursive "s3://$BUCKET/setups/$1/" 2>/dev/null | awk '{print $4}'; }
-how() { jq -r 'select(.ev == "effect") | .id | select(test("^(ran|fetched|failed)"))' .furrow/runs/"$(ls .furrow/runs | tail -1)"/journal.jsonl | sort | uniq -c | sed 's/^ *//'; }
+how() { jq -r 'select(.ev == "effect") | .id | split("\n")[0] | select(test("^(ran|fetched|failed)"))' .furrow/runs/"$(ls .furrow/runs | tail -1)"/journal.jsonl | sort | uniq -c | sed 's/^ *//'; }
 
 job many <<'Y'
 furrow: 1
