@@ -183,6 +183,20 @@ with_prefix(struct arena *a, const struct digest *d)
 	return arena_printf(a, "sha256:%s", hex);
 }
 
+/* Whether its configuration is of the architecture; one that does not tell may be. */
+static int
+check_arch(const struct image_archive *x, const json_t *config, const char *arch, struct error *err)
+{
+	struct str is = member(config, "architecture");
+
+	if (!arch || !is.p || str_is(is, arch))
+		return 0;
+	return error_set(err, ERR_INPUT,
+		"image %s-archive:%.*s is for linux/%.*s, and instances are linux/%s "
+		"(instances.arch): name an image for that, or another arch",
+		x->is_oci ? "oci" : "docker", STR_ARG(x->path), STR_ARG(is), arch);
+}
+
 /* docker-archive: the one image of manifest.json, or the one with the tag. */
 static const json_t *
 choose_docker(const struct image_archive *x, const json_t *images)
@@ -205,9 +219,10 @@ choose_docker(const struct image_archive *x, const json_t *images)
 }
 
 static int
-docker_id(struct arena *a, const struct image_archive *x, struct str *id, struct error *err)
+docker_id(struct arena *a, const struct image_archive *x, const char *arch, struct str *id,
+	struct error *err)
 {
-	json_t *images = NULL;
+	json_t *images = NULL, *config_json;
 	struct str bytes = {0}, config;
 	struct digest d;
 	int rc = read_json(a, x, "manifest.json", &images, &bytes, err);
@@ -229,11 +244,14 @@ docker_id(struct arena *a, const struct image_archive *x, struct str *id, struct
 		return rc;
 	d = digest_of(bytes.p, bytes.n);
 	*id = with_prefix(a, &d);
-	return 0;
+	config_json = json_loadb(bytes.n ? bytes.p : "", bytes.n, 0, NULL);
+	rc = check_arch(x, config_json, arch, err);
+	json_decref(config_json);
+	return rc;
 }
 
 static bool
-is_for_this_machine(const json_t *descriptor)
+is_for(const json_t *descriptor, const char *wanted)
 {
 	struct str arch = member(json_object_get(descriptor, "platform"), "architecture");
 	struct str os = member(json_object_get(descriptor, "platform"), "os");
@@ -243,6 +261,8 @@ is_for_this_machine(const json_t *descriptor)
 		return true;
 	if ((os.p && !str_is(os, "linux")) || uname(&machine) != 0)
 		return false;
+	if (wanted)
+		return str_is(arch, wanted);
 	if (str_is(arch, "amd64"))
 		return strcmp(machine.machine, "x86_64") == 0;
 	if (str_is(arch, "arm64"))
@@ -252,7 +272,7 @@ is_for_this_machine(const json_t *descriptor)
 
 /* oci-archive: the descriptor in an index that is meant: by its name at the top, by the machine below. */
 static const json_t *
-choose_oci(const struct image_archive *x, const json_t *index, bool top)
+choose_oci(const struct image_archive *x, const json_t *index, bool top, const char *arch)
 {
 	const json_t *list = json_object_get(index, "manifests"), *found = NULL, *d;
 	size_t i;
@@ -262,7 +282,7 @@ choose_oci(const struct image_archive *x, const json_t *index, bool top)
 		struct str name = member(
 			json_object_get(d, "annotations"), "org.opencontainers.image.ref.name");
 
-		if (top && x->ref.p ? name.p && same_tag(name, x->ref) : is_for_this_machine(d)) {
+		if (top && x->ref.p ? name.p && same_tag(name, x->ref) : is_for(d, arch)) {
 			if (found && top && !x->ref.p)
 				return NULL; /* several */
 			if (!found)
@@ -295,7 +315,8 @@ read_blob(struct arena *a, const struct image_archive *x, struct str digest, jso
 }
 
 static int
-oci_id(struct arena *a, const struct image_archive *x, struct str *id, struct error *err)
+oci_id(struct arena *a, const struct image_archive *x, const char *arch, struct str *id,
+	struct error *err)
 {
 	json_t *json = NULL;
 	struct str bytes, config = {0};
@@ -303,7 +324,7 @@ oci_id(struct arena *a, const struct image_archive *x, struct str *id, struct er
 	int rc = read_json(a, x, "index.json", &json, &bytes, err);
 
 	for (int depth = 0; rc == 0; depth++) {
-		const json_t *chosen = choose_oci(x, json, depth == 0);
+		const json_t *chosen = choose_oci(x, json, depth == 0, arch);
 		struct str digest = arena_str(a, member(chosen, "digest"));
 
 		config = arena_str(a, member(json_object_get(json, "config"), "digest"));
@@ -324,12 +345,20 @@ oci_id(struct arena *a, const struct image_archive *x, struct str *id, struct er
 	if (!str_starts(config, STR("sha256:")) || !digest_parse(str_from_index(config, 7), &d))
 		return unreadable(x, "its configuration has no sha256 digest", err);
 	*id = with_prefix(a, &d);
-	return 0;
+	if (!arch)
+		return 0;
+	rc = read_blob(a, x, config, &json, err);
+	if (rc < 0)
+		return rc;
+	rc = check_arch(x, json, arch, err);
+	json_decref(json);
+	return rc;
 }
 
 int
-archive_image_id(
-	struct arena *a, const struct image_archive *archive, struct str *id, struct error *err)
+archive_image_id(struct arena *a, const struct image_archive *archive, const char *arch,
+	struct str *id, struct error *err)
 {
-	return archive->is_oci ? oci_id(a, archive, id, err) : docker_id(a, archive, id, err);
+	return archive->is_oci ? oci_id(a, archive, arch, id, err)
+			       : docker_id(a, archive, arch, id, err);
 }

@@ -18,8 +18,10 @@ bool archive_parse(struct arena *a, struct image_archive *out, struct str text);
 struct str archive_absolute(struct arena *a, const char *dir, struct str image);
 
 /* The image's id, "sha256:" and the hex digest of its configuration: what engines call it once it is loaded.
- * Compressed archives are read too. ERR_INPUT: no such file, no such archive, more than one image in it, damaged. */
-int archive_image_id(
-	struct arena *a, const struct image_archive *archive, struct str *id, struct error *err);
+ * Compressed archives are read too. Of images for several architectures in one archive that for this machine is meant, or
+ * for `arch` ("amd64", "arm64") when that is not NULL; then it is an error when the image is for another. ERR_INPUT: that, no
+ * such file, no such archive, more than one image in it, damaged. */
+int archive_image_id(struct arena *a, const struct image_archive *archive, const char *arch,
+	struct str *id, struct error *err);
 
 #endif

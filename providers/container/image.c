@@ -181,7 +181,7 @@ resolve_archive(struct engine_handle *e, struct arena *a, const struct image_arc
 	struct str *digest, bool *present, struct error *err)
 {
 	struct held_image image = {0};
-	int rc = archive_image_id(a, archive, digest, err), found;
+	int rc = archive_image_id(a, archive, NULL, digest, err), found;
 
 	if (rc < 0)
 		return rc;
@@ -229,7 +229,7 @@ engine_image_id(struct engine_handle *e, struct arena *a, struct str image, stru
 		return 0;
 	if (archive_parse(a, &archive, image)) {
 		struct str digest;
-		int rc = archive_image_id(a, &archive, &digest, err);
+		int rc = archive_image_id(a, &archive, NULL, &digest, err);
 
 		if (rc == 0)
 			*id = str_from_index(digest, 7);
@@ -330,7 +330,7 @@ ensure_archive(struct engine_handle *e, struct arena *a, const struct image_arch
 {
 	struct words w = {.arena = a};
 	struct str now;
-	int rc = archive_image_id(a, archive, &now, err);
+	int rc = archive_image_id(a, archive, NULL, &now, err);
 
 	if (rc < 0)
 		return rc;

@@ -24,7 +24,9 @@ read_archive(struct fleet_site *s, struct arena *a, const struct image_archive *
 	struct error *err)
 {
 	struct far_image *out = &s->container;
-	int rc = archive_image_id(a, archive, &out->digest, err);
+	int rc = archive_image_id(a, archive,
+		s->site.config.manifest->instances.arch == ARCH_ARM64 ? "arm64" : "amd64",
+		&out->digest, err);
 
 	out->path = archive->path;
 	out->pull = arena_printf(a, "%s:%.*s", archive->is_oci ? "oci-archive" : "docker-archive",
@@ -53,8 +55,10 @@ find_stored(struct fleet_site *s, struct arena *a, struct error *err)
 
 	if (rc < 0)
 		return rc;
+	/* Beside the job's sources, with which it is removed. */
 	image->object = fleet_object(s, a,
-		arena_printf(a, "images/%.*s.%s.tar", STR_ARG(image->id),
+		arena_printf(a, "sources/%.*s/%.*s.%s-image.tar",
+			STR_ARG(s->site.config.manifest->name), STR_ARG(image->id),
 			str_starts(image->pull, STR("oci-")) ? "oci" : "docker")
 			.p);
 	rc = s3_head(s->aws, a, s->bucket, image->object, &unwanted, err);

@@ -50,7 +50,7 @@ id_of(struct fixture *f, const char *scheme, const char *file, struct str *id)
 
 	assert_true(archive_parse(
 		&f->arena, &x, arena_printf(&f->arena, "%s-archive:%s/%s", scheme, f->dir, file)));
-	return archive_image_id(&f->arena, &x, id, &f->err);
+	return archive_image_id(&f->arena, &x, NULL, id, &f->err);
 }
 
 static void
@@ -74,6 +74,33 @@ assert_bad(struct fixture *f, const char *scheme, const char *file, const char *
 
 	assert_int_equal(id_of(f, scheme, file, &id), ERR_INPUT);
 	assert_has(f->err.message, part);
+}
+
+/* For instances that are not this machine. */
+static void
+archives_for_others(void **state)
+{
+	struct fixture *f = *state;
+	struct image_archive x;
+	struct str id;
+
+	sh(f, "printf '{\"architecture\":\"arm64\"}' > c.json; C=$(sha256sum c.json | cut -c1-64); "
+	      "echo '[{\"Config\":\"c.json\"}]' > manifest.json; tar -cf docker.tar c.json "
+	      "manifest.json; mkdir -p blobs/sha256; cp c.json blobs/sha256/$C; "
+	      "printf '{\"config\":{\"digest\":\"sha256:%s\"}}' $C > m; M=$(sha256sum m | cut "
+	      "-c1-64); cp m blobs/sha256/$M; printf "
+	      "'{\"manifests\":[{\"digest\":\"sha256:%s\"}]}' "
+	      "$M > index.json; tar -cf oci.tar blobs index.json; echo $C > want");
+	assert_id(f, "docker", "docker.tar", "want");
+	assert_id(f, "oci", "oci.tar", "want");
+	for (int i = 0; i < 2; i++) {
+		assert_true(archive_parse(&f->arena, &x,
+			arena_printf(&f->arena, "%s-archive:%s/%s.tar", i ? "oci" : "docker",
+				f->dir, i ? "oci" : "docker")));
+		assert_int_equal(archive_image_id(&f->arena, &x, "arm64", &id, &f->err), 0);
+		assert_int_equal(archive_image_id(&f->arena, &x, "amd64", &id, &f->err), ERR_INPUT);
+		assert_has(f->err.message, "is for linux/arm64, and instances are linux/amd64");
+	}
 }
 
 static void
@@ -220,6 +247,7 @@ main(int argc, char **argv)
 		TEST(references),
 		TEST(parsing),
 		TEST(docker_archives),
+		TEST(archives_for_others),
 		TEST(oci_archives),
 		TEST(oci_for_many_machines),
 		TEST(damaged_oci_archives),
