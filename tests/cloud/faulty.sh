@@ -18,6 +18,8 @@ work() {
 		shift
 	done
 	n_tasks=${inputs//[^0-9]/}
+	# In one market, unless both are the point: what is tried, and how often, is counted.
+	[[ $instances == *spot:* ]] || instances+=', spot: false'
 	rm -rf "${T:?}/$name" && mkdir -p "$T/$name" && cd "$T/$name" || exit 1
 	cat >furrow.yaml <<-END
 		furrow: 1
