@@ -1,6 +1,8 @@
 /* cost: what the instances of a plan cost. */
 #include "planner/cost.h"
 
+#include <stdio.h>
+
 static const double hour_ns = 3600e9;
 
 double
@@ -127,4 +129,91 @@ plan_estimate(struct arena *a, struct plan *p)
 		add_instance(a, p, i, begin_ns, end_ns);
 	if (p->usd < 0 && !p->why_usd.p)
 		p->why_usd = STR("how long it takes is not known yet");
+}
+
+/* What is paid in any case: a minute of each instance that is launched. */
+static double
+least_usd(const struct plan *p)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < p->graph.n_nodes; i++) {
+		const struct node *n = &p->graph.nodes[i];
+
+		if (n->kind == KIND_INSTANCE && n->hourly_usd > 0)
+			sum += cost_usd(n->hourly_usd, COST_LEAST_NS, true);
+	}
+	return sum;
+}
+
+/* What the plan would cost with so many instances, the tasks dealt out evenly; < 0: unknown. */
+static double
+usd_with(const struct plan *p, uint32_t instances)
+{
+	const struct offer *o = &p->changes.offers[0];
+	double hourly = offer_hourly_usd(o), busy_ns = 0, longest_ns = 0, ready_ns = 0, wall_ns;
+
+	for (uint32_t i = 0; i < p->graph.n_nodes; i++) {
+		const struct node *n = &p->graph.nodes[i];
+		double ns = n->estimate_ns > 0 ? (double)n->estimate_ns : 0;
+
+		if (n->kind == KIND_TASK) {
+			busy_ns += ns;
+			longest_ns = ns > longest_ns ? ns : longest_ns;
+		} else if ((n->kind == KIND_INSTANCE || n->kind == KIND_ENVIRONMENT) &&
+			   n->index + 1 == p->changes.n_instances) {
+			ready_ns += ns;
+		}
+	}
+	wall_ns = p->ns < 0 ? 0 : busy_ns / ((double)instances * o->slots);
+	wall_ns = ready_ns + (wall_ns > longest_ns || p->ns < 0 ? wall_ns : longest_ns);
+	return instances * cost_usd(hourly, (int64_t)wall_ns, true);
+}
+
+/* ": 3 instances (instances.max: 3) cost about $0.90" */
+static void
+propose(const struct plan *p, char out[128])
+{
+	uint32_t n = p->changes.n_instances;
+
+	out[0] = '\0';
+	if (offer_hourly_usd(&p->changes.offers[0]) < 0)
+		return;
+	while (n > 1 && usd_with(p, n - 1) > p->job.manifest->max_cost_usd)
+		n--;
+	n--;
+	if (n >= 1)
+		snprintf(out, 128, "instances.max: %u would fit, with about $%.2f; or ", n,
+			usd_with(p, n));
+}
+
+int
+plan_check_cost(const struct plan *p, struct error *err)
+{
+	const struct manifest *m = p->job.manifest;
+	const struct pos *pos = &m->pos_max_cost;
+	bool timed = p->usd >= 0;
+	double usd = timed ? p->usd : least_usd(p);
+	char fits[128];
+
+	if (!p->observed.fleet.there || m->max_cost_usd <= 0 || p->changes.n_instances == 0)
+		return 0;
+	if (p->hourly_usd < 0)
+		return error_set(err, ERR_INPUT,
+			"%.*s:%u:%u: max_cost: %.*s, so whether $%.2f is enough cannot be said and "
+			"nothing is launched; leave "
+			"the key out, or try again when prices can be read",
+			STR_ARG(pos->file), pos->line, pos->col, STR_ARG(p->why_usd),
+			m->max_cost_usd);
+	if (usd <= m->max_cost_usd)
+		return 0;
+	propose(p, fits);
+	return error_set(err, ERR_INPUT,
+		"%.*s:%u:%u: max_cost: %u instance%s would cost %s $%.2f%s, which is more than "
+		"$%.2f, so "
+		"nothing is launched; %sraise max_cost (furrow plan --curve tells what it costs "
+		"with how many)",
+		STR_ARG(pos->file), pos->line, pos->col, p->changes.n_instances,
+		p->changes.n_instances == 1 ? "" : "s", timed ? "about" : "at least", usd,
+		timed ? "" : " (a minute of each is billed in any case)", m->max_cost_usd, fits);
 }

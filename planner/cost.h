@@ -16,4 +16,8 @@ double cost_usd(double hourly_usd, int64_t ns, bool launched);
  * run's begin, both until their release. */
 void plan_estimate(struct arena *a, struct plan *p);
 
+/* 0, or ERR_INPUT when the manifest's max_cost cannot hold: the estimate is more, a minute of all
+ * instances is, or what they cost is not known. Tells the figures, and how many instances would fit. */
+int plan_check_cost(const struct plan *p, struct error *err);
+
 #endif

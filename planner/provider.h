@@ -59,6 +59,8 @@ struct call {
 	uint32_t attempt;	  /* 1, 2, … */
 	uint32_t place;		  /* task: index of the environment whose slot it has */
 	char trace[33], span[17]; /* W3C trace context, lower-case hex */
+	/* out, before intent and effect: what an hour costs of what is made; 0: nothing, < 0: unknown */
+	double hourly_usd;
 	int64_t pending_until_ns; /* out, with STEP_PENDING: not before this */
 	int64_t timeout_ns;	  /* task: of this attempt; < 0: none */
 	void *provider_data;	  /* the provider's own, kept over PENDING; NULL at first */

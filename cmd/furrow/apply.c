@@ -6,6 +6,7 @@
 #include "cmd/furrow/show_plan.h"
 #include "cmd/furrow/summary.h"
 #include "planner/base/json.h"
+#include "planner/cost.h"
 #include "providers/store/collect.h"
 #include "providers/store/lock.h"
 
@@ -50,7 +51,7 @@ static const char help[] =
 	"\n"
 	"Exit codes:\n"
 	"  0    done, or nothing to do\n"
-	"  1    a task failed\n"
+	"  1    a task failed, or max_duration or max_cost ended the run\n"
 	"  3    the host or the cloud failed\n"
 	"  4    a saved plan is out of date or was applied before, or an input changed\n"
 	"       while the plan was carried out\n"
@@ -159,6 +160,7 @@ report(struct apply *a)
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
 		.out_of_time = a->run.out_of_time,
+		.out_of_money = a->run.out_of_money,
 		.left = &a->run.left,
 		.lost = str_from(a->run.lost.code ? a->run.lost.message : NULL),
 		.color = out_color(STDERR_FILENO, a->options.config.color),
@@ -252,7 +254,9 @@ apply(struct apply *a, struct error *err)
 	if (p->plan.changes.n_todo == 0)
 		return nothing_to_do(a);
 
-	rc = confirm(a, err);
+	rc = plan_check_cost(&p->plan, err);
+	if (rc == 0)
+		rc = confirm(a, err);
 	if (rc == 0)
 		rc = saved_plan_take(&a->saved, p, a->id, err);
 	if (rc == 0)
@@ -271,8 +275,9 @@ run(int argc, char **argv)
 	struct apply a = {0};
 	struct error err;
 	int status = options_parse(&a.options, &command_apply,
-		"yes jobs keep-going dry-run rev allow-dirty infra manifest refresh-prices progress json color", 1,
-		argc, argv);
+		"yes jobs keep-going dry-run rev allow-dirty infra manifest refresh-prices "
+		"progress json color",
+		1, argc, argv);
 
 	if (status >= 0)
 		return status;

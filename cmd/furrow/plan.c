@@ -2,6 +2,7 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/saved_plan.h"
 #include "cmd/furrow/show_plan.h"
+#include "planner/cost.h"
 
 #include <unistd.h>
 
@@ -44,7 +45,7 @@ static const char help[] =
 	"  0    planned\n"
 	"  2    with --detailed-exitcode: there is something to do\n"
 	"  3    the host or the cloud failed\n"
-	"  64   the command line or the manifest is wrong\n";
+	"  64   the command line or the manifest is wrong, or max_cost is not enough\n";
 
 static int
 save(struct prepared *p, const char *path, struct error *err)
@@ -83,8 +84,9 @@ run(int argc, char **argv)
 	struct options o;
 	struct error err;
 	int status = options_parse(&o, &command_plan,
-		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode refresh-prices color", 1,
-		argc, argv);
+		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode "
+		"refresh-prices color",
+		1, argc, argv);
 
 	if (status >= 0)
 		return status;
@@ -92,10 +94,13 @@ run(int argc, char **argv)
 		return out_usage("plan: --json and --dot at once; choose one");
 	if ((o.output && saved_plan_may_write(o.output, &saves_to_stdout, &err) < 0) ||
 		prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 ||
+		(o.output && plan_check_cost(&p.plan, &err) < 0) ||
 		(o.output && save(&p, o.output, &err) < 0))
 		status = out_fail(&err);
 	else
 		status = saves_to_stdout ? 0 : print(&p.plan, &o);
+	if (status == 0 && plan_check_cost(&p.plan, &err) < 0)
+		status = out_fail(&err);
 	if (status == 0 && o.detailed_exitcode && p.plan.changes.n_todo)
 		status = STATUS_CHANGES;
 	prepare_close(&p);

@@ -2,6 +2,7 @@
 #include "cmd/furrow/kept.h"
 #include "cmd/furrow/report_boot.h"
 #include "cmd/furrow/report_tree.h"
+#include "cmd/furrow/summary.h"
 #include "cmd/furrow/trace.h"
 #include "planner/base/json.h"
 
@@ -134,6 +135,7 @@ report_write_json(struct buf *b, const struct report_facts *f)
 	json_add_member_int(b, "tasks", t->n_tasks);
 	json_add_member_int(b, "in_place", t->n_in_place);
 	add_seconds(b, "wall_s", t->wall_ns);
+	summary_add_money_json(b, t);
 	add_phases(b, "phases", t->phase_ns);
 	add_phases(b, "critical_phases", t->critical_phase_ns);
 	json_add_name(b, "nodes");

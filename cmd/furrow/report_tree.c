@@ -220,7 +220,12 @@ add_head(struct buf *b, const struct report_facts *f)
 	if (t->commit.n)
 		buf_addf(b, ", commit %.*s%s", (int)(t->commit.n < 12 ? t->commit.n : 12),
 			t->commit.p, t->dirty ? " with uncommitted changes" : "");
-	buf_addf(b, ", on %.*s\n\n", STR_ARG(t->infra));
+	buf_addf(b, ", on %.*s", STR_ARG(t->infra));
+	if (t->n_lives) {
+		buf_addf(b, "\n  %zu instance%s, ", t->n_lives, t->n_lives == 1 ? "" : "s");
+		summary_add_usd(b, t);
+	}
+	buf_add_cstr(b, "\n\n");
 }
 
 void
@@ -244,6 +249,8 @@ report_write(struct buf *b, const struct report_facts *f)
 	}
 	summary_add_phases(b, t, f->color);
 	report_boot_add_sum(b, t);
+	if (t->done)
+		summary_add_said(b, t, f->color);
 	if (t->torn_bytes)
 		buf_addf(b,
 			"\n(the last line of the journal was torn: %u bytes of it are left out)\n",

@@ -105,6 +105,7 @@ options_of(const struct prepared *p, const struct options *o)
 		.max_slots = p->max_slots,
 		.fail_fast = m->map.fail_fast && !o->keep_going,
 		.deadline_ns = m->max_duration_ns,
+		.max_cost_usd = m->instances.infra.kind == INFRA_AWS ? m->max_cost_usd : 0,
 		.task_timeout_ns = m->timeout_ns,
 		.grace_ns = grace_ns,
 		.ahead = ahead_of(p, o),
@@ -148,6 +149,8 @@ open_journal(struct journal **out, const struct run *run, const struct prepared 
 		.pid = (int)getpid(),
 		.n_tasks = plan->job.n_tasks,
 		.n_in_place = plan->changes.n_tasks_in_place,
+		.said_ns = plan->ns,
+		.said_usd = plan->usd,
 	};
 	struct arena a = {0};
 	int rc = journal_create(
@@ -209,6 +212,7 @@ execute(struct run *out, struct prepared *p, const struct options *o, const char
 	view_close(view, result.wall_ns);
 	out->exit_status = exit_status_of(rc, &result);
 	out->out_of_time = result.out_of_time;
+	out->out_of_money = result.out_of_money;
 	out->lost = result.lost;
 	rc = journal_close(journal, &result, out->exit_status, err);
 	release_signals(before);

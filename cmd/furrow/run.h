@@ -11,6 +11,7 @@ struct run {
 	int exit_status;	/* what apply ends with */
 	struct error lost;	/* of a place, when tasks were left for that; code ERR_NONE: none */
 	bool out_of_time;	/* max_duration was over */
+	bool out_of_money;	/* max_cost would have been passed */
 	struct pairs left;	/* as the site's: what still costs money */
 	struct timings timings; /* its journal, read back */
 };

@@ -7,6 +7,7 @@
 #include "planner/base/json.h"
 #include "planner/base/ulid.h"
 
+#include <math.h>
 #include <unistd.h>
 
 enum { SHOWN = 20 };
@@ -15,7 +16,7 @@ static const char help[] =
 	"usage: furrow runs [options]\n"
 	"\n"
 	"Lists what was applied in this folder, newest first: when, which job, what\n"
-	"became of it, how long it took.\n"
+	"became of it, how long it took, what it cost.\n"
 	"\n"
 	"Examples:\n"
 	"  furrow runs                      the last 20\n"
@@ -63,7 +64,7 @@ ink_of(const struct run_dir *r)
 static void
 add_row(struct buf *b, const struct run_dir *r, bool color)
 {
-	char when[TEXT_BYTES], wall[TEXT_BYTES];
+	char when[TEXT_BYTES], wall[TEXT_BYTES], usd[TEXT_BYTES];
 	const struct timings *h = &r->head;
 
 	buf_addf(b, "%-26s  %s  ", r->id, text_time(when, ulid_wall_ns(str_from(r->id))));
@@ -72,7 +73,8 @@ add_row(struct buf *b, const struct run_dir *r, bool color)
 	if (r->state == RUN_UNREADABLE) {
 		text_add_safe(b, str_from(r->problem), 100);
 	} else {
-		buf_addf(b, "%7u  ", h->n_tasks);
+		buf_addf(b, "%8s  %7u  ", h->done && h->usd > 0 ? text_usd(usd, h->usd) : "",
+			h->n_tasks);
 		text_add_safe(b, h->job, 0);
 		if (h->commit.n >= 8)
 			buf_addf(b, " @%.8s%s", h->commit.p, h->dirty ? " (dirty)" : "");
@@ -101,6 +103,10 @@ add_json(struct buf *b, const struct run_dir *r)
 			json_add_member_int(b, "exit", h->exit_code);
 		json_add_name(b, "wall_s");
 		json_add_seconds(b, wall_of(r));
+		if (h->done && h->usd > 0) {
+			json_add_name(b, "usd");
+			json_add_seconds(b, llround(h->usd * 1e9));
+		}
 		json_add_member_int(b, "tasks", h->n_tasks);
 		json_add_member_int(b, "in_place", h->n_in_place);
 		json_add_member_int(b, "pid", h->pid);
@@ -123,8 +129,9 @@ print(const struct run_dir *runs, size_t n, size_t all, const struct options *o)
 		}
 		buf_add_cstr(&b, "]}\n");
 	} else if (n) {
-		buf_addf(&b, "%s%-26s  %-16s  %-11s  %9s  %7s  %s%s\n", out_ink(color, INK_BOLD),
-			"RUN", "WHEN", "RESULT", "WALL", "TASKS", "JOB", out_ink(color, INK_PLAIN));
+		buf_addf(&b, "%s%-26s  %-16s  %-11s  %9s  %8s  %7s  %s%s\n",
+			out_ink(color, INK_BOLD), "RUN", "WHEN", "RESULT", "WALL", "COST", "TASKS",
+			"JOB", out_ink(color, INK_PLAIN));
 		for (size_t i = 0; i < n; i++)
 			add_row(&b, &runs[i], color);
 	}

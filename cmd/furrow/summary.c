@@ -7,10 +7,12 @@
 #include "cmd/furrow/report_boot.h"
 #include "cmd/furrow/text.h"
 #include "planner/base/json.h"
+#include "planner/ranges.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5 };
+enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5, NOT_RUN_BYTES = 60 };
 
 struct counts {
 	uint32_t done, failed, stopped, not_run;
@@ -145,6 +147,75 @@ add_kept(struct buf *b, const struct summary *s)
 			all - SHOWN_KEPT, all - SHOWN_KEPT == 1 ? "" : "s");
 }
 
+bool
+summary_add_usd(struct buf *b, const struct timings *t)
+{
+	char text[TEXT_BYTES];
+
+	if (t->n_lives == 0 && t->usd <= 0)
+		return false;
+	if (t->usd_least && t->usd <= 0)
+		buf_add_cstr(b, "an unknown price");
+	else
+		buf_addf(b, "%s%s", t->usd_least ? "at least " : "", text_usd(text, t->usd));
+	return true;
+}
+
+/* " (+14 %)" */
+static void
+add_error(struct buf *b, double was, double said)
+{
+	double percent = said > 0 ? (was / said - 1) * 100 : 0;
+
+	if (percent > -0.5 && percent < 0.5)
+		buf_add_cstr(b, " (as it was)");
+	else if (percent < 1000)
+		buf_addf(b, " (it was %+.0f %%)", percent);
+	else
+		buf_addf(b, " (it was %.0f times that)", was / said);
+}
+
+void
+summary_add_said(struct buf *b, const struct timings *t, bool color)
+{
+	char text[TEXT_BYTES];
+
+	if (t->said_ns <= 0 && t->said_usd <= 0)
+		return;
+	buf_addf(b, "%splan said%s      ", out_ink(color, INK_BOLD), out_ink(color, INK_PLAIN));
+	if (t->said_ns > 0) {
+		buf_add_cstr(b, text_duration(text, t->said_ns));
+		add_error(b, (double)t->wall_ns, (double)t->said_ns);
+	}
+	if (t->said_usd > 0) {
+		buf_addf(b, "%s%s", t->said_ns > 0 ? ", " : "", text_usd(text, t->said_usd));
+		if (!t->usd_least)
+			add_error(b, t->usd, t->said_usd);
+	}
+	buf_add_char(b, '\n');
+}
+
+/* Which tasks never began, when the end of time or money took their turn: "task[3..9]". */
+static void
+add_not_run(struct buf *b, const struct summary *s)
+{
+	uint32_t *indices = mem_alloc((s->timings->n_nodes + 1) * sizeof(*indices));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->timings->n_nodes; i++) {
+		const struct timing_node *node = &s->timings->nodes[i];
+
+		if (node->kind == KIND_TASK && node->state == NODE_CANCELLED)
+			indices[n++] = node->index;
+	}
+	if (n) {
+		buf_add_cstr(b, "not done: task[");
+		ranges_add(b, indices, n, NOT_RUN_BYTES);
+		buf_add_cstr(b, "]\n");
+	}
+	free(indices);
+}
+
 /* "2 tasks done, 1 failed, 2 stopped, 3 did not run, 10 were in place, in 34.2 s". */
 static void
 add_headline(struct buf *b, const struct summary *s)
@@ -163,13 +234,24 @@ add_headline(struct buf *b, const struct summary *s)
 		buf_addf(b, ", %u did not run", c.not_run);
 	if (in_place)
 		buf_addf(b, ", %u in place before", in_place);
-	buf_addf(b, ", in %s%s\n", text_duration(text, s->timings->wall_ns),
-		out_ink(s->color, INK_PLAIN));
+	buf_addf(b, ", in %s", text_duration(text, s->timings->wall_ns));
+	if (s->timings->n_lives) {
+		buf_add_cstr(b, ", for ");
+		summary_add_usd(b, s->timings);
+	}
+	buf_addf(b, "%s\n", out_ink(s->color, INK_PLAIN));
 	if (s->lost.n)
 		buf_addf(b, "%.*s\napply again: what is finished is kept\n", STR_ARG(s->lost));
 	if (s->out_of_time)
 		buf_add_cstr(b, "max_duration is over: what still ran was stopped\n");
-	if ((s->timings->interrupted || s->out_of_time) && c.stopped + c.not_run)
+	if (s->out_of_money)
+		buf_addf(b,
+			"max_cost (%s) allows no more: raise it, or apply again with as much for "
+			"the rest\n",
+			text_usd(text, s->plan->job.manifest->max_cost_usd));
+	if (s->out_of_time || s->out_of_money)
+		add_not_run(b, s);
+	if ((s->timings->interrupted || s->out_of_time || s->out_of_money) && c.stopped + c.not_run)
 		buf_add_cstr(b, "what is done is kept: the next apply goes on from here\n");
 }
 
@@ -290,6 +372,7 @@ summary_write(struct buf *b, const struct summary *s)
 	add_critical_path(b, s);
 	add_reused(b, s);
 	add_kept(b, s);
+	summary_add_said(b, s->timings, s->color);
 	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD),
 		out_ink(s->color, INK_PLAIN), STR_ARG(s->results_dir));
 	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD),
@@ -301,6 +384,50 @@ add_seconds(struct buf *b, const char *name, int64_t ns)
 {
 	json_add_name(b, name);
 	json_add_seconds(b, ns);
+}
+
+static void
+add_usd_json(struct buf *b, const char *name, double usd)
+{
+	json_add_name(b, name);
+	if (usd < 0)
+		buf_add_cstr(b, "null");
+	else
+		json_add_seconds(b, llround(usd * 1e9));
+}
+
+void
+summary_add_money_json(struct buf *b, const struct timings *t)
+{
+	if (t->n_lives || t->usd > 0) {
+		add_usd_json(b, "usd", t->usd);
+		json_add_member_bool(b, "usd_least", t->usd_least);
+	}
+	json_add_name(b, "said");
+	buf_add_char(b, '{');
+	if (t->said_ns > 0)
+		add_seconds(b, "s", t->said_ns);
+	if (t->said_usd > 0)
+		add_usd_json(b, "usd", t->said_usd);
+	buf_add_char(b, '}');
+	if (t->n_lives == 0)
+		return;
+	json_add_name(b, "instances");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < t->n_lives; i++) {
+		const struct timing_life *l = &t->lives[i];
+
+		buf_add_cstr(b, i ? ",{" : "{");
+		json_add_member_int(b, "index", l->index);
+		json_add_member_string(b, "id", l->id);
+		add_seconds(b, "begin_s", l->begin_ns);
+		if (l->end_ns >= 0)
+			add_seconds(b, "end_s", l->end_ns);
+		add_usd_json(b, "hourly_usd", l->hourly_usd);
+		add_usd_json(b, "usd", l->usd);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
 }
 
 static void
@@ -411,6 +538,7 @@ summary_write_json(struct buf *b, const struct summary *s)
 	json_add_member_int(b, "stopped", c.stopped);
 	json_add_member_int(b, "not_run", c.not_run);
 	buf_add_char(b, '}');
+	summary_add_money_json(b, s->timings);
 	if (s->lost.n)
 		json_add_member_string(b, "lost", s->lost);
 	if (s->left && s->left->n)

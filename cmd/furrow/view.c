@@ -3,6 +3,7 @@
 
 #include "cmd/furrow/tail.h"
 #include "cmd/furrow/text.h"
+#include "planner/execute/meter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -68,6 +69,9 @@ view_add_counts(const struct view *v, struct buf *b, int64_t t_ns)
 		text_elapsed(text, t_ns));
 	if (left >= 2 * NS_PER_S)
 		buf_addf(b, ", about %s left", text_elapsed(text, left));
+	if (v->meter && meter_usd(v->meter, t_ns) > 0)
+		buf_addf(b, ", %s%s so far", v->meter->least ? "at least " : "",
+			text_usd(text, meter_usd(v->meter, t_ns)));
 }
 
 static void
@@ -266,6 +270,14 @@ on_word(void *ctx, const char *text, int64_t t_ns)
 }
 
 static void
+on_meter(void *ctx, const struct meter *meter)
+{
+	struct view *v = ctx;
+
+	v->meter = meter;
+}
+
+static void
 on_tick(void *ctx, int64_t t_ns)
 {
 	struct view *v = ctx;
@@ -350,6 +362,7 @@ view_open(enum progress mode, const struct view_facts *facts, const struct view_
 		.phase = on_phase,
 		.end = on_end,
 		.interrupt = on_interrupt,
+		.meter = on_meter,
 		.word = on_word,
 		.tick = on_tick,
 		.tick_ns = v->way->tick_ns,
@@ -366,6 +379,7 @@ view_observer(const struct view *v)
 void
 view_close(struct view *v, int64_t t_ns)
 {
+	v->meter = NULL; /* gone with the run */
 	if (v->way->close)
 		v->way->close(v, t_ns);
 	view_flush(v);

@@ -4,16 +4,19 @@
  *   {"ev":"end","t":…,"node":…,"label":…,"attempt":…,"state":"ok|failed|cancelled","s":…,"error":…,"again":true}
  *   {"ev":"interrupt","count":1}
  *   {"ev":"notice","t":…,"text":…}       a host will be taken away; whether another one is made, and why
- *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…} every
+ *   {"ev":"counts","t":…,"tasks":…,"done":…,"running":…,"failed":…,"cancelled":…,"left_s":…,"usd":…} every
  * second
  *
  * Before them stands {"ev":"plan",…}, behind them {"ev":"summary","summary":{…}} (apply.c); words come as
  * {"ev":"words"|"error","text":…} (out.h).
  *
  * t: seconds since the run began. label: of tasks. s: how long it ran. error, again, left_s: only
- * when there is one. */
+ * when there is one. usd: what the run's instances have cost so far; when there are some. */
 #include "cmd/furrow/view_model.h"
 #include "planner/base/json.h"
+#include "planner/execute/meter.h"
+
+#include <math.h>
 
 static void
 begin_line(struct view *v, const char *ev, int64_t t_ns)
@@ -102,6 +105,10 @@ add_counts(struct view *v, int64_t t_ns)
 	if (left >= 0) {
 		json_add_name(&v->out, "left_s");
 		json_add_seconds(&v->out, left);
+	}
+	if (v->meter && v->meter->n) {
+		json_add_name(&v->out, "usd");
+		json_add_seconds(&v->out, llround(meter_usd(v->meter, t_ns) * 1e9));
 	}
 	end_line(v);
 }

@@ -52,7 +52,8 @@ struct view {
 	uint32_t n_failures; /* lines about failures so far */
 	int64_t tasks_ns;    /* of all that ended, together */
 	uint32_t tasks_ended;
-	int64_t now_ns; /* of the last event */
+	int64_t now_ns;		   /* of the last event */
+	const struct meter *meter; /* of the run's instances; NULL: not told */
 
 	int64_t told_ns; /* plain: when the last line was written */
 	uint32_t told_tasks;

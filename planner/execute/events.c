@@ -66,7 +66,8 @@ on_interrupt(struct run *r, const struct exec_event *ev)
 {
 	const struct exec_observer *o = r->observer;
 	/* When the run is being stopped anyway, asking for it once more means: now. */
-	bool stopping = r->result->out_of_time || r->journal_error.code;
+	bool stopping = r->result->out_of_time || r->journal_error.code ||
+			(r->result->out_of_money && r->level >= LEVEL_STOP);
 	int level = ++r->interrupts + (stopping ? LEVEL_STOP : LEVEL_GO);
 
 	run_stamp(r, ev->t_ns);
@@ -120,6 +121,7 @@ event_succeed(struct run *r, struct flight *f, const struct outcome *outcome, in
 	note_time(r, node, f_begun_ns, t_ns);
 	if (n->gives_slots && outcome->slots)
 		places_add(&r->places, n->index, outcome->slots);
+	money_ended(r, n, true);
 	node_end(r, node, NODE_OK);
 	early = r->nodes[node].early;
 	r->nodes[node].early = NULL;
@@ -255,6 +257,7 @@ end_attempt_badly(struct run *r, struct flight *f, const struct exec_event *ev, 
 		return;
 	}
 	r->nodes[node].cause = node;
+	money_ended(r, &r->graph->nodes[node], false);
 	node_end(r, node, state);
 	if (is_task && !cancelled && r->options->fail_fast) {
 		char why[KIND_ID_BYTES + 64];
@@ -349,8 +352,12 @@ on_intent(struct run *r, const struct exec_event *ev)
 	int64_t t_ns = run_stamp(r, ev->t_ns);
 	int code = 0;
 
+	if (ev->type == EVENT_EFFECT)
+		money_launched(r, ev->call);
 	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !always)
 		code = ERR_CANCELLED;
+	else if (ev->type == EVENT_INTENT && !money_allows_launch(r, ev->call))
+		code = ERR_INPUT;
 	else if (r->journal)
 		code = write_intent(r, ev, t_ns);
 	if (code || !r->journal) {

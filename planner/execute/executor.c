@@ -52,6 +52,7 @@ begin(struct run *r, uint32_t node, uint32_t place)
 		return;
 	}
 	r->states[node] = NODE_RUNNING;
+	money_begins(r, &f->call);
 	if (o && o->begin)
 		o->begin(o->ctx, node, f->call.attempt, t_ns);
 	if (r->options->dry_run) {
@@ -72,6 +73,7 @@ static void
 hand_out(struct run *r)
 {
 	uint32_t node, place;
+	struct error why;
 
 	do {
 		while (ready_pop(&r->steps, &node)) {
@@ -83,9 +85,14 @@ hand_out(struct run *r)
 			if (place == NO_PLACE)
 				break;
 			ready_pop(&r->tasks, &node);
-			if (r->states[node] == NODE_READY)
+			if (r->states[node] != NODE_READY)
+				continue;
+			if (money_allows_task(r, node, &why))
 				begin(r, node, place);
+			else
+				node_cancel(r, node, &why);
 		}
+		nodes_settle(r);
 	} while (r->steps.n);
 	r->pass++;
 }
@@ -157,6 +164,7 @@ keep_time(struct run *r)
 		r->result->out_of_time = true;
 		run_escalate(r, LEVEL_STOP, ERR_CANCELLED, "max_duration passed");
 	}
+	money_keep(r, now_ns);
 	fire_timers(r, now_ns);
 	if (now_ns >= r->sync_due_ns)
 		run_commit(r);
@@ -167,11 +175,13 @@ keep_time(struct run *r)
 }
 
 static int64_t
-next_time(const struct run *r)
+next_time(struct run *r)
 {
 	const struct ready_item *timer = ready_top(&r->timers);
-	int64_t until_ns = timer ? -timer->rank : INT64_MAX;
+	int64_t until_ns = timer ? -timer->rank : INT64_MAX, money_ns = money_next_ns(r);
 
+	if (money_ns < until_ns)
+		until_ns = money_ns;
 	if (r->sync_due_ns < until_ns)
 		until_ns = r->sync_due_ns;
 	if (has_ticks(r) && r->next_tick_ns < until_ns)
@@ -253,6 +263,8 @@ prepare(struct run *r)
 	r->ended = ARENA_ARRAY(r->a, uint32_t, g->n_nodes);
 	places_init(&r->places, r->options->max_slots, r->options->ahead);
 	retry_init(&r->retry, &r->options->retry);
+	if (r->observer && r->observer->meter)
+		r->observer->meter(r->observer->ctx, &r->meter);
 	run_now(r);
 	for (uint32_t i = 0; i < g->n_nodes; i++) {
 		r->nodes[i].waits = g->nodes[i].n_after;
@@ -312,6 +324,12 @@ judge(const struct run *r, struct error *err)
 		return error_set(err, ERR_HOST,
 			"%s; %u of %u tasks are done: apply again, what is finished is kept",
 			res->lost.message, res->tasks_ok, n_tasks);
+	if (res->out_of_money)
+		return error_set(err, ERR_TASK,
+			"max_cost ($%.2f) allows no more: %u of %u tasks are done for $%.2f; raise "
+			"it, or run "
+			"this again to go on",
+			r->options->max_cost_usd, res->tasks_ok, n_tasks, res->usd);
 	if (r->placeless)
 		return error_set(err, ERR_HOST, "no task could begin: no environment gave a slot");
 	if (res->tasks_failed)
@@ -345,6 +363,8 @@ executor_run(struct arena *a, const struct graph *graph, const struct exec_optio
 	prepare(&r);
 	loop(&r);
 	result->wall_ns = run_now(&r);
+	result->usd = meter_usd(&r.meter, result->wall_ns);
+	result->usd_least = r.meter.least;
 	if (r.lost_for_good || r.placeless)
 		result->lost = r.lost;
 	run_commit(&r);
@@ -352,5 +372,6 @@ executor_run(struct arena *a, const struct graph *graph, const struct exec_optio
 	ready_free(&r.tasks);
 	ready_free(&r.timers);
 	places_free(&r.places);
+	meter_free(&r.meter);
 	return judge(&r, err);
 }

@@ -10,6 +10,7 @@
 #include "planner/provider.h"
 
 struct journal;
+struct meter;
 
 enum exec_event_type {
 	EVENT_BEGUN,	/* call, t_ns */
@@ -47,7 +48,8 @@ struct exec_port {
 	/* Waits until an event came or until_ns (INT64_MAX: for ever); false: the time came. */
 	bool (*wait)(void *ctx, int64_t until_ns, struct exec_event *out);
 	/* The line is on disk (0); or it isn't, so the call must not be made: ERR_CANCELLED when
-	 * the run is being ended, ERR_HOST when the journal could not be written. */
+	 * the run is being ended, ERR_INPUT when max_cost forbids it, ERR_HOST when the journal could
+	 * not be written. */
 	void (*ack)(void *ctx, void *waiter, int result);
 	const struct sink *sink; /* what calls are given */
 };
@@ -85,6 +87,8 @@ struct exec_observer {
 		const struct outcome *outcome, const struct error *err, bool will_retry,
 		int64_t t_ns);
 	void (*interrupt)(void *ctx, int count);
+	/* Once, at first: what counts the money until executor_run returns. */
+	void (*meter)(void *ctx, const struct meter *meter);
 	/* A word on what happens to the places, of the executor's own. */
 	void (*word)(void *ctx, const char *text, int64_t t_ns);
 	void (*tick)(void *ctx, int64_t t_ns); /* about ten times a second while something runs */
@@ -95,6 +99,9 @@ struct exec_options {
 	uint32_t max_slots; /* -j: tasks at a time over all places; 0: no limit */
 	bool fail_fast; /* after a failed task nothing new is started, as after a first interrupt */
 	int64_t deadline_ns; /* max_duration; <= 0: none. When it comes: as a second interrupt */
+	/* max_cost; <= 0: none. What would pass it is not begun; when it is about to be passed: as a second
+	 * interrupt, so much before that all can be released. */
+	double max_cost_usd;
 	int64_t task_timeout_ns; /* <= 0: none */
 	int64_t grace_ns;	 /* between TERM and KILL */
 	/* Tasks given to a place beyond its slots, so that no slot waits for a round trip: they
@@ -110,7 +117,9 @@ struct exec_result {
 	uint32_t n_ok, n_failed, n_cancelled; /* nodes */
 	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
 	int64_t wall_ns;
-	bool interrupted, out_of_time;
+	bool interrupted, out_of_time, out_of_money;
+	double usd;	   /* what its instances cost; */
+	bool usd_least;	   /* at least: of one the price was not known */
 	uint8_t *states;   /* [n_nodes] enum node_state, in the arena given */
 	struct error lost; /* of a place, when tasks are left for that; code ERR_NONE: none */
 	struct error first_error; /* of the node that failed first; code ERR_NONE: none */

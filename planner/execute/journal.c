@@ -12,7 +12,7 @@
  *   {"ev":"run","v":1,"n":0,"run":ULID,"trace":32 hex,"span":16 hex (the root's),
  *    "wall0":RFC 3339,"job":…,"infra":…,"manifest":"sha256:…","manifest_path":…,
  *    "plan":"sha256:…","commit":…,"dirty":true,"patch":"sha256:…","pid":…,
- *    "tasks":of the job,"in_place":of these}
+ *    "tasks":of the job,"in_place":of these,"said":{"s":ns,"nusd":…} what the plan said}
  *   {"ev":"node","n":…,"id":"task[0..99,101]","kind":"task",
  *    "after":["source","instance[0..2]"],"needs":"slot","gives":"slot"}
  *
@@ -26,12 +26,15 @@
  *       has, when not 0. try: when not 1. Its parent is the root's span. No line tells when a
  *       task's process begins: `ran` does at its end, and of what has not ended, as many as the
  *       place has slots have begun, in the order of these lines; the others queue there.
+ *       a: {"nusd":…}: of an environment on an instance that was there: what an hour of that costs,
+ *       in billionths of a dollar, -1 when nobody knows. It counts from the run's begin on.
  *   {"ev":"phase",…,"span":…,"phase":"boot"}
  *       It goes over to another phase. Not told of tasks.
  *   {"ev":"intent",…,"span":…,"op":…,"token":…}
  *       On disk before the call goes out.
  *   {"ev":"effect",…,"span":…,"id":…}
- *       What came of it. On disk before anything is built on it.
+ *       What came of it. On disk before anything is built on it. a: {"nusd":…}: what an hour of the
+ *       instance costs, which stands for that index from then on; until the end of its release.
  *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned",
  *    "err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},"retry":ns,"a":{…}}
  *       abandoned: its place was lost, before it had begun if there is no `ran`. retry: when the
@@ -52,6 +55,7 @@
  *       Whether another one is made instead, and why.
  *   {"ev":"done",…,"exit":code,"ok":nodes,"failed":…,"cancelled":…,"tasks_ok":…,
  *    "tasks_failed":…,"tasks_cancelled":…,"interrupted":true,"out_of_time":true,
+ *    "out_of_money":true,"nusd":what instances cost,"least":true (and one without a price),
  *    "first":"task[3]","err":{…}}
  *       The run ended in order; first and err tell of the node that failed first. A node without
  *       a `begin` was cancelled.
@@ -297,6 +301,8 @@ journal_begin(struct journal *j, const struct call *call, enum phase phase, int6
 		line_count(b, "place", call->place);
 	if (call->attempt != 1)
 		line_int(b, "try", call->attempt);
+	else if (call->node->kind == KIND_ENVIRONMENT)
+		line_hourly(b, call->node->hourly_usd);
 	return write_line(j, err);
 }
 
@@ -325,6 +331,7 @@ journal_effect(
 {
 	open_call(j, "effect", call, t_ns);
 	line_cstr(&j->line, "id", id);
+	line_hourly(&j->line, call->hourly_usd);
 	return write_line(j, err);
 }
 
@@ -401,6 +408,9 @@ write_done(struct journal *j, const struct exec_result *r, int exit_code, struct
 	line_count(b, "tasks_cancelled", r->tasks_cancelled);
 	line_flag(b, "interrupted", r->interrupted);
 	line_flag(b, "out_of_time", r->out_of_time);
+	line_flag(b, "out_of_money", r->out_of_money);
+	line_count(b, "nusd", line_nusd(r->usd));
+	line_flag(b, "least", r->usd_least);
 	if (r->first_error.code) {
 		line_cstr(b, "first", r->first_failed_id);
 		line_error(b, &r->first_error);

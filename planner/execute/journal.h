@@ -23,6 +23,8 @@ struct journal_head {
 	bool dirty;
 	int pid;
 	uint32_t n_tasks, n_in_place;
+	int64_t said_ns; /* what the plan said that it takes; <= 0: nothing */
+	double said_usd; /* and costs; 0: nothing to tell, < 0: unknown */
 };
 
 /* Creates the file (must not exist) and writes the head and the `node` lines, like ones folded to

@@ -6,6 +6,8 @@
 #include "planner/base/json.h"
 #include "planner/ranges.h"
 
+#include <math.h>
+
 static const char *const code_names[] = {
 	[-ERR_INPUT] = "input",
 	[-ERR_TASK] = "task",
@@ -112,6 +114,25 @@ line_id(struct buf *b, const char *name, enum kind kind, uint32_t index)
 	buf_add_char(b, '"');
 }
 
+int64_t
+line_nusd(double usd)
+{
+	if (!(usd >= 0))
+		return -1;
+	return usd < 9e9 ? llround(usd * 1e9) : INT64_MAX;
+}
+
+void
+line_hourly(struct buf *b, double hourly_usd)
+{
+	if (hourly_usd == 0)
+		return;
+	json_add_name(b, "a");
+	buf_add_char(b, '{');
+	line_int(b, "nusd", line_nusd(hourly_usd));
+	buf_add_char(b, '}');
+}
+
 void
 line_head(struct buf *b, const struct journal_head *h, const char *trace)
 {
@@ -139,6 +160,15 @@ line_head(struct buf *b, const struct journal_head *h, const char *trace)
 	line_count(b, "pid", h->pid);
 	line_count(b, "tasks", h->n_tasks);
 	line_count(b, "in_place", h->n_in_place);
+	if (h->said_ns <= 0 && h->said_usd <= 0)
+		return;
+	json_add_name(b, "said");
+	buf_add_char(b, '{');
+	if (h->said_ns > 0)
+		line_int(b, "s", h->said_ns);
+	if (h->said_usd > 0)
+		line_int(b, "nusd", line_nusd(h->said_usd));
+	buf_add_char(b, '}');
 }
 
 /* How many of the edges, from the first on, lead to one kind, upwards by index. */

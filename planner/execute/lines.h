@@ -17,6 +17,11 @@ void line_flag(struct buf *b, const char *name, bool value);
 void line_text(struct buf *b, const char *name, struct str value);
 void line_cstr(struct buf *b, const char *name, const char *value);
 
+/* Money as it is written: in billionths of a dollar; -1: unknown. */
+int64_t line_nusd(double usd);
+/* "a":{"nusd":…} of what costs so much an hour; nothing for 0. */
+void line_hourly(struct buf *b, double hourly_usd);
+
 /* The members of a `run` line, all but "ev". */
 void line_head(struct buf *b, const struct journal_head *h, const char *trace);
 

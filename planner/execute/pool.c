@@ -203,6 +203,9 @@ sink_intent(struct call *call, const char *op, const char *token, struct error *
 {
 	int result = tell_and_wait(call, EVENT_INTENT, op, token);
 
+	if (result == ERR_INPUT)
+		return error_set(
+			err, ERR_CANCELLED, "%s: not called, that would pass max_cost", op);
 	if (result == ERR_CANCELLED)
 		return error_set(err, ERR_CANCELLED, "%s: not called, the run is being ended", op);
 	if (result)

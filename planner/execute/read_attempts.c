@@ -68,7 +68,8 @@ reader_begin(struct reader *r, struct event *e)
 	struct str id = {0};
 	uint32_t index;
 	enum kind kind;
-	bool bad = false;
+	bool bad = false, warm = false;
+	double hourly_usd = -1;
 	int code;
 
 	while (reader_member(e)) {
@@ -84,6 +85,8 @@ reader_begin(struct reader *r, struct event *e)
 			a.place = reader_narrow(scan_count(&e->scan));
 		else if (str_is(e->key, "try"))
 			a.attempt = reader_narrow(scan_count(&e->scan));
+		else if (str_is(e->key, "a"))
+			warm = reader_hourly(&e->scan, &hourly_usd);
 		else
 			scan_skip(&e->scan);
 	}
@@ -95,6 +98,8 @@ reader_begin(struct reader *r, struct event *e)
 		return reader_refuse(r, "\"%.*s\" is no node of this run", STR_ARG(id));
 	if (bad)
 		return reader_refuse(r, "it names no phase");
+	if (warm)
+		reader_live(r, index, 0, hourly_usd, (struct str){0});
 	return add_attempt(r, e, node, &a);
 }
 
@@ -182,6 +187,8 @@ read_intent(struct reader *r, struct event *e, bool is_effect)
 	struct timing_intent intent = {.effect_ns = -1};
 	struct timing_node *node;
 	struct str id = {0};
+	double hourly_usd = -1;
+	bool priced = false;
 	int code;
 
 	while (reader_member(e)) {
@@ -191,6 +198,8 @@ read_intent(struct reader *r, struct event *e, bool is_effect)
 			intent.token = arena_str(r->a, scan_string(&e->scan));
 		else if (str_is(e->key, "id"))
 			id = arena_str(r->a, scan_string(&e->scan));
+		else if (str_is(e->key, "a"))
+			priced = reader_hourly(&e->scan, &hourly_usd);
 		else
 			scan_skip(&e->scan);
 	}
@@ -203,6 +212,8 @@ read_intent(struct reader *r, struct event *e, bool is_effect)
 	intent.t_ns = e->t_ns;
 	if (is_effect) {
 		add_effect(r, intent.node, e->t_ns, id);
+		if (priced)
+			reader_live(r, node->index, e->t_ns, hourly_usd, id.p ? id : STR(""));
 		return 0;
 	}
 	t->intents =
@@ -396,6 +407,8 @@ reader_end(struct reader *r, struct event *e)
 	r->last_ended = (uint32_t)(node - r->t->nodes);
 	node->state = end.retry_ns < 0 ? end.state : NODE_PENDING;
 	node->end_ns = end.retry_ns < 0 ? e->t_ns : -1;
+	if (node->kind == KIND_RELEASE && end.state == NODE_OK)
+		reader_let_go(r, node->index, e->t_ns);
 	if (a->needs_slot)
 		reader_give_slot(r, node);
 	else if (node->kind == KIND_ENVIRONMENT)

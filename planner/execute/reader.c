@@ -102,6 +102,22 @@ reader_small(struct scan *s)
 	return (int)value;
 }
 
+static void
+read_said(struct scan *s, struct timings *t)
+{
+	struct str key;
+
+	scan_object(s);
+	while (scan_member(s, &key)) {
+		if (str_is(key, "s"))
+			t->said_ns = scan_count(s);
+		else if (str_is(key, "nusd"))
+			t->said_usd = reader_usd(scan_int(s));
+		else
+			scan_skip(s);
+	}
+}
+
 int
 reader_head(struct reader *r, struct event *e)
 {
@@ -134,6 +150,8 @@ reader_head(struct reader *r, struct event *e)
 			t->n_tasks = reader_narrow(scan_count(&e->scan));
 		else if (str_is(e->key, "in_place"))
 			t->n_in_place = reader_narrow(scan_count(&e->scan));
+		else if (str_is(e->key, "said"))
+			read_said(&e->scan, t);
 		else
 			scan_skip(&e->scan);
 		if (version > JOURNAL_VERSION)
@@ -165,6 +183,12 @@ reader_done(struct reader *r, struct event *e)
 			t->interrupted = scan_bool(&e->scan);
 		else if (str_is(e->key, "out_of_time"))
 			t->out_of_time = scan_bool(&e->scan);
+		else if (str_is(e->key, "out_of_money"))
+			t->out_of_money = scan_bool(&e->scan);
+		else if (str_is(e->key, "nusd"))
+			t->usd = reader_usd(scan_count(&e->scan));
+		else if (str_is(e->key, "least"))
+			t->usd_least = scan_bool(&e->scan);
 		else if (str_is(e->key, "tasks_ok"))
 			t->tasks_ok = reader_narrow(scan_count(&e->scan));
 		else if (str_is(e->key, "tasks_failed"))

@@ -11,7 +11,7 @@ struct reader {
 	struct timings *t;
 	struct str name;
 	uint32_t line; /* 1-based */
-	size_t cap_nodes, cap_groups, cap_intents;
+	size_t cap_nodes, cap_groups, cap_intents, cap_lives;
 	/* The first event came: nodes are sorted, and `first` is where each kind starts. */
 	bool nodes_known;
 	size_t first[KIND_COUNT];
@@ -65,6 +65,16 @@ int reader_phase(struct reader *r, struct event *e);
 int reader_intent(struct reader *r, struct event *e);
 int reader_effect(struct reader *r, struct event *e);
 int reader_end(struct reader *r, struct event *e);
+
+/* Money: "a" of a begin or an effect, {"nusd":…} an hour; false: it says nothing of that. */
+bool reader_hourly(struct scan *s, double *hourly_usd);
+double reader_usd(int64_t nusd);
+/* An instance stands for that index from t_ns on, in place of one before; id absent: it was there. */
+void reader_live(struct reader *r, uint32_t index, int64_t t_ns, double hourly_usd, struct str id);
+/* It was let go of. */
+void reader_let_go(struct reader *r, uint32_t index, int64_t t_ns);
+/* What each cost up to the last event, and all together. */
+void reader_sum_lives(struct timings *t);
 
 /* Slots, as attempts begin and end: of the node's last attempt. */
 void reader_open_queues(struct reader *r);

@@ -3,6 +3,7 @@
 #ifndef FURROW_STATE_H
 #define FURROW_STATE_H
 
+#include "planner/execute/budget.h"
 #include "planner/execute/executor.h"
 #include "planner/execute/places.h"
 #include "planner/execute/ready.h"
@@ -98,6 +99,13 @@ struct run {
 	int64_t tasks_ns, boots_ns;
 	uint32_t n_tasks_seen, n_boots_seen;
 
+	struct meter meter;
+	/* What follows of it for max_cost, as of so many changes of it: when tasks are stopped, and from
+	 * when on none that still queues can be done. */
+	bool foreseen;
+	uint64_t foreseen_at;
+	int64_t stop_ns, drain_ns;
+
 	int64_t last_ns; /* time never goes back */
 	int64_t next_tick_ns;
 	int64_t sync_due_ns;	    /* INT64_MAX: all is on disk */
@@ -142,6 +150,21 @@ uint32_t nodes_first(const struct run *r, uint32_t environment);
 /* Cancels all that has not begun and may be: only those that need a slot, or all but `always`
  * ones. */
 void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *why);
+
+/* money.c: what the run costs, and max_cost */
+
+/* An attempt begins: at a warm host it costs from the run's begin on. */
+void money_begins(struct run *r, const struct call *call);
+/* Before EC2 is asked for it, and when it is there. */
+bool money_allows_launch(struct run *r, const struct call *call);
+void money_launched(struct run *r, const struct call *call);
+/* A node that is no task ended for good. */
+void money_ended(struct run *r, const struct node *n, bool ok);
+/* false: it is not to be begun. */
+bool money_allows_task(struct run *r, uint32_t node, struct error *why);
+/* What is due by now, and when the next is. */
+void money_keep(struct run *r, int64_t now_ns);
+int64_t money_next_ns(struct run *r);
 
 /* leave.c: places that are taken away, at once or with notice */
 

@@ -188,7 +188,7 @@ timings_parse(
 	struct reader r = {.a = a, .t = out, .name = name, .last_ended = UINT32_MAX, .err = err};
 	int code;
 
-	*out = (struct timings){0};
+	*out = (struct timings){.said_ns = -1, .said_usd = -1};
 	code = read_lines(&r, bytes);
 	spans_free(&r.spans);
 	buf_free(&r.own);
@@ -196,6 +196,7 @@ timings_parse(
 	if (code)
 		return code;
 	out->wall_ns = r.last_ns;
+	reader_sum_lives(out);
 	sum_up(out, r.last_ended);
 	return 0;
 }
@@ -222,7 +223,7 @@ timings_parse_head(
 	struct event e;
 	int code;
 
-	*out = (struct timings){0};
+	*out = (struct timings){.said_ns = -1, .said_usd = -1};
 	if (!cut_line(&rest, &line)) {
 		r.line = 1;
 		return reader_refuse(&r, "it has no whole line: this is no journal of furrow");

@@ -72,6 +72,16 @@ struct timing_intent {
 	int64_t effect_ns;    /* < 0: unknown */
 };
 
+/* An instance, from when it began to cost money in this run. */
+struct timing_life {
+	uint32_t index;		  /* of instance[i], environment[i], release[i] */
+	struct str id;		  /* absent: it was there before */
+	bool launched;		  /* by this run */
+	int64_t begin_ns, end_ns; /* end < 0: it was not let go of (yet) */
+	double hourly_usd;	  /* < 0: unknown */
+	double usd;		  /* up to its end, or the last event; < 0: unknown */
+};
+
 struct timings {
 	struct str run, trace, job, infra, commit, manifest, manifest_path, plan, patch;
 	char span[17];	  /* the run's own: what attempts hang under */
@@ -85,10 +95,16 @@ struct timings {
 	size_t n_groups;
 	struct timing_intent *intents; /* in the order of the journal */
 	size_t n_intents;
-	bool done; /* the run ended in order; the five below hold */
+	struct timing_life *lives; /* in the order of their begins */
+	size_t n_lives;
+	double usd;	 /* what they cost together, those of unknown price left out */
+	bool usd_least;	 /* there is such a one */
+	int64_t said_ns; /* what the plan said that it takes, < 0: nothing */
+	double said_usd; /* and costs; < 0: nothing */
+	bool done;	 /* the run ended in order; those below hold, up to out_of_money */
 	int exit_code;
 	uint32_t tasks_ok, tasks_failed, tasks_cancelled;
-	bool interrupted, out_of_time;
+	bool interrupted, out_of_time, out_of_money;
 	int64_t wall_ns;			/* up to the last event when not done */
 	int64_t phase_ns[PHASE_COUNT];		/* over all nodes */
 	int64_t critical_phase_ns[PHASE_COUNT]; /* over the critical path: sums to wall_ns */
@@ -101,7 +117,8 @@ struct timings {
 int timings_parse(
 	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
 
-/* Only the head and the done line, quickly: for lists of runs. Without nodes and phases. */
+/* Only the head and the done line, quickly: for lists of runs. Without nodes, phases and lives; usd is known
+ * of a run that is done. */
 int timings_parse_head(
 	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
 

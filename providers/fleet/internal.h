@@ -203,7 +203,8 @@ int fleet_read_hosts(struct fleet_site *s, struct arena *a, struct error *err);
 /* Why an instance cannot serve this manifest, from its tags alone; absent: it can. */
 struct str fleet_judge_tags(struct fleet_site *s, struct arena *a, const struct ec2_instance *i);
 
-/* How many tasks at a time, by its tags. */
+/* How many cpus, and how many tasks at a time, by its tags. */
+int64_t fleet_cpus_of(const struct ec2_instance *i);
 uint32_t fleet_slots_of(const struct fleet_site *s, const struct ec2_instance *i);
 
 /* known.c. Strings live in the arena. None there, or unreadable: none. */

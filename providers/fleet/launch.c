@@ -184,8 +184,10 @@ launch_once(
 	struct ec2_instance made;
 	bool unsure = h->unsure;
 	uint32_t sent;
-	int rc = call->sink->intent(call, "RunInstances", h->token, err);
+	int rc;
 
+	call->hourly_usd = offer_hourly_usd(offer_of(r, h));
+	rc = call->sink->intent(call, "RunInstances", h->token, err);
 	if (rc < 0)
 		return rc;
 	h->unsure = true;
@@ -220,6 +222,8 @@ take_over(
 	h->slots = fleet_slots_of(r->site, &lost);
 	snprintf(h->host_key, sizeof(h->host_key), "%.*s",
 		STR_ARG(ec2_tag(&lost, "furrow:host-key")));
+	call->hourly_usd =
+		fleet_hourly_usd(r->site, lost.type, lost.zone, lost.spot, fleet_cpus_of(&lost));
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 

@@ -164,15 +164,23 @@ listen_to_all(struct fleet_site *s, struct arena *a, struct warm *warm)
 	}
 }
 
+int64_t
+fleet_cpus_of(const struct ec2_instance *i)
+{
+	struct str gpus = ec2_tag(i, "furrow:cpus"), cpus = str_cut(&gpus, '/');
+	int64_t n;
+
+	return str_to_i64(cpus, &n) ? n : 1;
+}
+
 uint32_t
 fleet_slots_of(const struct fleet_site *s, const struct ec2_instance *i)
 {
-	struct str gpus = ec2_tag(i, "furrow:cpus"), cpus = str_cut(&gpus, '/');
-	int64_t n_cpus, n_gpus;
+	struct str gpus = ec2_tag(i, "furrow:cpus");
+	int64_t n;
 
-	if (!str_to_i64(cpus, &n_cpus))
-		n_cpus = 1;
-	return fleet_slots(s, n_cpus, str_to_i64(gpus, &n_gpus) ? n_gpus : 0);
+	str_cut(&gpus, '/');
+	return fleet_slots(s, fleet_cpus_of(i), str_to_i64(gpus, &n) ? n : 0);
 }
 
 static struct warm

@@ -85,8 +85,8 @@ refused 'a disk that cannot be warmed so fast' 64 "^furrow.yaml:5:77: error: ins
 manifest "$wish, any_of: [{infra: aws/us-west-2}]" 'max_cost: 3
 environment: {build: {context: .}}
 store: ./folder'
-refused 'what cannot be granted' 64 '^furrow: furrow.yaml: 4 errors in it; nothing was done'
-for key in instances.any_of.0..infra max_cost environment.build store; do
+refused 'what cannot be granted' 64 '^furrow: furrow.yaml: 3 errors in it; nothing was done'
+for key in instances.any_of.0..infra environment.build store; do
 	err_like "^furrow.yaml:[0-9]+:[0-9]+: error: $key: " "what cannot be granted: $key"
 done
 

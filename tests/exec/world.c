@@ -263,7 +263,7 @@ port_ack(void *ctx, void *waiter, int result)
 
 	if (result) {
 		tell(w, v->call, "refused");
-		v->script.fail = result;
+		v->script.fail = result == ERR_INPUT ? ERR_CANCELLED : result;
 		v->script.message = "refused";
 		happen(w, w->now_ns, HAPPEN_ANSWER, v, 0);
 	} else if (v->ended) { /* the effect is written */
@@ -401,6 +401,7 @@ let_happen(struct world *w, const struct happen *h, struct exec_event *out)
 		v->ended = h->what == HAPPEN_EFFECT;
 		snprintf(out->text, sizeof(out->text), "%s",
 			v->ended ? v->script.effect : v->script.intent);
+		v->call->hourly_usd = v->script.hourly_usd;
 		snprintf(out->text2, sizeof(out->text2), "token-%u", v->call->node->index);
 		out->waiter = v;
 		return true;

@@ -32,6 +32,7 @@ struct script {
 	int64_t phase_after_ns;
 	const char *intent; /* step: asks for it before run_ns starts, */
 	const char *effect; /* and tells of this at its end */
+	double hourly_usd;  /* of what it makes by these */
 
 	enum error_code fail; /* ERR_NONE: it succeeds */
 	enum error_class class;

@@ -14,6 +14,7 @@
  *
  *   plan             the text for people
  *   color            the same in colour, ESC shown as ^
+ *   cost             whether the manifest's max_cost can hold
  *   json             the document, broken into lines in front of objects with an id and a few
  * others dot              for Graphviz diagnostics      what is wrong with the manifest; without
  * this section, nothing must be stale            what applying the saved plan says later; "fits"
@@ -226,6 +227,14 @@ show_stale(struct test *t, struct buf *out, struct side *s, struct side *later)
 	buf_free(&bytes);
 }
 
+static void
+show_cost(struct buf *out, const struct plan *p)
+{
+	struct error err = {0};
+
+	buf_addf(out, "%s\n", plan_check_cost(p, &err) < 0 ? err.message : "fits");
+}
+
 /* What has to hold for every plan. */
 static void
 check_always(struct test *t, struct side *s)
@@ -260,6 +269,8 @@ produce(struct test *t, struct buf *out, struct str section, struct side *s)
 		show_color(out, &s->plan);
 	else if (str_is(section, "json"))
 		show_json(out, &s->plan);
+	else if (str_is(section, "cost"))
+		show_cost(out, &s->plan);
 	else if (str_is(section, "dot"))
 		plan_write_dot(out, &s->plan);
 	else if (str_is(section, "stale")) {
