@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,9 @@ close_inherited_on_exec(void)
 int
 main(int argc, char **argv)
 {
+	/* One for each of a hundred threads that mostly wait is what glibc would make, and half of the memory of
+	 * a run on many hosts would be holes in them. */
+	mallopt(M_ARENA_MAX, 2);
 	hold_standard_descriptors();
 	close_inherited_on_exec();
 	/* A reader that goes away shows as EPIPE where we write. */

@@ -78,6 +78,9 @@ put_locked(struct s3_cache *c, const struct digest *key, struct buf *bytes)
 	c->n += !at->taken;
 	*at = (struct s3_cached){.key = *key, .taken = true};
 	if (c->bytes + bytes->n <= S3_CACHE_BYTES) {
+		/* What it has grown by is of no use any more, and there can be many. */
+		bytes->p = mem_realloc(bytes->p, bytes->n ? bytes->n : 1);
+		bytes->cap = bytes->n;
 		at->bytes = *bytes;
 		c->bytes += bytes->n;
 		*bytes = (struct buf){0};
