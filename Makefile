@@ -123,6 +123,8 @@ $(B)/runner/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CC_FLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tests/unit/test_tree: $(patsubst %,$(B)/cmd/runner/%.o,alloc dir tar tree_link tree_pack tree_unpack)
+
 $(UNIT:%=$(B)/%): $(B)/%: $(B)/%.o $(B)/tests/exec/world.o $(B)/tests/plan/state.o \
 		$(B)/libfurrow.a
 	$(Q)$(CC) $(CC_FLAGS) -pie $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)

@@ -200,10 +200,16 @@ say_prepared(const struct prepared_words *p)
 static int
 prepare_setup(const struct order *o, struct prepared_words *how)
 {
+	char why[sizeof(how->why) / 2];
+	size_t n;
 	int rc = host_setup(o, how);
 
-	if (rc == 0 && how->how == PREPARED_RAN && o->share & SHARE_OFFER)
-		host_share_offer(o, how->why, sizeof(how->why));
+	if (rc == 0 && how->how == PREPARED_RAN && o->share & SHARE_OFFER &&
+		host_share_offer(o, why, sizeof(why)) != 0) {
+		n = strlen(how->why);
+		snprintf(
+			how->why + n, sizeof(how->why) - n, "%snot shared: %s", n ? "; " : "", why);
+	}
 	if (o->share & SHARE_TELL && say_prepared(how) != 0)
 		return -1;
 	return rc;

@@ -374,6 +374,17 @@ make_setup(const struct order *o, const char *dir, struct prepared_words *how)
 	return status == 0 ? 0 : -1;
 }
 
+static int
+fetch_setup(const struct order *o, const char *dir, struct prepared_words *how)
+{
+	char why[sizeof(how->why) / 2];
+	int rc = host_share_fetch(o, dir, why, sizeof(why));
+
+	if (rc != 0)
+		snprintf(how->why, sizeof(how->why), "not fetched: %s", why);
+	return rc;
+}
+
 int
 host_setup(const struct order *o, struct prepared_words *how)
 {
@@ -390,8 +401,7 @@ host_setup(const struct order *o, struct prepared_words *how)
 		return 0;
 	how->how = PREPARED_FAILED;
 	rc = make_anew(o, dir);
-	if (rc == 0 && o->share_url[0] &&
-		host_share_fetch(o, dir, how->why, sizeof(how->why)) == 0) {
+	if (rc == 0 && o->share_url[0] && fetch_setup(o, dir, how) == 0) {
 		how->how = PREPARED_FETCHED;
 	} else if (rc == 0) {
 		rc = o->share_url[0] ? make_anew(o, dir) : 0;

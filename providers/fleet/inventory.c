@@ -120,14 +120,16 @@ read_instances(struct reading *r, struct arena *a, struct error *err)
 static int
 read_objects(struct reading *r, enum inventory_part part, struct arena *a, struct error *err)
 {
-	static const char *const folders[INVENTORY_PARTS] = {
-		[PART_SOURCES] = "sources/", [PART_RUNNERS] = "runners/", [PART_LOCKS] = "locks/"};
+	static const char *const folders[INVENTORY_PARTS] = {[PART_SOURCES] = "sources/",
+		[PART_SETUPS] = "setups/",
+		[PART_RUNNERS] = "runners/",
+		[PART_LOCKS] = "locks/"};
 	const struct inventory *inv = r->inv;
 	struct str prefix;
 	int rc;
 
 	/* Of one job, others' runners are no business of ours, and its lock comes and goes. */
-	if (inv->job.p && part != PART_SOURCES)
+	if (inv->job.p && part != PART_SOURCES && part != PART_SETUPS)
 		return 0;
 	prefix = arena_printf(a, "%.*s%s%s%.*s%s", STR_ARG(inv->prefix), inv->prefix.n ? "/" : "",
 		folders[part], STR_ARG(inv->job), inv->job.p ? "/" : "");
@@ -207,7 +209,7 @@ add_groups(struct inventory *inv, const struct reading *r)
 	}
 }
 
-/* "sources/JOB/…", "locks/JOB": the job. */
+/* "sources/JOB/…", "setups/JOB/…", "locks/JOB": the job. */
 static struct str
 job_of_key(struct str key, enum inventory_part part)
 {
@@ -217,13 +219,14 @@ job_of_key(struct str key, enum inventory_part part)
 	if (part == PART_LOCKS)
 		return key;
 	job = str_cut(&key, '/');
-	return part == PART_SOURCES && key.p ? job : (struct str){0};
+	return (part == PART_SOURCES || part == PART_SETUPS) && key.p ? job : (struct str){0};
 }
 
 static void
 add_objects(struct inventory *inv, const struct reading *r, enum inventory_part part)
 {
 	static const char *const what[INVENTORY_PARTS] = {[PART_SOURCES] = "source in the store",
+		[PART_SETUPS] = "what setup left, in the store",
 		[PART_RUNNERS] = "runner in the store",
 		[PART_LOCKS] = "lock in the store"};
 	size_t n_prefix = inv->prefix.n ? inv->prefix.n + 1 : 0;

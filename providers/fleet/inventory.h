@@ -19,6 +19,7 @@ enum inventory_kind {
 	INVENTORY_INSTANCE, /* in every state but terminated */
 	INVENTORY_GROUP,
 	INVENTORY_SOURCE, /* in the store, as are these: */
+	INVENTORY_SETUP,  /* what environment.setup left */
 	INVENTORY_RUNNER,
 	INVENTORY_LOCK
 };
@@ -61,8 +62,8 @@ struct aws *inventory_aws(struct inventory *inv);
 struct inventory_item *inventory_items(struct inventory *inv, size_t *n);
 
 /* Looks what is there, replacing what was known. Instances come first, those launched first before
- * others. objects: also what lies in the store: the job's sources, or, of all jobs, sources, runners and
- * locks. ERR_INPUT: also for a region that there is none of. */
+ * others. objects: also what lies in the store: the job's sources and what setup left, or, of all jobs, these,
+ * runners and locks. ERR_INPUT: also for a region that there is none of. */
 int inventory_read(struct inventory *inv, bool objects, struct error *err);
 
 /* EC2 may be late with what it has launched: reads again until each of these ClientTokens shows, or

@@ -199,6 +199,14 @@ remove_instances(struct inventory *inv)
 	}
 }
 
+/* A lock goes by itself, when it is given back. */
+static bool
+is_plain_object(const struct inventory_item *item)
+{
+	return item->kind == INVENTORY_SOURCE || item->kind == INVENTORY_SETUP ||
+	       item->kind == INVENTORY_RUNNER;
+}
+
 static void
 remove_objects(struct inventory *inv)
 {
@@ -211,16 +219,14 @@ remove_objects(struct inventory *inv)
 	for (size_t i = inv->n_instances; i < inv->n; i++) {
 		const struct inventory_item *item = &inv->v[i];
 
-		if (is_wanted(item) &&
-			(item->kind == INVENTORY_SOURCE || item->kind == INVENTORY_RUNNER))
+		if (is_wanted(item) && is_plain_object(item))
 			keys.v[keys.n++] = str_from_index(item->id, n_url);
 	}
 	rc = keys.n ? s3_delete_many(inv->aws, &a, inv->bucket, &keys, &err) : 0;
 	for (size_t i = inv->n_instances; i < inv->n; i++) {
 		struct inventory_item *item = &inv->v[i];
 
-		if (!is_wanted(item) ||
-			(item->kind != INVENTORY_SOURCE && item->kind != INVENTORY_RUNNER))
+		if (!is_wanted(item) || !is_plain_object(item))
 			continue;
 		if (rc < 0)
 			set_problem(inv, item, &err);

@@ -174,24 +174,18 @@ key_of(struct fleet_run *r, struct arena *a, struct str sha256, int64_t tar_byte
 		a, "%.*s%.*s-%lld.tar.gz", STR_ARG(folder), STR_ARG(sha256), (long long)tar_bytes);
 }
 
-/* One that could not use what is there offers its own instead. */
+/* One that could not use what is there puts its own beside it, or over it: it is the newest then. */
 int
 share_put_url(struct fleet_run *r, struct arena *a, struct stored_setup *offered, struct str *url,
 	struct error *err)
 {
-	struct setup_share *share = &r->share;
 	struct str key = key_of(r, a, str_from(offered->sha256), offered->tar_bytes);
-	bool there;
+	int rc = fleet_check_lock(r->site, err);
 
 	snprintf(offered->key, sizeof(offered->key), "%.*s", STR_ARG(key));
-	pthread_mutex_lock(&share->lock);
-	there = share->state == SHARE_STORED && strcmp(share->stored.key, offered->key) == 0;
-	pthread_mutex_unlock(&share->lock);
-	*url = STR("");
-	if (there || fleet_check_lock(r->site, err) < 0)
-		return there ? 0 : err->code;
-	return aws_presign(
-		r->site->aws, a, "PUT", r->site->bucket, key, NULL, NULL, url_s, url, err);
+	return rc < 0 ? rc
+		      : aws_presign(r->site->aws, a, "PUT", r->site->bucket, key, NULL, NULL, url_s,
+				url, err);
 }
 
 int
@@ -272,7 +266,7 @@ share_tell(struct fleet_run *r, const struct host *h, struct call *call)
 	snprintf(text, sizeof(text), "%s%s%s", words[part->how],
 		!part->why[0]		       ? ""
 		: part->how == PREPARED_FAILED ? ": "
-					       : "; not shared: ",
+					       : "; ",
 		part->why);
 	buf_addf(&note, "what environment.setup makes: %s", text);
 	runner_note(&h->runner, buf_str(&note));

@@ -82,8 +82,7 @@ int share_order(struct fleet_run *r, struct host *h, struct arena *a, struct sha
 	struct error *err);
 /* After the order was sent on fd: hears the host until it is prepared. until_ns: on the run's clock. */
 int share_hear(struct fleet_run *r, struct host *h, int fd, int64_t until_ns, struct error *err);
-/* What that needs: where a host may put what it offers, of which this is filled in but the key; "": it is there
- * already. And that it has put it there: it is whole before others hear of it. */
+/* What that needs: where a host may put what it offers, of which all but the key is filled in. And that it has put it there: it is whole before others hear of it. */
 int share_put_url(struct fleet_run *r, struct arena *a, struct stored_setup *offered,
 	struct str *url, struct error *err);
 int share_placed(struct fleet_run *r, struct arena *a, const struct stored_setup *offered,

@@ -115,7 +115,7 @@ nonsense(struct error *err)
 static void
 remember(struct hearing *e, const struct error *why)
 {
-	snprintf(e->h->share.why, sizeof(e->h->share.why), "%.500s", why->message);
+	snprintf(e->h->share.why, sizeof(e->h->share.why), "not shared: %.500s", why->message);
 }
 
 /* A store that cannot be asked costs the others time, and no more. */

@@ -26,7 +26,6 @@ scripted "if ! curl -sf '$(presigned get_object once)' >/dev/null; then" \
 	"curl -sf -T /etc/hostname '$(presigned put_object once)'; echo no luck here; exit 3; fi" "$good"
 since
 apply
-cat "$ERR" >&2
 is_status 0 'setup that fails on one of three hosts'
 ok 'the others do all tasks' whole
 err_like 'environment.setup ended with status 3' 'what failed is said'
@@ -38,7 +37,6 @@ work all-fail inputs='{count: 8}' max=4 more="$(setup_of)"
 scripted 'echo no such luck; exit 4'
 since
 apply
-cat "$ERR" >&2
 is_status 3 'setup that fails everywhere'
 err_like 'no such luck'
 is 'is not tried on more than two' "$(how | cut -d: -f 1)" '2 failed'
@@ -53,29 +51,39 @@ maker=$(client aws s3 cp s3://notes/died -)
 maker=$(box hosts | awk '$3 == "up" {print $1}' | while read -r id; do [ "$(box host "$id" hostname)" = "$maker" ] && echo "$id"; done)
 box interrupt "$maker" 0 >/dev/null
 await_apply
-cat "$ERR" >&2
 is_status 0 'a host that dies while it runs setup'
 ok 'the others do all tasks' whole
 is 'another one has run it' "$(how | grep ran)" '1 ran'
 is 'nothing runs' "$(running)" 0
 
-# What lies in the store under the name of what setup left is something else.
-key=$(stored dies)
-tampered() { # FILE, as it is named there
-	client aws s3 rm --quiet "s3://$BUCKET/$key"
-	key=${key%/*}/$(sha256sum <"$1" | cut -c 1-64)-$2.tar.gz
-	client aws s3 cp --quiet "$1" "s3://$BUCKET/$key"
-}
+# What the store has of it is not what setup left: it is refused, setup runs, and what it leaves goes to the store instead.
+count=6
 again() { # DESC RE
-	rm -rf results
-	sed -i "s/^entrypoint: .*/&/; s/: tool.*//" furrow.yaml
-	echo "# $1" >>furrow.yaml
-	client aws s3 rm --quiet --recursive "s3://$BUCKET/results/"
+	since
+	sed -i "s/count: $count/count: $((count += 1))/" furrow.yaml
+	n_tasks=$count
 	apply
-	cat "$ERR" >&2
 	is_status 0 "$1"
 	ok "$1: every task has its result" whole
-	how >&2
-	is "$1: it is refused, and setup runs there" "$(how | grep -Ec "ran; not shared: .*$2")" 1
+	ok "$1: it is refused, and setup runs" grep -Eq "^1 ran; not fetched: .*$2" <<<"$(how)"
+	newly "$1" 1
+	is "$1: there is another one in the store" "$(stored dies | grep -vc "$key")" 1
 }
+put() { client aws s3 cp --quiet "$1" "s3://$BUCKET/$2"; }
+
+key=$(stored dies)
+head -c "$(client aws s3 ls "s3://$BUCKET/$key" | awk '{print $3}')" /dev/zero >"$T/garbage"
+put "$T/garbage" "$key"
+again 'garbage in the store' 'by its SHA-256: refused'
+
+"$PYTHON" - "$T/evil.tar" <<'P'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], "w", format=tarfile.USTAR_FORMAT) as t:
+    t.addfile(tarfile.TarInfo("../../../../../../tmp/evil"), io.BytesIO(b""))
+P
+gzip -n "$T/evil.tar"
+client aws s3 rm --quiet --recursive "s3://$BUCKET/setups/dies/"
+key=${key%/*}/$(sha256sum <"$T/evil.tar.gz" | cut -c 1-64)-10240.tar.gz
+put "$T/evil.tar.gz" "$key"
+again 'an archive that leads out of its folder' "'../../../../../../tmp/evil' is a path that leads out of its folder"
 done_testing

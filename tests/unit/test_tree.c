@@ -1,483 +1,472 @@
-/* A git tree as source: what is part of it, what is refused, and with which words. */
-#include "source_fixture.h"
+/* test_tree: what setup left, packed and unpacked: it comes out as it was, the same each time; what leads astray,
+ * and what we would not have packed, is refused, and nothing beside the folder changes. */
+#include "cmd/runner/tar.h"
+#include "cmd/runner/tree.h"
 
-#define REPO "git init -q -b main r; cd r; echo 'furrow: 1' > furrow.yaml; "
-#define COMMIT "git add -A; git commit -qm x; "
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
-static void
-clean_tree(void **state)
+#include <cmocka.h>
+
+enum { PLENTY = 1 << 20 };
+
+struct place {
+	char root[128], from[160], into[160];
+	int from_fd, into_fd, tar; /* tar: a file in memory */
+	struct tree t;
+};
+
+static struct place p;
+static bool wanted;
+
+static bool
+go_on(void *ctx)
 {
-	struct fixture *f = *state;
-
-	sh(f, REPO "mkdir d; echo a > d/a; echo b > d-b; chmod +x d-b; ln -s d/a link;" COMMIT);
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT);
-	assert_string_equal(paths(f), "d-b|d/a|furrow.yaml|link");
-	assert_int_equal(entry(f, "d-b")->mode, FILE_EXECUTABLE);
-	assert_int_equal(entry(f, "d/a")->mode, FILE_REGULAR);
-	assert_int_equal(entry(f, "link")->mode, FILE_SYMLINK);
-	assert_int_equal(f->source.commit.n, 40);
-	assert_true(str_starts(f->source.describe, STR("main@")));
-	assert_int_equal(f->source.describe.n, 12);
-	assert_true(str_is(f->source.manifest_path, "furrow.yaml"));
-	assert_int_equal(f->source.n_untracked, 0);
-	assert_null(f->source.patch_sha256.p);
-	assert_content(f, "d/a", "a\n");
-	assert_content(f, "link", "a\n");
-	assert_content(f, "./d/../d/a", "a\n");
+	(void)ctx;
+	return wanted;
 }
 
 static void
-blob_ids_are_gits(void **state)
+write_text(const char *dir, const char *name, const char *text, mode_t mode)
 {
-	struct fixture *f = *state;
-	uint8_t id[BLOB_ID_BYTES];
+	char path[512];
+	int fd;
 
-	sh(f, REPO "printf 'hello\\n' > h;" COMMIT
-		   "test $(git rev-parse HEAD:h) = ce013625030ba8dba906f756967f9e9ca394464a");
-	open_and_list(f, "r");
-	assert_int_equal(source_blob_id(id, STR("hello\n"), &f->err), 0);
-	assert_memory_equal(id, entry(f, "h")->id, sizeof(id));
-	assert_int_equal(source_blob_id(id, STR(""), &f->err), 0);
-	assert_int_equal(id[0], 0xe6);
-	assert_int_equal(id[1], 0x9d);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static const char *
+read_text(const char *dir, const char *name)
+{
+	static char text[256];
+	char path[512];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY | O_NOFOLLOW);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n < 0 ? NULL : text;
 }
 
 static void
-missing_file(void **state)
+make_folder(char *out, size_t size, const char *name, int *fd)
 {
-	struct fixture *f = *state;
-	struct str bytes;
+	snprintf(out, size, "%s/%s", p.root, name);
+	assert_int_equal(mkdir(out, 0755), 0);
+	*fd = open(out, O_RDONLY | O_DIRECTORY);
+	assert_true(*fd >= 0);
+}
 
-	sh(f, REPO "ln -s nowhere dangling; ln -s a b; ln -s b a;" COMMIT);
-	open_and_list(f, "r");
-	assert_int_equal(source_read(f->reader, &f->arena, STR("x"), &bytes, &f->err), ERR_MISSING);
-	assert_int_equal(
-		source_read(f->reader, &f->arena, STR("dangling"), &bytes, &f->err), ERR_MISSING);
-	assert_int_equal(source_read(f->reader, &f->arena, STR("a"), &bytes, &f->err), ERR_MISSING);
-	assert_int_equal(
-		source_read(f->reader, &f->arena, STR("../r/x"), &bytes, &f->err), ERR_MISSING);
+static int
+set_up(void **state)
+{
+	const char *base = getenv("TMPDIR");
+
+	(void)state;
+	snprintf(p.root, sizeof(p.root), "%s/furrow-unit.XXXXXX", base ? base : "/tmp");
+	if (!mkdtemp(p.root))
+		return -1;
+	make_folder(p.from, sizeof(p.from), "from", &p.from_fd);
+	make_folder(p.into, sizeof(p.into), "into", &p.into_fd);
+	write_text(p.root, "beside", "mine", 0644);
+	p.tar = memfd_create("tar", MFD_CLOEXEC);
+	p.t = (struct tree){.place = "/var/lib/furrow/env/e57", .marker = ".ready", .go_on = go_on};
+	wanted = true;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[512];
+
+	(void)state;
+	assert_string_equal(read_text(p.root, "beside"), "mine");
+	close(p.from_fd);
+	close(p.into_fd);
+	close(p.tar);
+	snprintf(command, sizeof(command), "chmod -R u+rwx '%s'; rm -rf '%s'", p.root, p.root);
+	return system(command);
+}
+
+static int
+unpack(uint64_t limit)
+{
+	assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+	return tree_unpack(&p.t, p.into_fd, p.tar, limit);
 }
 
 static void
-bare_repository(void **state)
+refused(const char *why)
 {
-	struct fixture *f = *state;
-	struct str bytes;
-	char *path;
+	if (unpack(PLENTY) == 0)
+		fail_msg("taken, and not refused: %s", why);
+	if (!strstr(p.t.why, why))
+		fail_msg("not '%s' but: %s", why, p.t.why);
+}
 
-	sh(f, REPO "mkdir s; echo x > s/x; cp furrow.yaml s/;" COMMIT
-		   "cd ..; git clone -q --bare r b.git");
-	assert_refused(f, try_open(f, "b.git"), "is bare");
-	assert_message_has(f, "--rev");
-	f->where.rev = STR("main");
-	open_and_list(f, "b.git");
-	assert_string_equal(paths(f), "furrow.yaml|s/furrow.yaml|s/x");
-	assert_content(f, "s/x", "x\n");
-	open_and_list(
-		f, "b.git/s"); /* a manifest below the top: this folder exists in the tree only */
-	assert_string_equal(paths(f), "furrow.yaml|x");
-	path = arena_cstr(&f->arena, arena_printf(&f->arena, "%s/b.git/s/furrow.yaml", f->dir));
-	assert_int_equal(source_manifest_at(&f->arena, path, STR("HEAD"), &bytes, &f->err), 0);
-	assert_true(str_is(bytes, "furrow: 1\n"));
-	assert_refused(f, source_manifest_at(&f->arena, path, (struct str){0}, &bytes, &f->err),
-		"is bare");
+/* A member, as an evil packer writes it. */
+static void
+member(const struct tar_entry *e, const char *content)
+{
+	char header[TAR_HEADER_MAX], block[TAR_BLOCK_BYTES] = {0};
+	size_t n = tar_header(header, e);
+
+	assert_int_equal(write(p.tar, header, n), n);
+	if (content) {
+		memcpy(block, content, strlen(content));
+		assert_int_equal(write(p.tar, block, sizeof(block)), sizeof(block));
+	}
 }
 
 static void
-revisions(void **state)
+file(const char *name, const char *content)
 {
-	struct fixture *f = *state;
-	struct str first;
-
-	sh(f, REPO "echo 1 > v;" COMMIT "git tag -a -m t v1; git tag light; git checkout -qb side;"
-		   "echo 2 > v;" COMMIT "git checkout -q main; echo 3 > v;" COMMIT "echo 4 > v");
-	f->where.rev = STR("v1");
-	open_and_list(f, "r");
-	assert_content(f, "v", "1\n");
-	assert_true(str_starts(f->source.describe, STR("v1@")));
-	first = f->source.commit;
-	f->where.rev = STR("light");
-	open_and_list(f, "r");
-	assert_content(f, "v", "1\n");
-	f->where.rev = STR("side");
-	open_and_list(f, "r");
-	assert_content(f, "v", "2\n");
-	f->where.rev = STR("HEAD~1");
-	open_and_list(f, "r");
-	assert_content(f, "v", "1\n");
-	f->where.rev = (struct str){first.p, 8};
-	open_and_list(f, "r");
-	assert_content(f, "v", "1\n");
-	assert_int_equal(f->source.describe.n, 7); /* the id is not said twice */
-	f->where.rev = STR("main");		   /* the uncommitted 4 is none of its business */
-	open_and_list(f, "r");
-	assert_content(f, "v", "3\n");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT);
+	member(
+		&(struct tar_entry){
+			.type = '0', .name = name, .mode = 0644, .size = strlen(content)},
+		content);
 }
 
 static void
-workdir_in_repository(void **state)
+link_to(const char *name, const char *target)
 {
-	struct fixture *f = *state;
-
-	sh(f, REPO "mkdir -p jobs data/in; echo x > data/in/x; echo y > y; cp furrow.yaml "
-		   "jobs/;" COMMIT);
-	f->where.workdir.path = STR("data");
-	open_and_list(f, "r");
-	assert_string_equal(paths(f), "in/x");
-	assert_null(f->source.manifest_path.p);
-	f->where.workdir.path = STR("../data/./in/");
-	open_and_list(f, "r/jobs");
-	assert_string_equal(paths(f), "x");
-	f->where.workdir.path = STR("..");
-	open_and_list(f, "r/jobs");
-	assert_string_equal(paths(f), "data/in/x|furrow.yaml|jobs/furrow.yaml|y");
-	assert_true(str_is(f->source.manifest_path, "jobs/furrow.yaml"));
-	f->where.workdir.path = arena_printf(&f->arena, "%s/r/data", f->dir);
-	open_and_list(f, "r/jobs");
-	assert_string_equal(paths(f), "in/x");
-	f->where.workdir.path = STR("nope");
-	assert_refused(f, try_open(f, "r"), "workdir 'nope' is not in commit main@");
-	f->where.workdir.path = STR("y");
-	assert_refused(f, try_open(f, "r"), "is no folder");
-	f->where.workdir.path = STR("../other");
-	assert_refused(f, try_open(f, "r"), "outside of the manifest's git repository");
+	member(&(struct tar_entry){.type = '2', .name = name, .target = target, .mode = 0777},
+		NULL);
 }
 
 static void
-manifest_not_committed(void **state)
+folder(const char *name)
 {
-	struct fixture *f = *state;
-
-	sh(f, "git init -q -b main r; cd r; echo x > x;" COMMIT "echo > furrow.yaml");
-	assert_refused(f, try_open(f, "r"), "furrow.yaml is not committed");
-	sh(f, "cd r; git add furrow.yaml");
-	assert_refused(f, try_open(f, "r"), "furrow.yaml is not committed");
-	sh(f, "cd r; git commit -qm y; echo z > furrow.yaml; mkdir d; echo d > d/d;" COMMIT
-	      "echo y > furrow.yaml");
-	f->where.workdir.path = STR("d"); /* the manifest counts although it isn't below */
-	assert_refused(f, try_open(f, "r"), "modified furrow.yaml");
-	f->where.allow_dirty = true;
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_DIRTY);
-	assert_string_equal(paths(f), "d");
+	member(&(struct tar_entry){.type = '5', .name = name, .mode = 0755}, NULL);
 }
 
 static void
-changes_are_refused(void **state)
+end(void)
 {
-	struct fixture *f = *state;
+	static const char zeros[2 * TAR_BLOCK_BYTES];
 
-	sh(f, REPO "mkdir w o; for i in 1 2 3 4 5 6 7; do echo $i > w/$i; done; echo > o/o; "
-		   "cp furrow.yaml w/;" COMMIT "echo x > w/1");
-	assert_refused(f, try_open(f, "r/w"), "modified w/1; commit them");
-	assert_message_has(f, "--allow-dirty");
-	sh(f, "cd r; git checkout -q w/1; rm w/2");
-	assert_refused(f, try_open(f, "r/w"), "deleted w/2");
-	sh(f, "cd r; git checkout -q w/2; git rm -q w/3");
-	assert_refused(f, try_open(f, "r/w"), "deleted w/3");
-	sh(f, "cd r; git reset -q --hard; echo s > w/s; git add w/s");
-	assert_refused(f, try_open(f, "r/w"), "staged w/s");
-	sh(f, "cd r; git reset -q --hard; chmod +x w/4");
-	assert_refused(f, try_open(f, "r/w"), "modified w/4");
-	sh(f, "cd r; git reset -q --hard; rm w/5; ln -s 4 w/5");
-	assert_refused(f, try_open(f, "r/w"), "modified w/5");
-	sh(f, "cd r; rm w/*; git checkout -q w/furrow.yaml");
-	assert_refused(f, try_open(f, "r/w"), "deleted w/1, deleted w/2");
-	assert_message_has(f, "and 2 more");
-	sh(f, "cd r; git reset -q --hard; echo changed > o/o; rm furrow.yaml; touch w/1");
-	open_and_list(f, "r/w"); /* outside of the workdir, and touched only */
-	assert_string_equal(paths(f), "1|2|3|4|5|6|7|furrow.yaml");
+	assert_int_equal(write(p.tar, zeros, sizeof(zeros)), sizeof(zeros));
 }
 
 static void
-conflicts_are_refused(void **state)
+as_it_was(void **state)
 {
-	struct fixture *f = *state;
+	const struct timespec old[2] = {{.tv_sec = 1234567890}, {.tv_sec = 1234567890}};
+	char name[240], target[64];
+	struct stat st;
 
-	sh(f, REPO "echo a > a;" COMMIT "git checkout -qb side; echo b > a;" COMMIT
-		   "git checkout -q main; echo c > a;" COMMIT "git merge side >/dev/null || true");
-	assert_refused(f, try_open(f, "r"), "conflicted a");
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(mkdirat(p.from_fd, "bin", 0755), 0);
+	assert_int_equal(mkdirat(p.from_fd, "empty", 0500), 0);
+	write_text(p.from, "bin/tool", "#!/bin/sh\n", 0755);
+	write_text(p.from, "nothing", "", 0600);
+	write_text(p.from, name, "a long name", 0444);
+	write_text(p.from, ".ready", "", 0644);
+	write_text(p.from, "odd \xff\xfe name", "no UTF-8", 0644);
+	assert_int_equal(symlinkat("../nothing", p.from_fd, "bin/up"), 0);
+	assert_int_equal(symlinkat("/usr/bin/python3", p.from_fd, "bin/python"), 0);
+	assert_int_equal(symlinkat("/var/lib/furrow/env/e57/bin/tool", p.from_fd, "own"), 0);
+	assert_int_equal(utimensat(p.from_fd, "bin/tool", old, 0), 0);
+	assert_int_equal(tree_pack(&p.t, p.from_fd, p.tar), 0);
+	assert_int_equal(unpack(p.t.bytes), 0);
+	assert_string_equal(read_text(p.into, "bin/tool"), "#!/bin/sh\n");
+	assert_string_equal(read_text(p.into, name), "a long name");
+	assert_string_equal(read_text(p.into, "odd \xff\xfe name"), "no UTF-8");
+	assert_string_equal(read_text(p.into, "nothing"), "");
+	assert_null(read_text(p.into, ".ready"));
+	assert_int_equal(fstatat(p.into_fd, "bin/tool", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
+	assert_int_equal(fstatat(p.into_fd, "empty", &st, 0), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(readlinkat(p.into_fd, "bin/python", target, sizeof(target)), 16);
+	assert_int_equal(readlinkat(p.into_fd, "own", target, sizeof(target)), 32);
 }
 
 static void
-untracked_are_counted(void **state)
+the_same_bytes(void **state)
 {
-	struct fixture *f = *state;
+	static char first[64 << 10], second[64 << 10];
+	static const char *const names[] = {"c", "a", "b", "d"};
+	ssize_t n;
 
-	sh(f, REPO "echo '*.log' > .gitignore; mkdir w; echo a > w/a; cp furrow.yaml w/;" COMMIT
-		   "for i in 1 2 3 4 5 6 7; do echo > w/u$i; done; echo > w/x.log; mkdir w/n; "
-		   "echo > w/n/n; mkdir w/.furrow; echo > w/.furrow/j; mkdir -p w/results/0; "
-		   "echo > w/results/0/stdout; echo > outside");
-	f->where.results = STR("results");
-	open_and_list(f, "r/w");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT);
-	assert_string_equal(paths(f), "a|furrow.yaml");
-	assert_int_equal(f->source.n_untracked, 8);
-	assert_true(str_is(f->source.untracked, "w/n/n, w/u1, w/u2, w/u3, w/u4 and 3 more"));
-	assert_null(f->source.changed.p);
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		write_text(p.from, names[i], names[i], 0644);
+	assert_int_equal(tree_pack(&p.t, p.from_fd, p.tar), 0);
+	n = pread(p.tar, first, sizeof(first), 0);
+	assert_int_equal(n, p.t.bytes);
+	assert_int_equal(unpack(PLENTY), 0);
+	assert_int_equal(ftruncate(p.tar, 0), 0);
+	assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+	/* Of the copy, whose files were made in another order. */
+	assert_int_equal(tree_pack(&p.t, p.into_fd, p.tar), 0);
+	assert_int_equal(pread(p.tar, second, sizeof(second), 0), n);
+	assert_memory_equal(first, second, (size_t)n);
 }
 
 static void
-the_commit_may_be_preferred(void **state)
+not_to_be_packed(void **state)
 {
-	struct fixture *f = *state;
-
-	f->where.allow_dirty = f->where.prefer_commit = true;
-	sh(f, REPO "echo a > a;" COMMIT "echo > u");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT);
-	assert_string_equal(paths(f), "a|furrow.yaml");
-	assert_int_equal(f->source.n_untracked, 1);
-	assert_null(f->source.changed.p);
-	sh(f, "cd r; echo b > a");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_DIRTY);
-	assert_string_equal(paths(f), "a|furrow.yaml|u");
-	assert_true(str_is(f->source.changed, "modified a"));
-	sh(f, "cd r; git checkout -q a; git rm -q --cached furrow.yaml; git commit -qm y");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_DIRTY);
-	assert_true(str_is(f->source.changed, "new furrow.yaml"));
-	f->where.workdir.path = STR("d");
-	sh(f, "cd r; git add furrow.yaml; git commit -qm z; mkdir d; echo > d/d");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_DIRTY);
-	assert_string_equal(paths(f), "d");
-	assert_true(str_is(f->source.changed, "new d"));
+	(void)state;
+	assert_int_equal(mkfifoat(p.from_fd, "pipe", 0600), 0);
+	assert_int_equal(tree_pack(&p.t, p.from_fd, p.tar), -1);
+	assert_non_null(strstr(p.t.why, "pipe is neither file, folder nor symlink"));
+	assert_int_equal(unlinkat(p.from_fd, "pipe", 0), 0);
+	assert_int_equal(symlinkat("/etc/passwd", p.from_fd, "out"), 0);
+	assert_int_equal(tree_pack(&p.t, p.from_fd, p.tar), -1);
+	assert_non_null(strstr(p.t.why, "out is a symlink to /etc/passwd"));
 }
 
 static void
-results_and_state_never_part(void **state)
+nobody_waits(void **state)
 {
-	struct fixture *f = *state;
+	char big[4096];
 
-	sh(f, REPO "mkdir -p results/a .furrow/b d/.furrow 'o[u]t'; echo > results/a/x; "
-		   "echo > .furrow/b/y; echo > d/.furrow/z; echo > d/d; echo > 'o[u]t/o'; "
-		   "echo > results2; echo > d/results;" COMMIT "echo changed > results/a/x; "
-		   "echo changed > .furrow/b/y");
-	f->where.results = STR("./results/");
-	open_and_list(f, "r");
-	assert_string_equal(paths(f), "d/d|d/results|furrow.yaml|o[u]t/o|results2");
-	f->where.results = STR("o[u]t");
-	f->where.allow_dirty = true;
-	sh(f, "cd r; echo > 'o[u]t/new'; git checkout -q results");
-	open_and_list(f, "r");
-	assert_string_equal(paths(f), "d/d|d/results|furrow.yaml|results/a/x|results2");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT);
-	f->where.results = STR("../elsewhere");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.n_entries, 7);
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	for (int i = 0; i < 300; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		write_text(p.from, name, big, 0644);
+	}
+	wanted = false;
+	assert_int_equal(tree_pack(&p.t, p.from_fd, p.tar), -1);
+	assert_string_equal(p.t.why, "nobody waits for it any more");
 }
 
 static void
-dirty_takes_working_files(void **state)
+which_links(void **state)
 {
-	struct fixture *f = *state;
-	struct str patch;
-	uint8_t same[BLOB_ID_BYTES];
+	static const struct {
+		const char *target;
+		unsigned depth;
+		bool taken;
+	} cases[] = {
+		{"a", 0, true},
+		{"a/b/", 0, true},
+		{"./a", 0, true},
+		{"..", 1, true},
+		{"../..", 2, true},
+		{"../a/b", 1, true},
+		{"..", 0, false},
+		{"../../a", 1, false},
+		{"a/..", 0, false}, /* a might be a symlink */
+		{"a/../..", 3, false},
+		{"", 0, false},
+		{"/", 0, false},
+		{"/etc/passwd", 0, false},
+		{"/usr/bin/python3", 0, true},
+		{"/usr/../etc/passwd", 0, false},
+		{"/usr/bin/../../etc/passwd", 0, false},
+		{"/usrlocal/x", 0, false},
+		{"/opt/tool/bin/x", 5, true},
+		{"/proc/self/root", 0, false},
+		{"/var/lib/furrow/env/e57", 0, true},
+		{"/var/lib/furrow/env/e57/bin", 0, true},
+		{"/var/lib/furrow/env/e57/../e58/bin", 0, false},
+		{"/var/lib/furrow/env/e58", 0, false},
+		{"/var/lib/furrow/env/e57x", 0, false},
+	};
 
-	sh(f, REPO "echo '*.log' > .gitignore; mkdir d; for i in 1 2 3 4; do echo $i > d/$i; done; "
-		   "echo k > keep;" COMMIT);
-	open_and_list(f, "r");
-	memcpy(same, entry(f, "keep")->id, sizeof(same));
-	f->where.allow_dirty = true;
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT); /* nothing differs */
-	assert_null(f->source.patch_sha256.p);
-
-	sh(f, "cd r; echo one > d/1; rm d/2; chmod +x d/3; git rm -q --cached d/4; echo u > u; "
-	      "echo l > l.log; touch keep; mkdir e; printf s > e/s; git add e/s; printf t > e/s");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_DIRTY);
-	assert_string_equal(paths(f), ".gitignore|d/1|d/3|d/4|e/s|furrow.yaml|keep|u");
-	assert_memory_equal(entry(f, "keep")->id, same, sizeof(same));
-	assert_int_equal(entry(f, "d/3")->mode, FILE_EXECUTABLE);
-	assert_content(f, "d/1", "one\n");
-	assert_content(f, "e/s", "t");
-	assert_content(f, "d/4", "4\n");
-	assert_content(f, "keep", "k\n");
-	assert_int_equal(f->source.patch_sha256.n, 64);
-	assert_int_equal(f->source.n_untracked, 0);
-	patch = f->source.patch_sha256;
-
-	sh(f, "cd r; touch u d/1 d/3");
-	open_and_list(f, "r");
-	assert_true(str_eq(patch, f->source.patch_sha256));
-	sh(f, "cd r; git checkout -q d/2");
-	open_and_list(f, "r");
-	assert_false(str_eq(patch, f->source.patch_sha256)); /* a deletion counts */
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (tree_takes_link(&p.t, cases[i].target, cases[i].depth) != cases[i].taken)
+			fail_msg("%s at depth %u", cases[i].target, cases[i].depth);
+	}
 }
 
 static void
-dirty_types_change(void **state)
+paths_that_lead_out(void **state)
 {
-	struct fixture *f = *state;
+	static const char *const names[] = {"/etc/x", "../beside", "a/../../beside", "..", ".",
+		"./a", "a//b", "//a", "a/./b", ""};
 
-	sh(f, REPO "mkdir a; echo > a/x; echo > b; mkdir c; echo > c/y;" COMMIT
-		   "rm -r a; echo file > a; rm b; mkdir b; echo z > b/z; rm -r c; ln -s b c; "
-		   "mkdir -p empty/empty; mkfifo pipe");
-	f->where.allow_dirty = true;
-	open_and_list(f, "r");
-	assert_string_equal(paths(f), "a|b/z|c|furrow.yaml");
-	assert_int_equal(entry(f, "c")->mode, FILE_SYMLINK);
-	assert_content(f, "a", "file\n");
-}
-
-static void
-staged_and_put_back(void **state)
-{
-	struct fixture *f = *state;
-
-	sh(f, REPO "echo a > a;" COMMIT "echo b > a; git add a; echo a > a");
-	assert_refused(f, try_open(f, "r"), "a; commit them");
-	f->where.allow_dirty = true;
-	open_and_list(f, "r");
-	assert_int_equal(f->source.kind, SOURCE_COMMIT); /* the working files are the commit's */
-}
-
-static void
-dirty_workdir_without_commit(void **state)
-{
-	struct fixture *f = *state;
-
-	sh(f, REPO COMMIT "mkdir new; echo n > new/n");
-	f->where.workdir.path = STR("new");
-	assert_refused(f, try_open(f, "r"), "is not in commit");
-	f->where.allow_dirty = true;
-	open_and_list(f, "r");
-	assert_string_equal(paths(f), "n");
-	assert_content(f, "n", "n\n");
-}
-
-static void
-empty_tree(void **state)
-{
-	struct fixture *f = *state;
-	char out[128];
-
-	sh(f, "git init -q -b main r; cd r; git commit -q --allow-empty -m x; mkdir ../out");
-	f->where.rev = STR("HEAD");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.n_entries, 0);
-	snprintf(out, sizeof(out), "%s/out", f->dir);
-	assert_int_equal(source_export(f->reader, &f->source, out, &f->err), 0);
-}
-
-static void
-worktree(void **state)
-{
-	struct fixture *f = *state;
-
-	sh(f, REPO "echo 1 > v;" COMMIT
-		   "git worktree add -q -b side ../w; cd ../w; echo 2 > v;" COMMIT);
-	open_and_list(f, "w");
-	assert_content(f, "v", "2\n");
-	assert_true(str_starts(f->source.describe, STR("side@")));
-	sh(f, "echo 3 > w/v");
-	assert_refused(f, try_open(f, "w"), "modified v");
-	open_and_list(f, "r");
-	assert_content(f, "v", "1\n");
-}
-
-static void
-shallow_clone(void **state)
-{
-	struct fixture *f = *state;
-
-	sh(f, REPO "echo 1 > v;" COMMIT "echo 2 > v;" COMMIT
-		   "cd ..; git clone -q --depth 1 file://$PWD/r s");
-	open_and_list(f, "s");
-	assert_content(f, "v", "2\n");
-	f->where.rev = STR("HEAD~1");
-	assert_refused(f, try_open(f, "s"), "shallow clone");
-}
-
-static void
-detached_head(void **state)
-{
-	struct fixture *f = *state;
-
-	sh(f, REPO COMMIT "git checkout -q --detach");
-	open_and_list(f, "r");
-	assert_int_equal(f->source.describe.n, 7);
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(ftruncate(p.tar, 0), 0);
+		assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+		if (i == 0)
+			folder("a/");
+		file(names[i], "evil");
+		end();
+		assert_int_equal(unpack(PLENTY), -1);
+		assert_non_null(strstr(p.t.why, "refused"));
+	}
 }
 
 static void
 through_a_link(void **state)
 {
-	struct fixture *f = *state;
-
-	sh(f, REPO "mkdir j; cp furrow.yaml j; echo x > j/x;" COMMIT "cd ..; ln -s r/j here");
-	open_and_list(f, "here");
-	assert_string_equal(paths(f), "furrow.yaml|x");
+	(void)state;
+	folder("a/");
+	link_to("a/up", "..");
+	file("a/up/evil", "evil");
+	end();
+	refused("lies in what is no folder");
 }
 
 static void
-manifest_at(void **state)
+links_that_lead_out(void **state)
 {
-	struct fixture *f = *state;
-	struct arena *a = &f->arena;
-	struct str bytes;
-	char *path;
+	(void)state;
+	folder("a/");
+	link_to("a/up", "../../beside");
+	end();
+	refused("is a symlink that leads out of its folder");
+}
 
-	sh(f, REPO
-		"mkdir old; echo 'furrow: 1 # old' > old/furrow.yaml; ln -s furrow.yaml l;" COMMIT
-		"git rm -qr old; echo 'furrow: 2' > furrow.yaml; git commit -qam y; echo 3 > "
-		"furrow.yaml");
-	path = arena_cstr(a, arena_printf(a, "%s/r/furrow.yaml", f->dir));
-	assert_int_equal(source_manifest_at(a, path, STR("HEAD"), &bytes, &f->err), 0);
-	assert_true(str_is(bytes, "furrow: 2\n"));
-	assert_int_equal(source_manifest_at(a, path, STR("HEAD~1"), &bytes, &f->err), 0);
-	assert_true(str_is(bytes, "furrow: 1\n"));
-	path = arena_cstr(a, arena_printf(a, "%s/r/old/furrow.yaml", f->dir));
-	assert_int_equal(source_manifest_at(a, path, STR("HEAD~1"), &bytes, &f->err), 0);
-	assert_true(str_is(bytes, "furrow: 1 # old\n"));
-	assert_refused(f, source_manifest_at(a, path, STR("HEAD"), &bytes, &f->err), "no file");
-	path = arena_cstr(a, arena_printf(a, "%s/r/old", f->dir));
-	assert_refused(f, source_manifest_at(a, path, STR("HEAD~1"), &bytes, &f->err), "no file");
-	path = arena_cstr(a, arena_printf(a, "%s/r/l", f->dir));
-	assert_refused(f, source_manifest_at(a, path, STR("HEAD"), &bytes, &f->err), "no file");
-	assert_int_equal(chdir(f->dir), 0);
-	assert_int_equal(source_manifest_at(a, "r/furrow.yaml", STR("HEAD"), &bytes, &f->err), 0);
-	assert_int_equal(chdir("r"), 0);
-	assert_int_equal(source_manifest_at(a, "furrow.yaml", STR("HEAD"), &bytes, &f->err), 0);
-	assert_true(str_is(bytes, "furrow: 2\n"));
-	assert_int_equal(chdir("/"), 0);
+static void
+over_a_link(void **state)
+{
+	(void)state;
+	link_to("python", "/usr/bin/python3");
+	file("python", "evil");
+	end();
+	refused("is there twice");
+}
+
+static void
+not_its_marker(void **state)
+{
+	(void)state;
+	file(".ready", "");
+	end();
+	refused("is not for an archive to make");
+}
+
+static void
+other_kinds(void **state)
+{
+	static const char types[] = "134567gLKSV";
+
+	(void)state;
+	for (const char *type = types; *type; type++) {
+		if (*type == '5')
+			continue;
+		assert_int_equal(ftruncate(p.tar, 0), 0);
+		assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+		member(
+			&(struct tar_entry){
+				.type = *type, .name = "dev", .target = "beside", .mode = 0644},
+			NULL);
+		end();
+		refused("is neither file, folder nor symlink");
+	}
+}
+
+static void
+more_than_was_said(void **state)
+{
+	(void)state;
+	file("a", "x");
+	file("b", "x");
+	end();
+	assert_int_equal(unpack(5 * TAR_BLOCK_BYTES), 0);
+	assert_int_equal(unlinkat(p.into_fd, "a", 0), 0);
+	assert_int_equal(unlinkat(p.into_fd, "b", 0), 0);
+	assert_int_equal(unpack(4 * TAR_BLOCK_BYTES), -1);
+	assert_non_null(strstr(p.t.why, "unpacks to more than the 2048 bytes that were announced"));
+}
+
+/* A file that says it has many bytes, and has them not, is no more than what was announced. */
+static void
+a_bomb(void **state)
+{
+	(void)state;
+	member(
+		&(struct tar_entry){
+			.type = '0', .name = "big", .mode = 0644, .size = UINT64_C(1) << 40},
+		"x");
+	end();
+	refused("it is cut short");
+	assert_int_equal(unlinkat(p.into_fd, "big", 0), 0);
+	assert_int_equal(unpack(4096), -1);
+	assert_non_null(strstr(p.t.why, "announced"));
+}
+
+static void
+cut_anywhere(void **state)
+{
+	off_t all;
+
+	(void)state;
+	folder("a/");
+	file("a/b", "some bytes");
+	link_to("a/c", "b");
+	all = lseek(p.tar, 0, SEEK_CUR);
+	for (off_t n = 0; n < all; n += 100) {
+		char command[512];
+
+		assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+		assert_int_equal(ftruncate(p.tar, n), 0);
+		assert_int_equal(tree_unpack(&p.t, p.into_fd, p.tar, PLENTY), -1);
+		snprintf(command, sizeof(command), "rm -rf '%s'/*", p.into);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(ftruncate(p.tar, 0), 0);
+		assert_int_equal(lseek(p.tar, 0, SEEK_SET), 0);
+		folder("a/");
+		file("a/b", "some bytes");
+		link_to("a/c", "b");
+	}
+}
+
+static void
+no_tar_at_all(void **state)
+{
+	char noise[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)(i * 7 + 1);
+	assert_int_equal(write(p.tar, noise, sizeof(noise)), sizeof(noise));
+	refused("it is no archive of ours");
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(clean_tree),
-		TEST(blob_ids_are_gits),
-		TEST(missing_file),
-		TEST(bare_repository),
-		TEST(revisions),
-		TEST(workdir_in_repository),
-		TEST(manifest_not_committed),
-		TEST(changes_are_refused),
-		TEST(conflicts_are_refused),
-		TEST(untracked_are_counted),
-		TEST(the_commit_may_be_preferred),
-		TEST(results_and_state_never_part),
-		TEST(dirty_takes_working_files),
-		TEST(dirty_types_change),
-		TEST(staged_and_put_back),
-		TEST(dirty_workdir_without_commit),
-		TEST(empty_tree),
-		TEST(worktree),
-		TEST(shallow_clone),
-		TEST(detached_head),
+		TEST(as_it_was),
+		TEST(the_same_bytes),
+		TEST(not_to_be_packed),
+		TEST(nobody_waits),
+		TEST(which_links),
+		TEST(paths_that_lead_out),
 		TEST(through_a_link),
-		TEST(manifest_at),
+		TEST(links_that_lead_out),
+		TEST(over_a_link),
+		TEST(not_its_marker),
+		TEST(other_kinds),
+		TEST(more_than_was_said),
+		TEST(a_bomb),
+		TEST(cut_anywhere),
+		TEST(no_tar_at_all),
 	};
 
-	clean_git_environment();
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
