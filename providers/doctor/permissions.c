@@ -57,32 +57,55 @@ doctor_reads(struct doctor *d, struct doctor_findings *f)
 	}
 }
 
+static struct pair
+job_tag(const struct doctor *d)
+{
+	return (struct pair){STR("furrow:job"), d->manifest->name};
+}
+
+/* An instance of the job that is there; "": none. */
+static struct str
+an_instance(struct doctor *d, struct arena *a)
+{
+	struct pair filters[] = {{STR("tag:furrow:job"), d->manifest->name},
+		{STR("instance-state-name"), STR("pending,running")}};
+	const struct pairs wanted = {.v = filters, .n = 2};
+	struct ec2_instance *found;
+	size_t n;
+
+	if (ec2_describe_instances(d->aws, a, (struct str){0}, NULL, &wanted, &found, &n, NULL) <
+			0 ||
+		!n)
+		return STR("");
+	return found[0].id;
+}
+
+/* With no instance of the job's, a policy by tags refuses, as it should. */
 static void
 ask_terminate(struct doctor *d, struct doctor_findings *f)
 {
 	struct query q = {.service = AWS_EC2, .action = "TerminateInstances"};
 	struct arena scratch = {0};
+	struct str id = an_instance(d, &scratch), tried = STR("ec2:TerminateInstances");
 	struct aws_answer answer = {0};
 	const struct xml *root;
 	struct error err;
 	int rc;
 
-	query_add(&q, STR(NO_INSTANCE), "InstanceId.1");
+	query_add(&q, id.n ? id : STR(NO_INSTANCE), "InstanceId.1");
 	query_add_bool(&q, true, "DryRun");
 	rc = query_call(d->aws, &scratch, &q, &root, &answer, &err);
 	if (rc < 0 && strncmp(answer.code, "InvalidInstanceID", 17) == 0)
-		doctor_add(f, "permission", DOCTOR_OK, STR("ec2:TerminateInstances"),
-			"not refused, for an id that is none");
+		doctor_add(
+			f, "permission", DOCTOR_OK, tried, "not refused, for an id that is none");
+	else if (rc < 0 && err.class == CLASS_DENIED && !id.n)
+		doctor_advise(f, doctor_add_error(f, "permission", DOCTOR_WARN, tried, &err),
+			"when the policy allows it by tags all is well: this was an id that is "
+			"none, as no instance of the job is there; ask again when one is");
 	else
-		tell(f, "ec2:TerminateInstances", answer.code, rc, &err);
+		tell(f, tried.p, answer.code, rc, &err);
 	query_free(&q);
 	arena_free(&scratch);
-}
-
-static struct pair
-job_tag(const struct doctor *d)
-{
-	return (struct pair){STR("furrow:job"), d->manifest->name};
 }
 
 /* group absent: there is none yet, and EC2 counts on the default one, which a policy by tags shuts out. */

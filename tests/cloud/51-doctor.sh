@@ -59,7 +59,8 @@ box set deny '["ec2:RunInstances","ec2:TerminateInstances","ec2:DescribeAvailabi
 doctor
 is_status 3 'denied'
 is 'denied: what is in the way' "$(fails)" permission
-for p in ec2:RunInstances ec2:TerminateInstances ec2:DescribeAvailabilityZones s3:PutObject; do
+finds permission warn '^ec2:TerminateInstances.*by tags' 'denied ec2:TerminateInstances, with no instance to ask for'
+for p in ec2:RunInstances ec2:DescribeAvailabilityZones s3:PutObject; do
 	finds permission fail "^$p.*add \{\"Effect\":\"Allow\",\"Action\":\"$p\"" "denied $p: the statement that lacks"
 done
 finds quota warn 'servicequotas:GetServiceQuota' 'a quota that may not be read'

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import Any, Callable
 from urllib.parse import unquote
 
-from . import control, permissions, s3, services
+from . import control, iam, permissions, s3, services
 from .ec2 import EC2
 from .ec2_launch import MotoRefused
 from .errors import Refusal, denied, protocol_of, render, throttled
@@ -242,6 +242,8 @@ class Box:
                 assert who
                 raise denied(call.protocol, permission, who.key.arn,
                              permissions.resource(permission, who.region, who.key.arn.split(":")[4]))
+        if who and self.settings.policy:
+            self._hold_to_policy(call, who)
         call.passed = True
         if call.protocol == "s3":
             assert who
@@ -253,6 +255,15 @@ class Box:
         if call.protocol == "json":
             return self.services.json(r, call.service, region, key_id, r.header("x-amz-target") or "", call.body)
         return self.services.query(call.service, region, key_id, call.action, call.query)
+
+    def _hold_to_policy(self, call: Call, who: Identity) -> None:
+        """Refusal: no statement allows it."""
+        account = who.key.arn.split(":")[4]
+        resources = iam.Resources(self.ledger, self.moto, account)
+        asks = resources.asks(call.service, who.region, call.action, call.query, call.params, call.body)
+        ask = iam.refused(self.settings.policy, asks)
+        if ask:
+            raise denied(call.protocol, ask.action, who.key.arn, ask.arn)
 
     @staticmethod
     def _judge(call: Call, answer: Answer) -> None:

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Any
 
+from .iam import check_policy
+
 
 @dataclasses.dataclass
 class Settings:
@@ -25,6 +27,8 @@ class Settings:
     """{code: value} of Service Quotas, where it isn't quota_vcpus' own: any JSON; "none": there is no such quota,
     "silent": it comes without a value."""
     deny: list[str] = dataclasses.field(default_factory=list)  # IAM's names: "ec2:RunInstances", "s3:ListBucket"
+    policy: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """A policy document of IAM, see iam.py: what no statement of it allows is denied; {}: all is allowed."""
     rates: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     """{"ec2:Describe*": {"burst": 100, "per_s": 20}}: a token bucket each; beyond it the service throttles."""
     prices: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -57,6 +61,8 @@ class Settings:
                 value = float(value)
             if type(value) is not kind:
                 raise ValueError(f"setting {name!r} wants {kind.__name__}, got {type(value).__name__}")
+            if name == "policy":
+                check_policy(value)
             new[name] = value
         for name, value in new.items():
             setattr(self, name, value)
