@@ -33,7 +33,7 @@ ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := awscli ninja-build python3-asyncssh rclone time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := boot cost diag diff diff_fleet estimate expand folder glob graph history job job_record job_task \
+PLANNER := boot cost curve curve_json diag diff diff_fleet estimate expand folder glob graph history job job_record job_task \
 	key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
@@ -68,7 +68,7 @@ PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(
 	$(HOST:%=host/%) $(LOCAL:%=local/%) $(SSH:%=ssh/%) $(STORE:%=store/%) $(TASKS:%=tasks/%)
 CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store \
 	help_text images in_place init interrupt kept leftovers logs manifest_file offers offers_table options out \
-	place plan prepare record report report_boot report_json report_tree run run_dir runs saved_plan show_plan \
+	place plan prepare record report report_boot report_json report_tree run run_dir runs saved_plan show_curve show_plan \
 	status summary tail text trace validate view view_json view_plain view_tty why wishes
 RUNNER := alloc attach child conn dir fetch folder host host_container host_engine host_image host_lease \
 	host_notice host_prepare host_runs host_share host_turn host_words imds lend main pack proc reap record seal serve \

@@ -35,6 +35,7 @@ static const struct spec specs[] = {
 	{"attempt", 0, TAKES_COUNT, AT(attempt)},
 	{"color", 0, TAKES_SETTING, 0},
 	{"cpus", 0, TAKES_TEXT, AT(cpus)},
+	{"curve", 0, TAKES_FLAG, AT(curve)},
 	{"detailed-exitcode", 0, TAKES_FLAG, AT(detailed_exitcode)},
 	{"dot", 0, TAKES_FLAG, AT(dot)},
 	{"dry-run", 'n', TAKES_FLAG, AT(dry_run)},
@@ -61,6 +62,7 @@ static const struct spec specs[] = {
 	{"spot", 0, TAKES_FLAG, AT(spot)},
 	{"stderr", 0, TAKES_FLAG, AT(only_stderr)},
 	{"stdout", 0, TAKES_FLAG, AT(only_stdout)},
+	{"task-time", 0, TAKES_TEXT, AT(task_time)},
 	{"type", 0, TAKES_TEXT, AT(type)},
 	{"yes", 'y', TAKES_FLAG, AT(yes)},
 };

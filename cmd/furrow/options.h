@@ -19,6 +19,8 @@ struct options {
 		int n;
 	} regions;
 	bool allow_dirty, json, dot, detailed_exitcode, yes, keep_going, dry_run;
+	const char *task_time; /* as given */
+	bool curve;
 	bool all, all_regions, follow, only_stdout, only_stderr, force, policy;
 	const char *arch, *cpus, *gpus, *memory, *type; /* wishes; NULL: as the manifest has them */
 	bool spot, on_demand, refresh_prices;

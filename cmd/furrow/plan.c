@@ -1,6 +1,7 @@
 /* plan: what would happen, and why. Reads everything and changes nothing. */
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/saved_plan.h"
+#include "cmd/furrow/show_curve.h"
 #include "cmd/furrow/show_plan.h"
 #include "planner/cost.h"
 
@@ -18,6 +19,7 @@ static const char help[] =
 	"Examples:\n"
 	"  furrow plan                      what would happen here\n"
 	"  furrow plan --rev v1.2           the same as of a revision\n"
+	"  furrow plan --curve              how many instances are worth it\n"
 	"  furrow plan -o today.plan        save it for `furrow apply today.plan`\n"
 	"\n"
 	"Options:\n"
@@ -29,7 +31,11 @@ static const char help[] =
 	"  -j, --jobs N             count on N tasks at a time\n"
 	"  -o, --output FILE        save the plan in FILE; what is no saved plan is not\n"
 	"                           replaced\n"
-	"      --json               print the plan as one JSON document\n"
+	"      --curve              what it takes and costs with 1, 2, 5, 10, … instances\n"
+	"      --task-time TIME     with --curve: how long a task takes, such as 90s, or its\n"
+	"                           median and 90th percentile, such as 60s,90s; default: as\n"
+	"                           long as before\n"
+	"      --json               print the plan, or the curve, as one JSON document\n"
 	"      --dot                print the graph for Graphviz\n"
 	"      --detailed-exitcode  exit with 2 when there is something to do\n"
 	"      --refresh-prices     ask for prices anew instead of taking those of the last\n"
@@ -57,6 +63,32 @@ save(struct prepared *p, const char *path, struct error *err)
 	return rc;
 }
 
+/* What is known before a graph is: how many instances is the question. */
+static int
+print_curve(struct prepared *p, const struct options *o, const struct curve_times *times,
+	struct error *err)
+{
+	struct curve curve;
+	struct buf b = {0};
+	int rc = prepare_manifest(p, o, options_arg(o, 0), err);
+
+	if (rc == 0)
+		rc = prepare_observe(p, err);
+	if (rc == 0)
+		rc = prepare_diff(p, err);
+	if (rc == 0)
+		rc = curve_of_plan(&p->arena, &curve, &p->plan, times, err);
+	if (rc < 0)
+		return out_fail(err);
+	if (o->json)
+		curve_write_json(&b, &curve, &p->plan);
+	else
+		show_curve(&b, &curve, &p->plan, out_color(STDOUT_FILENO, o->config.color));
+	rc = out_data(&b);
+	buf_free(&b);
+	return rc;
+}
+
 static int
 print(const struct plan *plan, const struct options *o)
 {
@@ -77,32 +109,48 @@ print(const struct plan *plan, const struct options *o)
 }
 
 static int
+plan(struct prepared *p, const struct options *o, struct error *err)
+{
+	bool saves_to_stdout = false;
+	int status;
+
+	if ((o->output && saved_plan_may_write(o->output, &saves_to_stdout, err) < 0) ||
+		prepare_plan(p, o, options_arg(o, 0), err) < 0 ||
+		(o->output && plan_check_cost(&p->plan, err) < 0) ||
+		(o->output && save(p, o->output, err) < 0))
+		return out_fail(err);
+	status = saves_to_stdout ? 0 : print(&p->plan, o);
+	if (status == 0 && plan_check_cost(&p->plan, err) < 0)
+		return out_fail(err);
+	return status == 0 && o->detailed_exitcode && p->plan.changes.n_todo ? STATUS_CHANGES
+									     : status;
+}
+
+static int
 run(int argc, char **argv)
 {
 	struct prepared p = {0};
-	bool saves_to_stdout = false;
+	struct curve_times times = {0};
 	struct options o;
 	struct error err;
 	int status = options_parse(&o, &command_plan,
 		"rev allow-dirty infra manifest jobs output json dot detailed-exitcode "
-		"refresh-prices color",
+		"refresh-prices color "
+		"curve task-time",
 		1, argc, argv);
 
 	if (status >= 0)
 		return status;
+	if (o.curve && (o.dot || o.output || o.detailed_exitcode))
+		return out_usage("plan: --curve goes with neither --dot, --output nor "
+				 "--detailed-exitcode");
+	if (o.task_time && !o.curve)
+		return out_usage("plan: --task-time is for --curve");
+	if (o.task_time && curve_parse_times(str_from(o.task_time), &times, &err) < 0)
+		return out_usage("plan: --task-time: %s", err.message);
 	if (o.json && o.dot)
 		return out_usage("plan: --json and --dot at once; choose one");
-	if ((o.output && saved_plan_may_write(o.output, &saves_to_stdout, &err) < 0) ||
-		prepare_plan(&p, &o, options_arg(&o, 0), &err) < 0 ||
-		(o.output && plan_check_cost(&p.plan, &err) < 0) ||
-		(o.output && save(&p, o.output, &err) < 0))
-		status = out_fail(&err);
-	else
-		status = saves_to_stdout ? 0 : print(&p.plan, &o);
-	if (status == 0 && plan_check_cost(&p.plan, &err) < 0)
-		status = out_fail(&err);
-	if (status == 0 && o.detailed_exitcode && p.plan.changes.n_todo)
-		status = STATUS_CHANGES;
+	status = o.curve ? print_curve(&p, &o, &times, &err) : plan(&p, &o, &err);
 	prepare_close(&p);
 	return status;
 }

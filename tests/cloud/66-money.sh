@@ -33,6 +33,25 @@ run furrow plan
 is_status 64 'no price, a limit'
 err_like 'max_cost: no price of m5.xlarge is known'
 
+# With more of them than the manifest allows, and with a max_cost that is too little: it is there to find out.
+money choose 0.01
+sed -i 's/, spot: false, max: 1/, max: 5/' furrow.yaml
+commit .
+run furrow plan --curve
+is_status 64 'a curve of what never ran'
+err_like '--curve: how long a task takes is not known yet.*--task-time 90s'
+run furrow plan --curve --task-time 90s
+is_status 0 'a curve'
+out_like '^400 tasks of about 90\.0 s, as given; '
+out_like '^ +5 +m5\.large .* <- instances\.max$'
+out_like '^ +100 +m5\.large '
+furrow plan --curve --task-time 60s,2m --json >"$T/curve"
+ok 'as JSON' jq -e '.task.p50_s > 58 and .task.p90_s > 115 and .points[0].instances == 1 and
+	(.points | map(.s) | . == (sort | reverse)) and .points[-1].instances == 100' "$T/curve"
+run furrow plan --curve --task-time soon
+is_status 64 'no duration'
+ledger_is 'nothing' 0 0
+
 # 62 s of it. Tasks are stopped 15 s before: 5 s for themselves, 10 s to release.
 money enough 0.62
 run furrow plan

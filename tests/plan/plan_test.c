@@ -14,11 +14,13 @@
  *
  *   plan             the text for people
  *   color            the same in colour, ESC shown as ^
+ *   curve, curve json   what `furrow plan --curve` says
  *   cost             whether the manifest's max_cost can hold
  *   json             the document, broken into lines in front of objects with an id and a few
  * others dot              for Graphviz diagnostics      what is wrong with the manifest; without
  * this section, nothing must be stale            what applying the saved plan says later; "fits"
  * when nothing moved */
+#include "cmd/furrow/show_curve.h"
 #include "cmd/furrow/show_plan.h"
 #include "planner/cost.h"
 #include "tests/plan/state.h"
@@ -228,6 +230,22 @@ show_stale(struct test *t, struct buf *out, struct side *s, struct side *later)
 }
 
 static void
+show_the_curve(struct test *t, struct buf *out, struct side *s, bool json)
+{
+	struct curve_times times = {0};
+	struct error err = {0};
+	struct curve curve;
+
+	if ((s->task_time.p && curve_parse_times(s->task_time, &times, &err) < 0) ||
+		curve_of_plan(&t->arena, &curve, &s->plan, &times, &err) < 0)
+		buf_addf(out, "%s\n", err.message);
+	else if (json)
+		curve_write_json(out, &curve, &s->plan);
+	else
+		show_curve(out, &curve, &s->plan, false);
+}
+
+static void
 show_cost(struct buf *out, const struct plan *p)
 {
 	struct error err = {0};
@@ -269,6 +287,8 @@ produce(struct test *t, struct buf *out, struct str section, struct side *s)
 		show_color(out, &s->plan);
 	else if (str_is(section, "json"))
 		show_json(out, &s->plan);
+	else if (str_is(section, "curve") || str_is(section, "curve json"))
+		show_the_curve(t, out, s, str_is(section, "curve json"));
 	else if (str_is(section, "cost"))
 		show_cost(out, &s->plan);
 	else if (str_is(section, "dot"))

@@ -325,6 +325,8 @@ state_options(struct side *s, const struct words *w)
 		return false;
 	if (str_is(w->v[0], "slots"))
 		s->plan.slots = (uint32_t)number(s, w->v[1]);
+	else if (str_is(w->v[0], "task-time"))
+		s->task_time = w->v[1];
 	else if (str_is(w->v[0], "infra"))
 		s->plan.infra_override = w->v[1];
 	else if (str_is(w->v[0], "rev"))

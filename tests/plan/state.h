@@ -28,6 +28,7 @@
  *                            an instance that is there, after `fleet`; at the price of the first offer
  *   shared [bucket] [group] [runner] [spot]
  *   slots N                  (default: 2; with a fleet: of the instances used)
+ *   task-time TIME           --task-time
  *   infra NAME               --infra
  *   rev NAME                 --rev */
 #ifndef FURROW_TESTS_PLAN_STATE_H
@@ -46,8 +47,9 @@ struct side {
 	struct job_inputs inputs;
 	struct buf list;
 	struct plan plan;
-	bool broken;	  /* diags say why there is no plan */
-	struct str bytes; /* of the manifest */
+	struct str task_time; /* for the curve; absent: not given */
+	bool broken;	      /* diags say why there is no plan */
+	struct str bytes;     /* of the manifest */
 };
 
 /* Adds a line to what a test failed of. */
