@@ -244,7 +244,7 @@ add_headline(struct buf *b, const struct summary *s)
 		buf_addf(b, "%.*s\napply again: what is finished is kept\n", STR_ARG(s->lost));
 	if (s->out_of_time)
 		buf_add_cstr(b, "max_duration is over: what still ran was stopped\n");
-	if (s->out_of_money)
+	if (s->out_of_money && c.stopped + c.not_run)
 		buf_addf(b,
 			"max_cost (%s) allows no more: raise it, or apply again with as much for "
 			"the rest\n",

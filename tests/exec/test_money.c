@@ -216,6 +216,7 @@ no_instance_is_launched_that_would_pass_it(void **state)
 		       "30.000 begin release[1]\n"
 		       "30.000 ok release[0]\n"
 		       "30.000 ok release[1]\n");
+	assert_int_equal(s.code, 0);
 	assert_int_equal(s.result.tasks_ok, 2);
 	near(s.result.usd, 0.60);
 	tear_down(&s);

@@ -302,6 +302,42 @@ a_step_and_the_end_of_the_run(void **state)
 		"\"err\":{\"code\":\"host\",\"msg\":\"no\"}}");
 }
 
+/* In billionths of a dollar: of a launch with its effect, of a warm host with its environment's first begin. */
+static void
+what_it_costs(void **state)
+{
+	const struct exec_result result = {
+		.wall_ns = 90, .out_of_money = true, .usd = 0.0125, .usd_least = true};
+	struct fixture *f = *state;
+	struct journal *j;
+	struct call c;
+
+	add(f, KIND_INSTANCE, 0, NULL, 0);
+	add(f, KIND_ENVIRONMENT, 1, NULL, 0);
+	f->g.nodes[1].hourly_usd = 0.0416;
+	f->head.said_ns = 7;
+	f->head.said_usd = 0.25;
+	j = create(f);
+	c = call_of(f, 0, 1);
+	journal_begin(j, &c, PHASE_LAUNCH, 0, 0, "start", NULL);
+	c.hourly_usd = 1.5;
+	journal_effect(j, &c, "i-1", 5, NULL);
+	c.hourly_usd = -1;
+	journal_effect(j, &c, "i-2", 6, NULL);
+	c = call_of(f, 1, 2);
+	journal_begin(j, &c, PHASE_ENV, 7, 0, "start", NULL);
+	c.attempt = 2;
+	journal_begin(j, &c, PHASE_ENV, 8, 0, "retry", NULL);
+	assert_int_equal(journal_close(j, &result, 1, NULL), 0);
+	assert_non_null(strstr(line_of(f, 0), ",\"said\":{\"s\":7,\"nusd\":250000000}}"));
+	assert_non_null(strstr(line_of(f, 4), ",\"id\":\"i-1\",\"a\":{\"nusd\":1500000000}}"));
+	assert_non_null(strstr(line_of(f, 5), ",\"id\":\"i-2\",\"a\":{\"nusd\":-1}}"));
+	assert_non_null(strstr(line_of(f, 6), ",\"a\":{\"nusd\":41600000}}"));
+	assert_null(strstr(line_of(f, 7), "nusd"));
+	assert_non_null(
+		strstr(line_of(f, 8), ",\"out_of_money\":true,\"nusd\":12500000,\"least\":true}"));
+}
+
 static void
 a_place_that_goes(void **state)
 {
@@ -461,6 +497,7 @@ main(void)
 		TEST(nodes_are_folded),
 		TEST(the_life_of_an_attempt),
 		TEST(a_step_and_the_end_of_the_run),
+		TEST(what_it_costs),
 		TEST(a_place_that_goes),
 		TEST(time_never_goes_back),
 		TEST(spans_differ),

@@ -242,6 +242,65 @@ out_of_time(void **state)
 	assert_non_null(strstr(buf_cstr(&s->text), "max_duration is over"));
 }
 
+/* What did not run is named, and how to go on; what the plan said stands beside it. */
+static void
+out_of_money(void **state)
+{
+	static struct timing_life lives[2] = {
+		{.index = 0, .begin_ns = 0, .end_ns = 3, .hourly_usd = 0.36, .usd = 0.36},
+		{.index = 1,
+			.id = {.p = "i-1", .n = 3},
+			.end_ns = -1,
+			.hourly_usd = -1,
+			.usd = -1}};
+	struct story *s = *state;
+
+	s->manifest.max_cost_usd = 0.5;
+	s->timings.lives = lives;
+	s->timings.n_lives = 2;
+	s->timings.usd = 0.36;
+	s->timings.usd_least = true;
+	s->timings.said_ns = 1600 * NS_PER_MS;
+	s->timings.said_usd = 0.30;
+	s->summary.out_of_money = true;
+	s->nodes[2].state = s->nodes[3].state = NODE_CANCELLED;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), " in 3.2 s, for at least $0.36\n"));
+	assert_non_null(strstr(buf_cstr(&s->text),
+		"max_cost ($0.50) allows no more: raise it, or apply again with as much for the "
+		"rest\n"
+		"not done: task[2,3]\n"
+		"what is done is kept: the next apply goes on from here\n"));
+	assert_non_null(
+		strstr(buf_cstr(&s->text), "plan said      1.6 s (it was +100 %), $0.30\n"));
+	buf_clear(&s->text);
+	s->timings.n_lives = 1;
+	s->timings.usd_least = false;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(
+		strstr(buf_cstr(&s->text), "1.6 s (it was +100 %), $0.30 (it was +20 %)\n"));
+	buf_clear(&s->text);
+	s->timings.n_lives = 2;
+	summary_write_json(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text),
+		",\"usd\":0.36,\"usd_least\":false,\"said\":{\"s\":1.6,\"usd\":0.3},\"instances\":["
+		"{\"index\":0,"
+		"\"id\":null,\"begin_s\":0,\"end_s\":0.000000003,\"hourly_usd\":0.36,\"usd\":0.36},"
+		"{\"index\":1,\"id\":\"i-1\",\"begin_s\":0,\"hourly_usd\":null,\"usd\":null}]"));
+}
+
+/* An instance less, and all is done. */
+static void
+enough_money_after_all(void **state)
+{
+	struct story *s = *state;
+
+	s->summary.out_of_money = true;
+	s->nodes[2].state = NODE_OK;
+	summary_write(&s->text, &s->summary);
+	assert_null(strstr(buf_cstr(&s->text), "max_cost"));
+}
+
 static void
 nothing_took_time(void **state)
 {
@@ -362,6 +421,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_the_others_stood_in_for, tell, forget),
 		cmocka_unit_test_setup_teardown(what_is_left_is_named, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
+		cmocka_unit_test_setup_teardown(out_of_money, tell, forget),
+		cmocka_unit_test_setup_teardown(enough_money_after_all, tell, forget),
 		cmocka_unit_test_setup_teardown(nothing_took_time, tell, forget),
 		cmocka_unit_test_setup_teardown(a_long_path_is_cut, tell, forget),
 		cmocka_unit_test_setup_teardown(many_failures_are_counted, tell, forget),

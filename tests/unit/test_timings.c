@@ -416,6 +416,53 @@ intents_and_what_came_of_them(void **state)
 }
 
 static void
+near(double is, double expected)
+{
+	if (is < expected - 1e-9 || is > expected + 1e-9)
+		fail_msg("%.12f, expected %.12f", is, expected);
+}
+
+/* $36 an hour is a cent a second. instance[0] is launched, and replaced; [1] was there; [2] has no price. */
+static void
+what_instances_cost(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t s = 1000000000;
+
+	node(f, "instance[0,2]", "");
+	node(f, "environment[0..2]", ",\"gives\":\"slot\"");
+	node(f, "release[0..2]", "");
+	begin(f, 0, 1, "instance[0]", "");
+	line(f, "effect",
+		",\"t\":%lld,\"span\":\"%016x\",\"id\":\"i-0\",\"a\":{\"nusd\":36000000000}",
+		(long long)(10 * s), 1);
+	begin(f, 20 * s, 2, "environment[1]", ",\"a\":{\"new\":[1],\"nusd\":72000000000}");
+	begin(f, 20 * s, 3, "instance[2]", "");
+	line(f, "effect", ",\"t\":%lld,\"span\":\"%016x\",\"id\":\"i-2\",\"a\":{\"nusd\":-1}",
+		(long long)(20 * s), 3);
+	line(f, "effect",
+		",\"t\":%lld,\"span\":\"%016x\",\"id\":\"i-00\",\"a\":{\"nusd\":18000000000}",
+		(long long)(30 * s), 1);
+	begin(f, 110 * s, 4, "release[0]", "");
+	begin(f, 110 * s, 5, "release[1]", "");
+	end(f, 130 * s, 4, ",\"st\":\"ok\"");
+	end(f, 150 * s, 5, ",\"st\":\"failed\"");
+	parse(f);
+	assert_int_equal(f->t.n_lives, 4);
+	assert_true(str_is(f->t.lives[0].id, "i-0") && f->t.lives[0].launched);
+	assert_true(f->t.lives[0].end_ns == 30 * s);
+	near(f->t.lives[0].usd, 0.60); /* a minute at least */
+	assert_true(f->t.lives[1].index == 1 && !f->t.lives[1].id.p);
+	assert_true(f->t.lives[1].begin_ns == 0 && f->t.lives[1].end_ns < 0);
+	near(f->t.lives[1].usd, 3.00);
+	assert_true(f->t.lives[2].usd < 0);
+	near(f->t.lives[3].usd, 0.50);
+	near(f->t.usd, 4.10);
+	assert_true(f->t.usd_least);
+	assert_true(f->t.said_ns < 0 && f->t.said_usd < 0);
+}
+
+static void
 a_torn_line_is_cut(void **state)
 {
 	struct fixture *f = *state;
@@ -527,6 +574,7 @@ main(void)
 		TEST(phases_of_a_step),
 		TEST(clocks_that_disagree_are_bent),
 		TEST(intents_and_what_came_of_them),
+		TEST(what_instances_cost),
 		TEST(a_torn_line_is_cut),
 		TEST(what_is_not_known_is_skipped),
 		TEST(a_glance_at_the_head),

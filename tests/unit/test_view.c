@@ -1,5 +1,6 @@
 /* Tests of the views: every byte that a run shows, on a terminal of a given size, as lines, and as JSON. */
 #include "cmd/furrow/view_model.h"
+#include "planner/execute/meter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -394,6 +395,32 @@ words_of_the_executor(void **state)
 	buf_free(&s.bytes);
 }
 
+static void
+what_was_spent_so_far(void **state)
+{
+	struct meter m = {0};
+	struct screen s;
+
+	(void)state;
+	open_screen(&s, PROGRESS_PLAIN, 3);
+	s.observer->meter(s.observer->ctx, &m);
+	tick(&s, 20000);
+	assert_string_equal(taken(&s), "0 of 3 tasks done, 0 running, 0 failed, 20 s\n");
+	meter_begin(&m, 0, 0, 36, false);
+	tick(&s, 40000);
+	assert_string_equal(
+		taken(&s), "0 of 3 tasks done, 0 running, 0 failed, 40 s, $0.40 so far\n");
+	close_screen(&s, 0);
+	buf_free(&s.bytes);
+	open_screen(&s, PROGRESS_JSON, 3);
+	s.observer->meter(s.observer->ctx, &m);
+	tick(&s, 50000);
+	assert_non_null(strstr(taken(&s), ",\"cancelled\":0,\"usd\":0.5}\n"));
+	close_screen(&s, 0);
+	buf_free(&s.bytes);
+	meter_free(&m);
+}
+
 /* It only queued at a place that is gone; one that ran there is told. */
 static void
 moved_leaves_no_line(void **state)
@@ -445,6 +472,7 @@ main(void)
 		cmocka_unit_test(json_lines),
 		cmocka_unit_test(quiet_is_quiet),
 		cmocka_unit_test(words_of_the_executor),
+		cmocka_unit_test(what_was_spent_so_far),
 		cmocka_unit_test(moved_leaves_no_line),
 		cmocka_unit_test(cancelled_leaves_no_line),
 	};
