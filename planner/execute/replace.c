@@ -8,6 +8,14 @@
 static const int64_t least_gain_ns = 5 * NS_PER_S;
 static const int64_t for_ever_ns = INT64_MAX / 4;
 
+static double
+whole_tasks(int64_t ns, int64_t task_ns)
+{
+	int64_t n = ns > 0 ? ns / task_ns : 0;
+
+	return (double)n;
+}
+
 /* How many tasks of the length are done by t: every slot takes the next one when it is free; one that is
  * busy is half through. */
 static double
@@ -15,14 +23,10 @@ done_by(const struct replace_facts *f, uint64_t late_slots, int64_t t_ns)
 {
 	uint64_t busy = f->running < f->slots ? f->running : f->slots;
 	int64_t task_ns = f->task_ns > 0 ? f->task_ns : 1;
-	int64_t busy_ns = t_ns - task_ns / 2, late_ns = t_ns - f->boot_ns;
-	double n = (double)(f->slots - busy) * (double)(t_ns / task_ns);
 
-	if (busy_ns > 0)
-		n += (double)busy * (double)(busy_ns / task_ns);
-	if (late_ns > 0)
-		n += (double)late_slots * (double)(late_ns / task_ns);
-	return n;
+	return (double)(f->slots - busy) * whole_tasks(t_ns, task_ns) +
+	       (double)busy * whole_tasks(t_ns - task_ns / 2, task_ns) +
+	       (double)late_slots * whole_tasks(t_ns - f->boot_ns, task_ns);
 }
 
 /* When all that waits is done. */

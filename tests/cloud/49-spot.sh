@@ -39,7 +39,7 @@ spot=', spot: true'
 retry='retry: {attempts: 3, for: [interruption]}'
 
 # Half of a fleet goes in mid-map: one in good time, one too soon for its task, one without a word.
-work half entrypoint="$(slow half 500)" inputs='{count: 20}' per_instance=1 max=6 instances="$spot" more="$retry"
+work half entrypoint="$(slow half 500)" inputs='{count: 20}' per_instance=1 max=6 idle=10m instances="$spot" more="$retry"
 begin_apply
 ok 'tasks run on all' comes_true 100 busy 6
 read -r one two three _ <<<"$(xargs <<<"$ids")"
@@ -55,6 +55,9 @@ go_on
 is_status 0 'half of the fleet goes'
 ok 'every task has its result' whole
 is 'two tasks ran in vain, and no other one' "$(broken)" 2
+is 'what is to go is not kept warm for the next apply' "$(hosts | grep -c "$one")" 0
+ok 'the others are' test "$(running)" -gt 3
+run furrow destroy -y
 is 'nothing runs' "$(running)" 0
 is 'it stands in the journal' "$(journal | jq -r 'select(.ev == "notice") | .msg' | grep -c "^$one will be interrupted")" 1
 is 'about each it is told whether another one pays' "$(journal | grep -c '"ev":"remake"')" 3
