@@ -123,8 +123,7 @@ facts_of(const struct run *r, const struct place *p, uint32_t environment)
 		.coming = count_coming(r, p->given),
 		.boot_ns = boot_ns(r, environment),
 		.left_ns = o->deadline_ns > 0 ? o->deadline_ns - r->last_ns : -1,
-		.usd_per_hour = -1,
-		.usd_left = -1};
+		.too_dear = !money_allows_another(r, p->index)};
 	int64_t estimate_ns;
 
 	if (o->max_slots && o->max_slots < f.slots)

@@ -76,6 +76,17 @@ money_allows_launch(struct run *r, const struct call *call)
 	return true;
 }
 
+bool
+money_allows_another(const struct run *r, uint32_t index)
+{
+	const struct budget b = budget_of(r);
+	double hourly_usd = index < r->meter.n ? r->meter.v[index].hourly_usd : 0;
+
+	return !has_limit(r) || hourly_usd == 0 ||
+	       budget_allows_launch(
+		       &b, &r->meter, r->last_ns, hourly_usd, useful_after_ns(r, index));
+}
+
 void
 money_launched(struct run *r, const struct call *call)
 {

@@ -60,19 +60,6 @@ show(char out[32], int64_t ns)
 	return out;
 }
 
-/* Until it has done its part, when that is known. */
-static bool
-is_affordable(const struct replace_facts *f, int64_t ends_ns, char words[REPLACE_WORDS_BYTES])
-{
-	double usd = f->usd_per_hour * (double)ends_ns / (3600.0 * NS_PER_S);
-
-	if (f->usd_left < 0 || f->usd_per_hour < 0 || usd <= f->usd_left)
-		return true;
-	snprintf(words, REPLACE_WORDS_BYTES, "it would cost $%.4f, and of max_cost $%.4f are left",
-		usd, f->usd_left);
-	return false;
-}
-
 static bool
 judge_known(const struct replace_facts *f, char words[REPLACE_WORDS_BYTES])
 {
@@ -81,8 +68,6 @@ judge_known(const struct replace_facts *f, char words[REPLACE_WORDS_BYTES])
 	bool pays = gain_ns >= least_gain_ns && gain_ns >= without_ns / 10;
 	char without[32], with[32];
 
-	if (pays && !is_affordable(f, with_ns, words))
-		return false;
 	show(without, without_ns);
 	show(with, with_ns);
 	if (without_ns >= for_ever_ns)
@@ -99,10 +84,7 @@ static bool
 judge_unknown(const struct replace_facts *f, char words[REPLACE_WORDS_BYTES])
 {
 	uint64_t others = f->slots + f->coming;
-	int64_t hour_ns = 3600 * NS_PER_S;
 
-	if (f->waiting > others && !is_affordable(f, hour_ns, words))
-		return false;
 	snprintf(words, REPLACE_WORDS_BYTES,
 		"%u task%s wait%s for %llu slot%s elsewhere, and how long they take is not known",
 		f->waiting, f->waiting == 1 ? "" : "s", f->waiting == 1 ? "s" : "",
@@ -120,6 +102,10 @@ replace_pays(const struct replace_facts *f, char words[REPLACE_WORDS_BYTES])
 	if (f->left_ns >= 0 && f->boot_ns >= f->left_ns) {
 		snprintf(words, REPLACE_WORDS_BYTES,
 			"max_duration is over before it could take a task");
+		return false;
+	}
+	if (f->too_dear) {
+		snprintf(words, REPLACE_WORDS_BYTES, "max_cost leaves no room for it");
 		return false;
 	}
 	if (f->task_ns < 0 || f->boot_ns < 0)

@@ -9,15 +9,15 @@
 enum { REPLACE_WORDS_BYTES = 160 };
 
 struct replace_facts {
-	uint32_t waiting;	       /* tasks that run nowhere yet, those that queue included */
-	uint64_t slots;		       /* of the places that stay */
-	uint64_t running;	       /* tasks there */
-	uint64_t coming;	       /* slots of places that are on their way */
-	uint32_t gained;	       /* slots that the other one would give */
-	int64_t task_ns;	       /* how long a task takes; < 0: not known */
-	int64_t boot_ns;	       /* until a new instance takes tasks; < 0: not known */
-	int64_t left_ns;	       /* until max_duration; < 0: there is none */
-	double usd_per_hour, usd_left; /* of max_cost; < 0: not known, no limit */
+	uint32_t waiting; /* tasks that run nowhere yet, those that queue included */
+	uint64_t slots;	  /* of the places that stay */
+	uint64_t running; /* tasks there */
+	uint64_t coming;  /* slots of places that are on their way */
+	uint32_t gained;  /* slots that the other one would give */
+	int64_t task_ns;  /* how long a task takes; < 0: not known */
+	int64_t boot_ns;  /* until a new instance takes tasks; < 0: not known */
+	int64_t left_ns;  /* until max_duration; < 0: there is none */
+	bool too_dear;	  /* max_cost would be passed */
 };
 
 /* It pays when what is left ends sooner with it, by a tenth and by five seconds at least, or when there is

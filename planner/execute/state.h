@@ -157,6 +157,8 @@ void nodes_cancel_waiting(struct run *r, bool takers_only, const struct error *w
 void money_begins(struct run *r, const struct call *call);
 /* Before EC2 is asked for it, and when it is there. */
 bool money_allows_launch(struct run *r, const struct call *call);
+/* Likewise, for one more like that which is or was there. */
+bool money_allows_another(const struct run *r, uint32_t index);
 void money_launched(struct run *r, const struct call *call);
 /* A node that is no task ended for good. */
 void money_ended(struct run *r, const struct node *n, bool ok);

@@ -233,6 +233,29 @@ an_interrupt_while_a_place_leaves(void **state)
 	tear_down(&s);
 }
 
+/* At $36 an hour each costs a minute at least, 60 cents: that is enough for two. */
+static void
+another_one_that_is_too_dear(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_up_two(&s, 12);
+	takes(&s, KIND_TASK, WORLD_ANY, 10000);
+	for (uint32_t i = 0; i < 2; i++)
+		world_add(s.w, &(struct script){.kind = KIND_INSTANCE,
+				       .index = i,
+				       .run_ns = MS(20),
+				       .intent = "RunInstances",
+				       .effect = "i-1",
+				       .hourly_usd = 36});
+	s.options.max_cost_usd = 1.7;
+	world_notice_at(s.w, 1, MS(15000), MS(120000));
+	play(&s);
+	expect(&s, "20.030 no other instance for environment[1]: max_cost leaves no room for it\n");
+	tear_down(&s);
+}
+
 int
 main(void)
 {
@@ -246,6 +269,7 @@ main(void)
 		cmocka_unit_test(an_idle_place),
 		cmocka_unit_test(notices_at_odd_times),
 		cmocka_unit_test(an_interrupt_while_a_place_leaves),
+		cmocka_unit_test(another_one_that_is_too_dear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,9 +19,7 @@ static const struct replace_facts usual = {.waiting = 100,
 	.gained = 2,
 	.task_ns = S(60),
 	.boot_ns = S(40),
-	.left_ns = -1,
-	.usd_per_hour = -1,
-	.usd_left = -1};
+	.left_ns = -1};
 
 static void
 expect(const struct replace_facts *f, bool pays, const char *part)
@@ -107,14 +105,8 @@ nobody_else(void **state)
 	f.slots = f.running = 0;
 	f.waiting = 1;
 	expect(&f, true, "1 waiting task can run nowhere else, and end in about 100 s with it");
-	f.usd_per_hour = 3.6;
-	f.usd_left = 0.05;
-	expect(&f, false, "it would cost $0.1000, and of max_cost $0.0500 are left");
-	f.usd_left = 0.11;
-	expect(&f, true, "1 waiting task");
-	f.usd_left = -1;
-	f.usd_per_hour = 1e9;
-	expect(&f, true, "1 waiting task");
+	f.too_dear = true;
+	expect(&f, false, "max_cost leaves no room for it");
 }
 
 static void
@@ -133,8 +125,7 @@ nothing_is_known(void **state)
 	f.task_ns = S(1);
 	f.boot_ns = -1;
 	expect(&f, true, "1 task waits for 0 slots elsewhere");
-	f.usd_per_hour = 1;
-	f.usd_left = 0.5;
+	f.too_dear = true;
 	expect(&f, false, "max_cost");
 }
 
@@ -154,9 +145,7 @@ at_the_edges(void **state)
 			.gained = counts[(i + 1) % 4],
 			.task_ns = times[i / 64 % 5],
 			.boot_ns = times[i / 320 % 5],
-			.left_ns = -1,
-			.usd_per_hour = 1,
-			.usd_left = -1};
+			.left_ns = -1};
 		char words[REPLACE_WORDS_BYTES] = "";
 
 		replace_pays(&f, words);
