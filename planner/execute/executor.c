@@ -113,8 +113,9 @@ find_placeless(struct run *r)
 		return;
 	r->placeless = true;
 	error_set(&why, ERR_CANCELLED, "not begun: there is no place to run it (%s)",
-		r->places.n ? r->lost.code ? "every environment that was ready has been lost"
-					   : "every environment that was ready will be taken away"
+		r->places.n ? r->places.ending
+				      ? "every environment that was ready will be taken away"
+				      : "every environment that was ready has been lost"
 			    : "no environment got ready, or none gave a slot");
 	nodes_cancel_waiting(r, true, &why);
 }

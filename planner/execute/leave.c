@@ -227,6 +227,9 @@ place_noticed(struct run *r, const struct exec_event *e)
 	if (r->journal)
 		run_wrote(r, journal_notice(r->journal, e->place, e->until_ns, e->text, r->last_ns,
 				     &r->journal_error));
+	if (!r->lost.code)
+		error_set(&r->lost, ERR_HOST, "environment[%u] was taken away: %s", e->place,
+			e->text);
 	places_leave(&r->places, at);
 	queued = drain(r, at);
 	p = &r->places.v[at];

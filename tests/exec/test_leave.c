@@ -171,6 +171,8 @@ nobody_else_and_nobody_asked(void **state)
 	expect(&s, "0.130 ok task[0]\n");
 	expect(&s, "(every environment that was ready will be taken away)\n");
 	assert_int_equal(s.code, ERR_HOST);
+	assert_string_equal(
+		s.result.lost.message, "environment[0] was taken away: host 0 will be interrupted");
 	assert_int_equal(s.result.tasks_ok, 1);
 	assert_int_equal(s.result.tasks_cancelled, 4);
 	tear_down(&s);
