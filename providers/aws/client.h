@@ -55,7 +55,8 @@ struct aws_request {
 	int out_fd; /* > 0: the body of a 2xx is written there (pwrite from out_offset on, so a
 				retry begins anew) instead of to memory */
 	int64_t out_offset;
-	size_t max_bytes; /* of a body in memory; 0: 64 MiB */
+	struct hasher *out_hasher; /* NULL, or: holds what was written there, when it succeeded */
+	size_t max_bytes;	   /* of a body in memory; 0: 64 MiB */
 	bool is_unsigned;
 	enum aws_repeat repeat;
 	uint32_t attempts;	 /* in all; 0: AWS_MAX_ATTEMPTS or 4 */

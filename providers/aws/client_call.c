@@ -77,6 +77,7 @@ send_once(struct call *c, struct http_reply *reply, struct error *err)
 		.from_bytes = -1,
 		.out_fd = q->out_fd,
 		.out_offset = q->out_offset,
+		.out_hasher = q->out_hasher,
 		.max_bytes = q->max_bytes ? q->max_bytes : MAX_BYTES,
 		.once = q->repeat == AWS_REPEAT_UNSENT,
 		.stop = q->stop};

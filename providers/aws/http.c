@@ -3,6 +3,7 @@
 #include "providers/aws/http.h"
 
 #include "planner/base/clock.h"
+#include "planner/base/digest.h"
 #include "providers/aws/http_internal.h"
 
 #include <pthread.h>
@@ -354,6 +355,8 @@ http_send(struct http *h, struct arena *a, const struct http_ask *ask, struct ht
 	int rc;
 
 	*out = (struct http_reply){.body = STR("")};
+	if (ask->out_hasher)
+		hasher_end(ask->out_hasher);
 	rc = make_headers(h, a, ask, &headers, err);
 	if (rc < 0)
 		return rc;

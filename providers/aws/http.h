@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+struct hasher;
 struct http;
 
 struct http_options {
@@ -33,7 +34,8 @@ struct http_ask {
 	int64_t from_offset, from_bytes; /* from_bytes < 0: no file */
 	int out_fd; /* > 0: the body of a 2xx goes there, by pwrite from out_offset on */
 	int64_t out_offset;
-	size_t max_bytes; /* of a body in memory */
+	struct hasher *out_hasher; /* NULL, or: begun anew, and given what went there */
+	size_t max_bytes;	   /* of a body in memory */
 	/* On a connection of its own: libcurl sends a request anew by itself when a kept connection
 	 * turns out to be dead, and then cannot know whether the first one had arrived. */
 	bool once;

@@ -3,6 +3,7 @@
 #include "providers/aws/http_internal.h"
 
 #include "planner/base/clock.h"
+#include "planner/base/digest.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -108,6 +109,8 @@ to_file(struct http_transfer *t, const char *bytes, size_t n)
 		done += (size_t)wrote;
 		t->reply->body_bytes += wrote;
 	}
+	if (t->ask->out_hasher)
+		hasher_add(t->ask->out_hasher, bytes, n);
 	return n;
 }
 

@@ -1,5 +1,5 @@
-/* s3_ranges: a large object to a file in ranges, side by side, all of one version of it; each is read back for its
- * SHA-256 by the thread that fetched it, where the object was put in parts that are known. */
+/* s3_ranges: a large object to a file in ranges, side by side, all of one version of it; each is hashed as it comes,
+ * where the object was put in parts that are known. */
 #include "providers/aws/s3_call.h"
 
 #include "providers/parallel.h"
@@ -37,6 +37,7 @@ get_range(struct download *d, struct arena *a, size_t i, struct error *err)
 		arena_printf(a, "bytes=%lld-%lld", (long long)at, (long long)(at + n - 1));
 	struct str sent = arena_printf(a, "bytes %lld-%lld/%lld", (long long)at,
 		(long long)(at + n - 1), (long long)d->bytes);
+	struct hasher *h = d->digests ? hasher_new() : NULL;
 	struct aws_answer answer = {0};
 	struct s3_call c;
 	int rc;
@@ -47,6 +48,7 @@ get_range(struct download *d, struct arena *a, size_t i, struct error *err)
 	c.request.out_fd = d->fd;
 	c.request.out_offset = at;
 	c.request.stop = &d->stop;
+	c.request.out_hasher = h;
 	rc = aws_call(d->aws, a, &c.request, &answer, err);
 	if (rc == 0 &&
 		(answer.body_bytes != n || !str_eq(aws_header(&answer, "content-range"), sent)))
@@ -54,8 +56,9 @@ get_range(struct download *d, struct arena *a, size_t i, struct error *err)
 			"s3 GetObject %.*s/%.*s: asked for %.*s, and the answer is another part of "
 			"it",
 			STR_ARG(d->bucket), STR_ARG(d->key), STR_ARG(range));
-	if (rc == 0 && d->digests)
-		rc = s3_digest_file(d->fd, at, n, &d->digests[i], err);
+	if (rc == 0 && h)
+		d->digests[i] = hasher_end(h);
+	hasher_free(h);
 	return rc;
 }
 

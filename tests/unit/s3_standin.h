@@ -424,6 +424,10 @@ standin_get(
 		if (pwrite(r->out_fd, o->body.p ? o->body.p + from : "", n, r->out_offset) !=
 			(ssize_t)n)
 			return standin_fail(answer, 500, "cannot write", err);
+		if (r->out_hasher) {
+			hasher_end(r->out_hasher);
+			hasher_add(r->out_hasher, o->body.p + from, n);
+		}
 		return 0;
 	}
 	if (r->max_bytes && o->body.n > r->max_bytes)

@@ -1,4 +1,5 @@
 /* Requests over real sockets: kept connections, cut, slow and wrong answers, files, the stop flag. */
+#include "planner/base/digest.h"
 #include "http_fixture.h"
 
 #include "planner/base/clock.h"
@@ -469,6 +470,8 @@ to_a_file(void **state)
 	struct fixture *f = *state;
 	struct http_ask ask = ask_for(f, "GET", "/");
 	int fd = scratch_file("0123456789", 10);
+	const struct digest wanted = digest_of("ABCDEF", 6);
+	struct digest hashed;
 	char got[32] = "";
 
 	f->server.steps[0] =
@@ -477,6 +480,7 @@ to_a_file(void **state)
 	f->server.steps[2] = (struct http_step){.answer = "HTTP/1.1 404 N\r\n", .body = "<Error/>"};
 	ask.out_fd = fd;
 	ask.out_offset = 8;
+	ask.out_hasher = hasher_new();
 	ask.max_bytes = 0;
 	assert_int_equal(send_ask(f, &ask), ERR_HOST);
 	ok(f, send_ask(f, &ask));
@@ -484,10 +488,13 @@ to_a_file(void **state)
 	assert_int_equal(f->reply.body_bytes, 6);
 	assert_int_equal(pread(fd, got, sizeof(got), 0), 14);
 	assert_string_equal(got, "01234567ABCDEF");
+	hashed = hasher_end(ask.out_hasher); /* of what came at last, and not of what was cut off */
+	assert_int_equal(digest_cmp(&hashed, &wanted), 0);
 	ok(f, send_ask(f, &ask));
 	assert_int_equal(f->reply.status, 404);
 	assert_true(str_is(f->reply.body, "<Error/>"));
 	assert_int_equal(pread(fd, got, sizeof(got), 0), 14);
+	hasher_free(ask.out_hasher);
 	close(fd);
 }
 

@@ -200,6 +200,8 @@ damage(const struct aws_request *r, struct aws_answer *answer, struct error *err
 	(void)err;
 	if (!after || strcmp(r->method, "GET") != 0 || atomic_fetch_sub(&reads_to_damage, 1) <= 0)
 		return 0;
+	if (r->out_hasher)
+		hasher_add(r->out_hasher, "?", 1);
 	if (r->out_fd > 0)
 		return pwrite(r->out_fd, "?", 1, r->out_offset) == 1 ? 0 : -1;
 	((char *)(uintptr_t)answer->body.p)[0] = '?';
