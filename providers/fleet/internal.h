@@ -100,7 +100,7 @@ struct host {
 	int64_t again_ns;	 /* not to be connected to before */
 	int64_t unseen_since_ns; /* EC2 doesn't find it; 0: it does */
 	bool found;		 /* there before this run */
-	bool ready;		 /* a session runs on it */
+	atomic_bool ready;	 /* a session runs on it; the mender takes that back */
 	bool spent;		 /* dead, or as good as dead: another one is to stand in for it */
 	bool released;
 	bool kept; /* released, and left warm */
