@@ -24,8 +24,12 @@ estimate_node(const struct estimator *e, struct node *node)
 {
 	bool is_task = node->kind == KIND_TASK;
 	struct str label = is_task ? e->job->tasks[node->index].label : STR("-");
-	const struct history_entry *seen = history_find(e->history, node->kind, label);
+	const struct history_entry *seen = NULL;
 
+	if (node->warm)
+		seen = history_find(e->history, node->kind, STR("warm"));
+	if (!seen)
+		seen = history_find(e->history, node->kind, label);
 	node->estimate_ns = is_task ? e->task_p50_ns : -1;
 	node->p90_ns = is_task ? e->task_p90_ns : -1;
 	if (seen && seen->ns >= 0) {

@@ -13,7 +13,8 @@ struct estimator {
 
 void estimator_init(struct estimator *e, const struct job *job, const struct history *history);
 
-/* Fills estimate_ns and p90_ns of a node by its kind and index.
+/* Fills estimate_ns and p90_ns of a node by its kind and index, and an environment's by whether its
+ * instance is warm: as long as on a new one, as long as no warm one was seen.
  *
  * What was seen before takes as long as the last time, and 9 times out of 10 at most a quarter
  * more: history keeps the newest duration, not its spread. A task that was never seen takes what

@@ -386,6 +386,10 @@ graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 			.reason = c->reason};
 		uint32_t at;
 
+		/* Those that are there have the first numbers. */
+		n.warm = obs->fleet.there && n.kind == KIND_ENVIRONMENT &&
+			 (kinds[KIND_INSTANCE].n == 0 ||
+				 n.index < out->nodes[kinds[KIND_INSTANCE].first].index);
 		estimate_node(&estimator, &n);
 		at = graph_add(out, &n, NULL, 0);
 		if (kinds[c->kind].n++ == 0)

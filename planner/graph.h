@@ -16,6 +16,7 @@ struct node {
 	uint32_t index;	     /* of its kind: task[index] */
 	bool needs_slot;     /* takes a slot that an environment[i] gives, for as long as it runs */
 	bool gives_slots;    /* environment[i]: its outcome says how many */
+	bool warm;	     /* environment[i]: on an instance that was there before */
 	bool always;	     /* runs whatever became of what it comes after: collect, release */
 	struct str reason;   /* may be absent (tasks) */
 	int64_t estimate_ns; /* < 0: unknown */

@@ -5,7 +5,7 @@
  *   furrow-history 1
  *   KIND TAB LABEL TAB KEY-OR-DASH TAB NANOSECONDS TAB COUNT
  * NANOSECONDS is the newest duration and COUNT in how many runs it was seen. For tasks LABEL is the
- * task's; for other kinds "-". What cannot be read is skipped: history helps, nothing needs it. */
+ * task's; for environments on instances that were there already "warm"; for all else "-". What cannot be read is skipped: history helps, nothing needs it. */
 #ifndef FURROW_HISTORY_H
 #define FURROW_HISTORY_H
 

@@ -29,8 +29,17 @@ duration_ns(const struct timing_node *n)
 	return last->end_ns < 0 ? -1 : last->end_ns - last->begin_ns;
 }
 
+/* Nothing had to boot there. */
 static bool
-entry_of(struct history_entry *e, const struct timing_node *n, const struct plan *plan)
+is_warm(const struct timing_node *n, const struct plan *plan, const struct timings *t)
+{
+	return plan->observed.fleet.there && n->kind == KIND_ENVIRONMENT &&
+	       !timings_find(t, KIND_INSTANCE, n->index);
+}
+
+static bool
+entry_of(struct history_entry *e, const struct timing_node *n, const struct plan *plan,
+	const struct timings *t)
 {
 	int64_t ns = duration_ns(n);
 
@@ -41,6 +50,8 @@ entry_of(struct history_entry *e, const struct timing_node *n, const struct plan
 		e->label = plan->job.tasks[n->index].label;
 		e->key = plan->job.tasks[n->index].key;
 	}
+	if (is_warm(n, plan, t))
+		e->label = STR("warm");
 	return true;
 }
 
@@ -52,12 +63,12 @@ record_history(
 
 	out->v = ARENA_ARRAY(a, struct history_entry, t->n_nodes);
 	for (size_t i = 0; i < t->n_nodes; i++)
-		n += entry_of(&out->v[n], &t->nodes[i], plan);
+		n += entry_of(&out->v[n], &t->nodes[i], plan, t);
 	if (n)
 		qsort(out->v, n, sizeof(*out->v), by_kind_and_label);
 	out->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		/* Several environments share the label "-": one of them stands for all. */
+		/* Several environments share a label: one of them stands for all. */
 		if (out->n && by_kind_and_label(&out->v[out->n - 1], &out->v[i]) == 0)
 			continue;
 		out->v[out->n++] = out->v[i];

@@ -18,7 +18,7 @@ add_head(struct buf *b, const struct curve *c, const struct plan *p, bool color)
 	text_add_safe(b, m->instances.infra.text, 0);
 	buf_addf(b, "\n\n%u task%s of about %s", c->n_tasks, c->n_tasks == 1 ? "" : "s",
 		text_duration(time, c->p50_ns));
-	if (c->p90_ns > c->p50_ns)
+	if (c->p90_ns > c->p50_ns + c->p50_ns / 20)
 		buf_addf(b, " (p90 %s)", text_duration(time, c->p90_ns));
 	buf_addf(b, ", %s; an instance runs them %s after it was launched%s.\n\n",
 		c->given ? "as given" : "as before", text_duration(time, c->ready_ns),

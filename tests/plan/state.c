@@ -442,7 +442,7 @@ add_history(struct side *s, struct tasks_state *ts, const struct words *w)
 
 	e->ns = (int64_t)(strtod(seconds, &end) * 1e9);
 	e->count = 1;
-	e->label = is_task ? w->v[1] : STR("-");
+	e->label = is_task ? w->v[1] : w->n > 3 ? w->v[3] : STR("-");
 	e->kind = KIND_TASK;
 	if (*end)
 		test_fail(s->problem, "state: '%s' is no number", seconds);

@@ -19,7 +19,7 @@
  *   results LABEL…           tasks with a result in the store
  *   collected LABEL…         tasks whose result lies in `results`
  *   old LABEL…               tasks of which an older result lies there
- *   took KIND SECONDS        history
+ *   took KIND SECONDS [warm]           history; of environments on warm instances
  *   task LABEL SECONDS [this]          history of a task: with this key, else with another one
  *   fleet TYPE CPUS GIB MAX  the job runs on instances, new ones of this type
  *   offer TYPE ZONE CPUS GIB on-demand|spot USD [BRACKET]    an hour of it, after `fleet`

@@ -427,6 +427,15 @@ test_estimate_node(void **state)
 	n.index = 0;
 	estimate_node(&e, &n);
 	assert_int_equal(n.estimate_ns, 8 * S);
+	n.warm = true; /* none was seen: as a new one */
+	estimate_node(&e, &n);
+	assert_int_equal(n.estimate_ns, 8 * S);
+	v[1] = (struct history_entry){.kind = KIND_ENVIRONMENT, .label = STR("warm"), .ns = S};
+	estimate_node(&e, &n);
+	assert_int_equal(n.estimate_ns, S);
+	n.warm = false;
+	estimate_node(&e, &n);
+	assert_int_equal(n.estimate_ns, 8 * S);
 	n.kind = KIND_IMAGE;
 	estimate_node(&e, &n);
 	assert_int_equal(n.estimate_ns, -1);

@@ -406,6 +406,16 @@ history_of_a_run(void **state)
 	assert_true(str_is(h.v[2].label, "d.txt"));
 	assert_int_equal(h.v[3].kind, KIND_COLLECT);
 	assert_int_equal(h.v[3].count, 1);
+	/* On instances: one that was there is no measure for one that has to boot. */
+	s->plan.observed.fleet.there = true;
+	record_history(&a, &h, &s->plan, &s->timings);
+	assert_true(str_is(h.v[0].label, "warm"));
+	s->nodes[0].kind = KIND_INSTANCE;
+	s->nodes[1].kind = KIND_ENVIRONMENT;
+	s->nodes[1].index = 0;
+	record_history(&a, &h, &s->plan, &s->timings);
+	assert_int_equal(h.v[1].kind, KIND_ENVIRONMENT);
+	assert_true(str_is(h.v[1].label, "-"));
 	arena_free(&a);
 }
 
