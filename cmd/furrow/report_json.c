@@ -116,6 +116,27 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 	buf_add_cstr(b, "]}");
 }
 
+static void
+add_words(struct buf *b, const struct timings *t)
+{
+	json_add_name(b, "places");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < t->n_words; i++) {
+		const struct timing_word *w = &t->words[i];
+
+		buf_add_cstr(b, i ? ",{" : "{");
+		add_seconds(b, "t_s", w->t_ns);
+		json_add_member_int(b, "place", w->place);
+		json_add_member_string(b, "what",
+			w->made	    ? STR("another")
+			: w->remake ? STR("no other")
+				    : STR("notice"));
+		json_add_member_string(b, "text", w->text);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
+}
+
 void
 report_write_json(struct buf *b, const struct report_facts *f)
 {
@@ -138,6 +159,8 @@ report_write_json(struct buf *b, const struct report_facts *f)
 	summary_add_money_json(b, t);
 	add_phases(b, "phases", t->phase_ns);
 	add_phases(b, "critical_phases", t->critical_phase_ns);
+	if (t->n_words)
+		add_words(b, t);
 	json_add_name(b, "nodes");
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < t->n_nodes; i++) {

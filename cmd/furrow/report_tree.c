@@ -228,6 +228,26 @@ add_head(struct buf *b, const struct report_facts *f)
 	buf_add_cstr(b, "\n\n");
 }
 
+/* "  1m 02s  i-0… will be interrupted at 12:00:03" */
+static void
+add_words(struct buf *b, const struct timings *t, bool color)
+{
+	char when[TEXT_BYTES];
+
+	if (t->n_words)
+		buf_addf(b, "\n%swhat was taken away%s\n", out_ink(color, INK_BOLD),
+			out_ink(color, INK_PLAIN));
+	for (size_t i = 0; i < t->n_words; i++) {
+		const struct timing_word *w = &t->words[i];
+
+		buf_addf(b, "  %10s  environment[%u]: ", text_duration(when, w->t_ns), w->place);
+		if (w->remake)
+			buf_addf(b, "%s instance: ", w->made ? "another" : "no other");
+		text_add_safe(b, w->text, 0);
+		buf_add_char(b, '\n');
+	}
+}
+
 void
 report_write(struct buf *b, const struct report_facts *f)
 {
@@ -247,6 +267,7 @@ report_write(struct buf *b, const struct report_facts *f)
 			(i + 1 == t->n_nodes || t->nodes[i + 1].kind != KIND_TASK))
 			buf_addf(b, "  (%zu more tasks; -a shows all)\n", left);
 	}
+	add_words(b, t, f->color);
 	summary_add_phases(b, t, f->color);
 	report_boot_add_sum(b, t);
 	if (t->done)

@@ -11,7 +11,7 @@ struct reader {
 	struct timings *t;
 	struct str name;
 	uint32_t line; /* 1-based */
-	size_t cap_nodes, cap_groups, cap_intents, cap_lives;
+	size_t cap_nodes, cap_groups, cap_intents, cap_lives, cap_words;
 	/* The first event came: nodes are sorted, and `first` is where each kind starts. */
 	bool nodes_known;
 	size_t first[KIND_COUNT];
@@ -65,6 +65,10 @@ int reader_phase(struct reader *r, struct event *e);
 int reader_intent(struct reader *r, struct event *e);
 int reader_effect(struct reader *r, struct event *e);
 int reader_end(struct reader *r, struct event *e);
+
+/* What becomes of places. */
+int reader_notice(struct reader *r, struct event *e);
+int reader_remake(struct reader *r, struct event *e);
 
 /* Money: "a" of a begin or an effect, {"nusd":…} an hour; false: it says nothing of that. */
 bool reader_hourly(struct scan *s, double *hourly_usd);

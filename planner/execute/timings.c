@@ -14,6 +14,8 @@ static const struct {
 	{"phase", reader_phase},
 	{"intent", reader_intent},
 	{"effect", reader_effect},
+	{"notice", reader_notice},
+	{"remake", reader_remake},
 	{"done", reader_done},
 };
 

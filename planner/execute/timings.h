@@ -82,6 +82,14 @@ struct timing_life {
 	double usd;		  /* up to its end, or the last event; < 0: unknown */
 };
 
+/* What became of a place in mid-run: it was to be taken away, or whether another one was made for it. */
+struct timing_word {
+	int64_t t_ns;
+	uint32_t place; /* index of its environment */
+	bool remake, made;
+	struct str text;
+};
+
 struct timings {
 	struct str run, trace, job, infra, commit, manifest, manifest_path, plan, patch;
 	char span[17];	  /* the run's own: what attempts hang under */
@@ -97,6 +105,8 @@ struct timings {
 	size_t n_intents;
 	struct timing_life *lives; /* in the order of their begins */
 	size_t n_lives;
+	struct timing_word *words; /* in the order of the journal */
+	size_t n_words;
 	double usd;	 /* what they cost together, those of unknown price left out */
 	bool usd_least;	 /* there is such a one */
 	int64_t said_ns; /* what the plan said that it takes, < 0: nothing */

@@ -55,6 +55,9 @@ go_on
 is_status 0 'half of the fleet goes'
 ok 'every task has its result' whole
 is 'two tasks ran in vain, and no other one' "$(broken)" 2
+run furrow report
+out_like "^ +[0-9][0-9.hms ]+  environment\[[0-5]\]: $one will be interrupted at" 'the report tells it'
+is 'and the report in JSON' "$(box run furrow report --json | jq -r '[.places[] | select(.what == "notice")] | length >= 1')" true
 is 'what is to go is not kept warm for the next apply' "$(hosts | grep -c "$one")" 0
 ok 'the others are' test "$(running)" -gt 3
 run furrow destroy -y

@@ -391,6 +391,29 @@ clocks_that_disagree_are_bent(void **state)
 }
 
 static void
+what_became_of_places(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "environment[0..2]", ",\"gives\":\"slot\"");
+	line(f, "notice",
+		",\"t\":3,\"place\":2,\"until\":9,\"msg\":\"i-2 will be \\\"interrupted\\\"\"");
+	line(f, "remake", ",\"t\":4,\"msg\":\"nobody waits\"");
+	line(f, "remake", ",\"t\":5,\"place\":2,\"made\":true,\"new\":[1],\"msg\":\"it pays\"");
+	parse(f);
+	assert_int_equal(f->t.n_words, 3);
+	assert_int_equal(f->t.words[0].place, 2);
+	assert_int_equal(f->t.words[0].t_ns, 3);
+	assert_false(f->t.words[0].remake);
+	assert_true(str_is(f->t.words[0].text, "i-2 will be \"interrupted\""));
+	assert_true(f->t.words[1].remake);
+	assert_false(f->t.words[1].made);
+	assert_int_equal(f->t.words[1].place, 0);
+	assert_true(f->t.words[2].remake && f->t.words[2].made);
+	assert_true(str_is(f->t.words[2].text, "it pays"));
+}
+
+static void
 intents_and_what_came_of_them(void **state)
 {
 	struct fixture *f = *state;
@@ -573,6 +596,7 @@ main(void)
 		TEST(what_was_stopped_runs_until_the_last_of_it_is_gone),
 		TEST(phases_of_a_step),
 		TEST(clocks_that_disagree_are_bent),
+		TEST(what_became_of_places),
 		TEST(intents_and_what_came_of_them),
 		TEST(what_instances_cost),
 		TEST(a_torn_line_is_cut),
