@@ -239,6 +239,25 @@ price_list_settle(struct price_finding *f)
 	f->rows.n = kept;
 }
 
+int
+price_list_may_ask(struct aws *aws, struct str region, struct error *err)
+{
+	struct aws_answer answer = {0};
+	struct arena scratch = {0};
+	struct buf body = {0};
+	int rc;
+
+	buf_add_cstr(&body, "{\"ServiceCode\":\"AmazonEC2\",\"FormatVersion\":\"aws_v1\","
+			    "\"MaxResults\":1,\"Filters\":[");
+	add_filter(&body, "regionCode", region);
+	buf_add_cstr(&body, "]}");
+	rc = aws_json_call(aws, &scratch, AWS_PRICING, asked_in(region),
+		"AWSPriceListService.GetProducts", buf_str(&body), &answer, err);
+	buf_free(&body);
+	arena_free(&scratch);
+	return rc;
+}
+
 static int
 ask_page(struct aws *aws, enum price_part part, struct str region, struct price_finding *out,
 	struct str *token, struct error *err)

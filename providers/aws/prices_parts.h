@@ -41,6 +41,8 @@ struct price_finding {
 	struct price_doubts doubts;
 };
 
+/* Whether the price list answers at all: its shortest answer is read. Errors as aws_call's. */
+int price_list_may_ask(struct aws *aws, struct str region, struct error *err);
 /* Asks AWS. Errors as aws_call's. */
 int price_list_ask(struct aws *aws, enum price_part part, struct str region,
 	struct price_finding *out, struct error *err);

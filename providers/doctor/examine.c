@@ -66,8 +66,8 @@ examine_cloud(struct doctor *d, struct stage *stages, struct doctor_findings *ou
 	static doctor_check *const first[] = {doctor_runner, doctor_source, doctor_folders,
 		doctor_wishes, doctor_credentials, doctor_address, NULL};
 	static doctor_check *const second[] = {doctor_region, NULL};
-	static doctor_check *const third[] = {
-		doctor_reads, doctor_type, doctor_image, doctor_subnet, doctor_bucket, NULL};
+	static doctor_check *const third[] = {doctor_reads, doctor_prices, doctor_type,
+		doctor_image, doctor_subnet, doctor_bucket, NULL};
 	static doctor_check *const fourth[] = {doctor_launch, doctor_quota, NULL};
 	const struct aws_options options = {
 		.region = d->manifest->instances.infra.region, .clock = d->config->clock};

@@ -45,6 +45,6 @@ doctor_check doctor_credentials, doctor_region;
 doctor_check doctor_image, doctor_type, doctor_subnet, doctor_address;
 
 /* permissions.c, bucket.c, quota.c */
-doctor_check doctor_reads, doctor_launch, doctor_bucket, doctor_quota;
+doctor_check doctor_reads, doctor_prices, doctor_launch, doctor_bucket, doctor_quota;
 
 #endif

@@ -3,6 +3,7 @@
 #include "providers/doctor/internal.h"
 
 #include "providers/aws/ec2_parts.h"
+#include "providers/aws/prices_parts.h"
 
 #include <stdio.h>
 
@@ -55,6 +56,23 @@ doctor_reads(struct doctor *d, struct doctor_findings *f)
 
 		ask(d, f, &q);
 	}
+}
+
+/* Prices that are not to be had are assumed, so it goes on without. */
+void
+doctor_prices(struct doctor *d, struct doctor_findings *f)
+{
+	struct error err;
+	int rc = price_list_may_ask(d->aws, str_from(aws_region(d->aws)), &err);
+
+	if (rc == 0)
+		doctor_add(f, "permission", DOCTOR_OK, STR("pricing:GetProducts"), "allowed");
+	else
+		doctor_advise(f,
+			doctor_add_error(
+				f, "permission", DOCTOR_WARN, STR("pricing:GetProducts"), &err),
+			"until then prices on demand are not known, and no max_cost or "
+			"max_hourly_cost can be kept to");
 }
 
 static struct pair

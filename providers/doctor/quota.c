@@ -78,7 +78,9 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 
 	if (room >= (double)max)
 		return;
-	finding->verdict = room < 1 ? DOCTOR_FAIL : DOCTOR_WARN;
+	/* With `spot: auto` there is the other market. */
+	finding->verdict =
+		room < 1 && d->manifest->instances.spot != TRI_AUTO ? DOCTOR_FAIL : DOCTOR_WARN;
 	doctor_advise(f, finding,
 		"there is room for %g: ask for more in Service Quotas (`aws service-quotas "
 		"request-service-quota-increase --service-code ec2 --quota-code %s "
@@ -87,10 +89,10 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 		aws_region(d->aws));
 }
 
-void
-doctor_quota(struct doctor *d, struct doctor_findings *f)
+static void
+ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 {
-	const struct ec2_quota *q;
+	const struct ec2_quota *q = ec2_quota_of(d->offer.type, spot);
 	struct service_quota quota;
 	struct arena scratch = {0};
 	struct str tried = STR("servicequotas GetServiceQuota");
@@ -98,9 +100,6 @@ doctor_quota(struct doctor *d, struct doctor_findings *f)
 	int64_t used;
 	int rc;
 
-	if (!d->has_offer)
-		return;
-	q = ec2_quota_of(d->offer.type, d->offer.spot);
 	if (!q) {
 		doctor_add(f, "quota", DOCTOR_WARN, tried,
 			"which quota %.*s counts against is not known to furrow",
@@ -121,4 +120,14 @@ doctor_quota(struct doctor *d, struct doctor_findings *f)
 	else
 		judge(d, f, tried, q, quota.value, used);
 	arena_free(&scratch);
+}
+
+void
+doctor_quota(struct doctor *d, struct doctor_findings *f)
+{
+	if (!d->has_offer)
+		return;
+	ask_quota(d, f, d->offer.spot);
+	if (d->manifest->instances.spot == TRI_AUTO)
+		ask_quota(d, f, !d->offer.spot);
 }

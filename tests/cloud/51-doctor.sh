@@ -38,13 +38,13 @@ finds type ok 't3.micro( .spot.)? in us-east-2[abc], 2 cpus'
 finds subnet warn '[0-9]+ free addresses, no public ones'
 finds bucket ok 'the first apply makes it, private, in us-east-2'
 finds quota ok 'L-1216C47A: .*is 1920 vCPUs, 0 of them in use by others; the manifest wants up to 4 instances of 2'
-for p in ec2:RunInstances ec2:TerminateInstances ec2:CreateSecurityGroup ec2:DescribeInstances ec2:DescribeSpotPriceHistory; do finds permission ok "^$p"; done
+for p in ec2:RunInstances ec2:TerminateInstances ec2:CreateSecurityGroup ec2:DescribeInstances ec2:DescribeSpotPriceHistory pricing:GetProducts; do finds permission ok "^$p"; done
 run furrow doctor
 is_status 0 'for people'
 out_like '^ok +permission +ec2:DescribeInstances, .*: allowed$' 'one line for what is allowed'
 
 # Once there was an apply: the group and the bucket as well.
-run furrow apply -y --progress quiet
+run furrow apply -y --progress plain
 is_status 0 'an apply'
 doctor
 is_status 0 'after an apply'
@@ -55,7 +55,7 @@ for p in ec2:AuthorizeSecurityGroupIngress ec2:DeleteSecurityGroup s3:ListBucket
 done
 
 # All at once, and each by its name.
-box set deny '["ec2:RunInstances","ec2:TerminateInstances","ec2:DescribeAvailabilityZones","s3:PutObject","servicequotas:GetServiceQuota","s3:GetBucketPublicAccessBlock"]' >/dev/null
+box set deny '["ec2:RunInstances","ec2:TerminateInstances","ec2:DescribeAvailabilityZones","s3:PutObject","servicequotas:GetServiceQuota","pricing:GetProducts","s3:GetBucketPublicAccessBlock"]' >/dev/null
 doctor
 is_status 3 'denied'
 is 'denied: what is in the way' "$(fails)" permission
@@ -65,6 +65,7 @@ for p in ec2:RunInstances ec2:DescribeAvailabilityZones s3:PutObject; do
 done
 finds quota warn 'servicequotas:GetServiceQuota' 'a quota that may not be read'
 finds bucket warn 's3:GetBucketPublicAccessBlock'
+finds permission warn 'pricing:GetProducts.*prices on demand are not known'
 box set deny '[]' >/dev/null
 
 # Quotas: too small, 0, none, absurd; and what others use counts.
@@ -83,6 +84,15 @@ box set quotas '{"L-1216C47A": 12}' >/dev/null
 doctor
 is_status 0 'others use it'
 finds quota warn 'is 12 vCPUs, 8 of them in use by others.*room for 2'
+box set quotas '{}' >/dev/null
+
+# With spot: auto each market has its own.
+sed 's/spot: false/spot: auto/' furrow.yaml >auto.yaml
+box set quotas '{"L-34B43A08": 0}' >/dev/null
+doctor auto.yaml
+is_status 0 'no spot, but on demand'
+finds quota warn 'L-34B43A08: .*is 0 vCPUs'
+finds quota ok 'L-1216C47A: '
 box set quotas '{}' >/dev/null
 
 # The clock, by twenty minutes.

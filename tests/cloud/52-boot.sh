@@ -48,13 +48,13 @@ ok 'what EBS was asked for' jq -e 'all(.disk.bytes_per_s == 314572800 and .disk.
 # Marks of the host are in hundredths of a second by its clock, ours come over a connection.
 late='def before(a; b): .[a] != null and .[b] != null and .[a] <= .[b] + 0.05;'
 # Its kernel's begin is known to a second in the box.
-for pair in 'kernel init' 'init runner' 'init warm' 'kernel sshd' 'sshd connect' 'connect login' 'login ready' \
+for pair in 'kernel init' 'init runner' 'init warm' 'kernel sshd' 'sshd ready' 'connect login' 'login ready' \
 	'warm ready' 'runner ready' 'accepted running'; do
 	set -- $pair
 	ok "$1 comes before $2" jq -e "$late all(before(\"$1_s\"; \"$2_s\"))" <<<"$boots"
 done
 run furrow report
-out_like '^    since it was asked for: (accepted|kernel) .*connect [0-9.]+ m?s, login .*ready [0-9.]+' 'for people'
+out_like '^    since it was asked for: (accepted|kernel) .* connect [0-9.]+ m?s.* login .*ready [0-9.]+' 'for people'
 out_like '^    warm_files: [0-9.]+ [KM]iB read in [0-9.]+ m?s, [0-9.]+ .*/s$' 'what was read'
 out_like '^    disk.warm: EBS fills [0-9.]+ GiB at 300 MiB/s, in [0-9.]+' 'what was bought'
 run furrow plan
