@@ -121,6 +121,9 @@ bool host_engine_is_docker(void);
 int host_engine(
 	const struct order *o, char *said, size_t size, const char *const *words /* to NULL */);
 
+/* Until it answers: docker's daemon comes up later than sshd. As host_engine. */
+int host_engine_await(const struct order *o, char *said, size_t size);
+
 /* host_image.c: sees to it that the order's image is there. 0, or -1 and a word on stderr. */
 int host_image(const struct order *o);
 /* The names under which they are kept: localhost/furrow-image:ID, localhost/furrow-env:ID. */

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 64, QUICK_MS = 4000, STEP_MS = 5 };
+enum { MAX_WORDS = 64, QUICK_MS = 4000, STEP_MS = 5, AWAIT_S = 120, AWAIT_STEP_MS = 200 };
 
 /* What user data's script looks in. */
 static const char search_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -129,5 +129,22 @@ host_engine(const struct order *o, char *said, size_t size, const char *const *w
 	}
 	if (out >= 0)
 		close(out);
+	return status;
+}
+
+int
+host_engine_await(const struct order *o, char *said, size_t size)
+{
+	const char *const words[] = {"version", NULL};
+	const struct timespec step = {.tv_nsec = AWAIT_STEP_MS * 1000000L};
+	int status = host_engine(o, said, size, words);
+
+	for (int i = 0; i < AWAIT_S * 1000 / AWAIT_STEP_MS && status != 0 &&
+			host_engine_is_docker() && !host_is_left();
+		i++) {
+		host_lease_renew(o->lease_s, 0);
+		nanosleep(&step, NULL);
+		status = host_engine(o, said, size, words);
+	}
 	return status;
 }

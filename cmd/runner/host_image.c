@@ -206,7 +206,6 @@ int
 host_image(const struct order *o)
 {
 	char name[NAME_BYTES], folder[HOST_PATH_BYTES], said[HOST_SAID_BYTES];
-	const char *const version[] = {"--version", NULL};
 	int status;
 
 	host_image_name(name, o->image_id);
@@ -215,7 +214,7 @@ host_image(const struct order *o)
 		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", folder, strerror(errno));
 		return -1;
 	}
-	status = host_engine(o, said, sizeof(said), version);
+	status = host_engine_await(o, said, sizeof(said));
 	if (status != 0)
 		return complain(o, "asking for", status, said);
 	host_await_boot(o, "image", o->image_id, NULL);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # examples/ec2-spot-container: what its README tells is done word for word, in the shell of `make cloud`.
 . "$(dirname "$0")/lib.sh"
+plain_runner
 box down
 [ -x /bin/busybox ] || { skip 'the example' 'busybox is not installed'; done_testing; exit; }
 mkdir -p "$T/repository/examples" && cp -r "$ROOT/examples/"{container,ec2-spot-container} "$T/repository/examples/" || exit 1

@@ -99,4 +99,6 @@ out_like '^  \+ environment\[0\] +start a container on i-[0-9a-f]+(, where one o
 run furrow apply -y
 is_status 0 'the next apply'
 is 'no container is left of either' "$(on_host podman ps -aq)" ''
+nothing_left() { [ -z "$(on_host sh -c 'ls -A /var/lib/furrow/run')" ]; }
+ok 'nor what belonged to its root' comes_true 20 nothing_left
 done_testing

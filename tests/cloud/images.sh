@@ -10,11 +10,7 @@ BOX_UP=--registry
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 REGISTRY=10.77.1.1:5000
-# A runner with a sanitizer in it needs libraries that no image has: a plain one, then.
-if ldd "$FURROW_RUNNER" >/dev/null 2>&1; then
-	export FURROW_RUNNER=$T/plain/furrow-runner
-	env -u MAKEFLAGS -u MAKELEVEL -u SAN -u OPT -u WARN -u RUNNER_LINK make -s -C "$ROOT" B="$T/plain" "$FURROW_RUNNER" || exit 1
-fi
+plain_runner
 mkdir "$T/images" && cd "$T/images" || exit 1
 cp "$ROOT/examples/container/make-image.sh" . && ./make-image.sh >/dev/null && mkdir tree && tar -xf busybox.tar -C tree || exit 1
 for n in 1 2 3 4; do

@@ -176,6 +176,17 @@ docker_with_a_login(void **state)
 	assert_false(is_there(at("/run/furrow/login.%d", (int)place.pid)));
 }
 
+/* Its daemon comes up later than we do. */
+static void
+docker_is_awaited(void **state)
+{
+	(void)state;
+	write_text(at("/daemon-in"), "3\n");
+	a_run(&pulled);
+	has(calls(),
+		"docker version\ndocker version\ndocker version\ndocker version\ndocker image");
+}
+
 static void
 podman_with_a_login(void **state)
 {
@@ -384,6 +395,7 @@ main(void)
 		ENGINE(pulled_once, with_podman),
 		ENGINE(a_cut_and_back, with_podman),
 		ENGINE(docker_with_a_login, with_docker),
+		ENGINE(docker_is_awaited, with_docker),
 		ENGINE(podman_with_a_login, with_podman),
 		ENGINE(no_engine, with_none),
 		ENGINE(what_the_engine_refuses, with_podman),
