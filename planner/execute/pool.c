@@ -205,7 +205,7 @@ sink_intent(struct call *call, const char *op, const char *token, struct error *
 
 	if (result == ERR_INPUT)
 		return error_set(
-			err, ERR_CANCELLED, "%s: not called, that would pass max_cost", op);
+			err, ERR_CANCELLED, "%s: not called, that could pass max_cost", op);
 	if (result == ERR_CANCELLED)
 		return error_set(err, ERR_CANCELLED, "%s: not called, the run is being ended", op);
 	if (result)

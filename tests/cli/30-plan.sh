@@ -19,6 +19,11 @@ out_like '3 to run' 'and counted'
 ok 'plan leaves nothing behind' [ -z "$(git status --porcelain --ignored)" ]
 run furrow plan --detailed-exitcode; is_status 2 '--detailed-exitcode: something to do'
 
+run furrow plan --curve --task-time 90s; is_status 64; err_like 'this machine is the only one' 'one machine has no curve'
+run furrow plan --curve --dot; is_status 64; err_like 'goes with neither' 'a curve is no graph'
+run furrow plan --task-time 90s; is_status 64; err_like 'is for --curve' '--task-time without --curve'
+run furrow plan --curve --task-time 2x; is_status 64; err_like "--task-time: '2x' is no duration" 'no duration'
+
 run furrow plan --json
 is_status 0
 ok '--json is one document' jq -es 'length == 1 and .[0].furrow_plan == 1 and .[0].job == "demo"' "$OUT"
