@@ -75,6 +75,45 @@ run_folder(char *out, const char *run)
 	return host_path(out, "/var/lib/furrow/run/%s", run);
 }
 
+/* A file of a few bytes below the root begins so. */
+static bool
+begins(const char *name, const char *device, const char *start)
+{
+	char path[HOST_PATH_BYTES], text[16] = "";
+	int fd = host_path(path, "/sys/bus/pci/devices/%s/%s", device, name)
+			 ? open(path, O_RDONLY | O_CLOEXEC)
+			 : -1;
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && strncmp(text, start, strlen(start)) == 0;
+}
+
+static int
+is_gpu(void *ctx, const char *name, unsigned char type)
+{
+	(void)ctx;
+	(void)type;
+	return begins("vendor", name, "0x10de") && begins("class", name, "0x03");
+}
+
+/* By the bus, not by what drivers have made of it so far: where these are missing the engine says so. */
+static bool
+has_nvidia(void)
+{
+	char path[HOST_PATH_BYTES];
+	int fd = -1;
+	bool has;
+
+	if (host_path(path, "/sys/bus/pci/devices"))
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	has = fd >= 0 && dir_each(fd, is_gpu, NULL) > 0;
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 /* What the runner's and setup's containers have in common. */
 static void
 begin(struct words *w, const struct order *o, const char *suffix)
@@ -97,6 +136,9 @@ begin(struct words *w, const struct order *o, const char *suffix)
 	add_two(w, "--stop-timeout", "1");
 	add(w, "--pull=never");
 	add(w, "--init=false");
+	if (has_nvidia())
+		add_two(w, host_engine_is_docker() ? "--gpus" : "--device",
+			host_engine_is_docker() ? "all" : "nvidia.com/gpu=all");
 	/* Relabelling for SELinux would change the source; the container goes without. */
 	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
 		add_two(w, "--security-opt", "label=disable");

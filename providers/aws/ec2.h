@@ -123,7 +123,7 @@ int ec2_choose(struct arena *a, const struct instances *wish, const struct ec2_t
 
 /* The image to boot: wish->ami ("ami-…", or an SSM parameter's path "/aws/service/…"), else Amazon
  * Linux 2023's for the architecture, by its public SSM parameter; for containers the one that ECS
- * uses, which has docker. ERR_INPUT: no such image, or of another architecture. */
+ * uses, which has docker, and with GPUs what these need. ERR_INPUT: no such image, or of another architecture. */
 struct ec2_image {
 	struct str id, name, root_device,
 		user; /* user: whom to log in as: "ec2-user", "ubuntu", "admin" */

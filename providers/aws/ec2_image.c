@@ -8,8 +8,10 @@
 #define GIB (INT64_C(1) << 30)
 
 static const char *
-default_parameter(bool arm64, bool containers)
+default_parameter(bool arm64, bool containers, bool gpus)
 {
+	if (containers && gpus && !arm64)
+		return "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id";
 	if (containers)
 		return arm64 ? "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/"
 			       "recommended/image_id"
@@ -180,7 +182,8 @@ ec2_find_image(struct aws *aws, struct arena *a, const struct instances *wish, b
 
 	*out = (struct ec2_image){0};
 	if (!id.p)
-		parameter = str_from(default_parameter(arm64, containers));
+		parameter =
+			str_from(default_parameter(arm64, containers, wish->gpus.name.p != NULL));
 	else if (str_starts(id, STR("/")))
 		parameter = id;
 	if (parameter.p)

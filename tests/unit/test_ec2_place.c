@@ -232,6 +232,14 @@ image_for_containers(void **state)
 	assert_non_null(
 		strstr(buf_cstr(&service.asked), "{\"Name\":\"/aws/service/ecs/optimized-ami/"
 						 "amazon-linux-2023/recommended/image_id\"}"));
+	wish.gpus.name = STR("L4");
+	SCRIPT({"AmazonSSM.GetParameter", .body = "@parameter.json"},
+		{"DescribeImages", .body = "@image.xml"});
+	assert_int_equal(
+		ec2_find_image(NULL, &service.arena, &wish, false, true, &i, &service.err), 0);
+	finished();
+	assert_non_null(
+		strstr(buf_cstr(&service.asked), "amazon-linux-2023/gpu/recommended/image_id"));
 }
 
 static void

@@ -176,6 +176,40 @@ docker_with_a_login(void **state)
 	assert_false(is_there(at("/run/furrow/login.%d", (int)place.pid)));
 }
 
+static void
+make_pci(const char *name, const char *vendor, const char *class)
+{
+	mkdir(at("/sys"), 0755);
+	mkdir(at("/sys/bus"), 0755);
+	mkdir(at("/sys/bus/pci"), 0755);
+	mkdir(at("/sys/bus/pci/devices"), 0755);
+	mkdir(at("/sys/bus/pci/devices/%s", name), 0755);
+	write_text(at("/sys/bus/pci/devices/%s/vendor", name), vendor);
+	write_text(at("/sys/bus/pci/devices/%s/class", name), class);
+}
+
+static void
+gpus_of_podman(void **state)
+{
+	(void)state;
+	make_pci("0000:00:1e.0", "0x1d0f\n", "0x030000\n");
+	make_pci("0000:00:1d.0", "0x10de\n", "0x040300\n");
+	a_run(&pulled);
+	lacks(calls(), "nvidia");
+	make_pci("0000:00:1f.0", "0x10de\n", "0x030200\n");
+	a_run(&pulled);
+	has(calls(), " --device nvidia.com/gpu=all ");
+}
+
+static void
+gpus_of_docker(void **state)
+{
+	(void)state;
+	make_pci("0000:00:1f.0", "0x10de\n", "0x030200\n");
+	a_run(&pulled);
+	has(calls(), " --gpus all ");
+}
+
 /* Its daemon comes up later than we do. */
 static void
 docker_is_awaited(void **state)
@@ -396,6 +430,8 @@ main(void)
 		ENGINE(a_cut_and_back, with_podman),
 		ENGINE(docker_with_a_login, with_docker),
 		ENGINE(docker_is_awaited, with_docker),
+		ENGINE(gpus_of_docker, with_docker),
+		ENGINE(gpus_of_podman, with_podman),
 		ENGINE(podman_with_a_login, with_podman),
 		ENGINE(no_engine, with_none),
 		ENGINE(what_the_engine_refuses, with_podman),
