@@ -234,8 +234,8 @@ look_at_image(struct builder *b)
 	struct str digest = diff_short_digest(b->job->image_digest);
 	struct str store = fleet_of(b)->store;
 
-	if (!diff_has_image(b->job->manifest))
-		return;
+	if (!image.p)
+		return; /* one that is built comes with the environments */
 	if (!diff_is_archive(image))
 		diff_add_in_place(b, KIND_IMAGE, CAUSE_THERE,
 			arena_printf(b->arena, "%.*s is %.*s in its registry", STR_ARG(image),
@@ -263,6 +263,11 @@ how_image_comes(struct builder *b, const struct warm *w)
 		why = w->image_gone    ? " (it is gone there)"
 		      : w->image_other ? " (it has another one)"
 				       : " (it has none)";
+	if (!m->environment.image.p)
+		return fleet_of(b)->shared_bytes < 0
+			       ? STR(", build the image once, share it")
+			       : arena_printf(b->arena, ", fetch the built image (%.1f MiB)",
+					 (double)fleet_of(b)->shared_bytes / (1024.0 * 1024));
 	return arena_printf(b->arena, ", %s the image%s",
 		diff_is_archive(m->environment.image) ? "load" : "pull", why);
 }
@@ -279,10 +284,10 @@ how_setup_comes(struct builder *b, bool kept)
 		return STR(", with what setup left before");
 	if (!f->setup_shared)
 		return STR(", run setup first");
-	if (f->setup_bytes < 0)
+	if (f->shared_bytes < 0)
 		return STR(", run setup once, share it");
 	return arena_printf(b->arena, ", fetch what setup left (%.1f MiB)",
-		(double)f->setup_bytes / (1024.0 * 1024));
+		(double)f->shared_bytes / (1024.0 * 1024));
 }
 
 static void
@@ -294,7 +299,7 @@ look_at_environments(struct builder *b)
 	for (uint32_t i = 0; i < b->out->n_instances; i++) {
 		const struct warm *w = warm_at(fleet_of(b), i);
 		bool kept = has_setup && w && w->setup_ready;
-		bool stored = fleet_of(b)->setup_shared && fleet_of(b)->setup_bytes >= 0;
+		bool stored = fleet_of(b)->setup_shared && fleet_of(b)->shared_bytes >= 0;
 		enum cause cause = !has_setup	    ? CAUSE_MISSING
 				   : kept || stored ? CAUSE_KEPT_SETUP
 						    : CAUSE_NEEDS_SETUP;

@@ -152,9 +152,6 @@ manifest_check_aws(const struct manifest *m, struct diagnostics *diags)
 {
 	const struct instances *in = &m->instances;
 
-	refuse(diags, m->environment.pos_build,
-		"environment.build: this furrow builds no images for instances; name one with "
-		"environment.image, let `setup` install what is needed, or use --infra local");
 	check_any_of(in, diags);
 	if (in->disk.size_bytes > LARGEST_DISK_BYTES)
 		refuse(diags, in->pos_disk, "instances.disk: EC2 has none of more than 64TiB");

@@ -54,8 +54,8 @@ struct fleet {
 	uint32_t max_slots;	   /* -j: over all of them; 0: no limit */
 	struct warm *warm;	   /* those that can be used first, the best first */
 	size_t n_warm;
-	bool setup_shared;   /* setup is run on one host, for all */
-	int64_t setup_bytes; /* of what it left, in the store; < 0: it is not there */
+	bool setup_shared;    /* setup is run on one host, for all */
+	int64_t shared_bytes; /* of what it left, or the built image, in the store; < 0: not there */
 };
 
 struct observed {

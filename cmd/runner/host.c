@@ -100,13 +100,18 @@ read_fields(struct order *o, struct str payload)
 				!text_string(&f, &at, &o->image_url) ||
 				!text_string(&f, &at, &o->image_login)))
 		return false;
-	o->share_url = o->share_sha256 = (char *)"";
+	o->share_url = o->share_sha256 = o->build_context = o->build_file = (char *)"";
 	if (f.rest.n) {
 		o->share = field_u8(&f);
 		if (!text_string(&f, &at, &o->share_url) || !text_string(&f, &at, &o->share_sha256))
 			return false;
 		o->share_bytes = field_u64(&f);
 		o->share_tar_bytes = field_u64(&f);
+		if (!text_string(&f, &at, &o->build_context) ||
+			!text_string(&f, &at, &o->build_file) ||
+			(o->build_file[0] &&
+				(!is_relative(o->build_context) || !is_relative(o->build_file))))
+			return false;
 	}
 	for (char **file = o->setup_files; *file; file++) {
 		if (!is_relative(*file))
@@ -197,19 +202,35 @@ say_prepared(const struct prepared_words *p)
 	return host_say(FRAME_PREPARED, payload, (size_t)(at - payload));
 }
 
-static int
-prepare_setup(const struct order *o, struct prepared_words *how)
+/* What was made here goes to other hosts, if furrow wants it. */
+static void
+share(const struct order *o, struct prepared_words *how)
 {
 	char why[sizeof(how->why) / 2];
-	size_t n;
-	int rc = host_setup(o, how);
+	size_t n = strlen(how->why);
+	int rc;
 
-	if (rc == 0 && how->how == PREPARED_RAN && o->share & SHARE_OFFER &&
-		host_share_offer(o, why, sizeof(why)) != 0) {
-		n = strlen(how->why);
+	if (how->how != PREPARED_RAN || !(o->share & SHARE_OFFER))
+		return;
+	rc = o->build_file[0] ? host_build_offer(o, why, sizeof(why))
+			      : host_share_offer(o, why, sizeof(why));
+	if (rc != 0)
 		snprintf(
 			how->why + n, sizeof(how->why) - n, "%snot shared: %s", n ? "; " : "", why);
-	}
+}
+
+/* What hosts may have from each other: what setup left, or else a built image. */
+static int
+prepare_shared(const struct order *o, struct prepared_words *how)
+{
+	int rc;
+
+	if (!o->image[0])
+		rc = host_setup(o, how);
+	else
+		rc = host_run_lives(o->run) ? 0 : host_image(o, how);
+	if (rc == 0)
+		share(o, how);
 	if (o->share & SHARE_TELL && say_prepared(how) != 0)
 		return -1;
 	return rc;
@@ -221,13 +242,9 @@ prepare(const struct order *o)
 {
 	struct prepared_words how = {.how = PREPARED_THERE};
 
-	if (host_source(o) != 0)
+	if (host_source(o) != 0 || prepare_shared(o, &how) != 0)
 		return -1;
-	if (!o->image[0])
-		return prepare_setup(o, &how);
-	if (host_run_lives(o->run))
-		return 0;
-	return host_image(o) == 0 ? host_container_setup(o) : -1;
+	return o->image[0] && !host_run_lives(o->run) ? host_container_setup(o) : 0;
 }
 
 static void

@@ -40,7 +40,8 @@ struct order {
 	uint8_t share;			/* of enum share_bit */
 	char *share_url, *share_sha256; /* url "": setup is to run here */
 	uint64_t share_bytes, share_tar_bytes;
-	char *block; /* what holds the strings */
+	char *build_context, *build_file; /* below the source; "": the image is not built */
+	char *block;			  /* what holds the strings */
 };
 
 /* How a host came to what setup makes: FRAME_PREPARED. */
@@ -120,12 +121,15 @@ enum { HOST_NO_ENGINE = 1000, HOST_SAID_BYTES = 2048 };
 bool host_engine_is_docker(void);
 int host_engine(
 	const struct order *o, char *said, size_t size, const char *const *words /* to NULL */);
+/* Its stdout goes to out_fd, and `said` is its stderr. */
+int host_engine_to(
+	const struct order *o, int out_fd, char *said, size_t size, const char *const *words);
 
 /* Until it answers: docker's daemon comes up later than sshd. As host_engine. */
 int host_engine_await(const struct order *o, char *said, size_t size);
 
 /* host_image.c: sees to it that the order's image is there. 0, or -1 and a word on stderr. */
-int host_image(const struct order *o);
+int host_image(const struct order *o, struct prepared_words *how);
 /* The names under which they are kept: localhost/furrow-image:ID, localhost/furrow-env:ID. */
 void host_image_name(char out[128], const char *id);
 void host_env_name(char out[128], const char *id);
@@ -151,6 +155,14 @@ bool host_container_door(char *out, const char *run);
  * setup can run here as well. The folder is empty before. */
 int host_share_fetch(const struct order *o, const char *dir, char *why, size_t size);
 int host_share_offer(const struct order *o, char *why, size_t size);
+/* Of a file: to this path, inflated; no more than furrow announced. And one, from its beginning on,
+ * compressed on the way. */
+int host_share_fetch_file(const struct order *o, const char *path, char *why, size_t size);
+int host_share_offer_file(const struct order *o, int fd, char *why, size_t size);
+
+/* host_build.c: environment.build, of which the image is not there yet. 0, or -1 and a word on stderr. */
+int host_build(const struct order *o, struct prepared_words *how);
+int host_build_offer(const struct order *o, char *why, size_t size);
 
 /* host.c: the next frame from furrow, its payload in *block, which is malloc'd. 1, 0: the end came
  * first, -1: what came is no frame. */

@@ -52,7 +52,7 @@ host_engine_is_docker(void)
 }
 
 static void
-become_engine(const char *name, const char *const *words, int out)
+become_engine(const char *name, const char *const *words, int out, int err)
 {
 	const char *argv[MAX_WORDS + 4];
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -68,7 +68,7 @@ become_engine(const char *name, const char *const *words, int out)
 	argv[n] = NULL;
 	setpgid(0, 0);
 	signal(SIGPIPE, SIG_DFL);
-	if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || chdir("/") != 0)
+	if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || chdir("/") != 0)
 		_exit(127);
 	if (!getenv("PATH"))
 		setenv("PATH", search_path, 1);
@@ -108,6 +108,12 @@ read_end(int fd, char *said, size_t size)
 int
 host_engine(const struct order *o, char *said, size_t size, const char *const *words)
 {
+	return host_engine_to(o, -1, said, size, words);
+}
+
+int
+host_engine_to(const struct order *o, int out_fd, char *said, size_t size, const char *const *words)
+{
 	const char *name = engine_name();
 	int out, status;
 	pid_t pid;
@@ -118,7 +124,7 @@ host_engine(const struct order *o, char *said, size_t size, const char *const *w
 	out = memfd_create("said", MFD_CLOEXEC);
 	pid = out < 0 ? -1 : fork();
 	if (pid == 0)
-		become_engine(name, words, out);
+		become_engine(name, words, out_fd < 0 ? out : out_fd, out);
 	if (pid > 0) {
 		setpgid(pid, pid);
 		status = o ? host_wait_for(pid, o->lease_s) : wait_briefly(pid);

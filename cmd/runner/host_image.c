@@ -203,7 +203,7 @@ load(const struct order *o, const char *name)
 }
 
 int
-host_image(const struct order *o)
+host_image(const struct order *o, struct prepared_words *how)
 {
 	char name[NAME_BYTES], folder[HOST_PATH_BYTES], said[HOST_SAID_BYTES];
 	int status;
@@ -222,6 +222,8 @@ host_image(const struct order *o)
 		return 0;
 	if (host_is_left())
 		return -1;
+	if (o->build_file[0])
+		return host_build(o, how);
 	return o->image_url[0] ? load(o, name) : pull(o, name);
 }
 

@@ -215,41 +215,57 @@ put_file(const struct order *o, int fd, const char *url, char *why, size_t size)
 	return rc > 0 ? 0 : -1;
 }
 
+/* A file that is compressed. */
 static int
-offer(const struct order *o, int fd, char *why, size_t size)
+offer(const struct order *o, int fd, uint64_t tar_bytes, char *why, size_t size)
 {
 	char sha256[SHA256_HEX + 1], url[PUT_URL_BYTES + 1];
 	uint8_t placed[16], *at = put_u8(placed, OFFER_SETUP);
-	uint64_t tar_bytes;
 	struct stat st;
 
-	if (pack(o, fd, &tar_bytes, why, size) != 0)
-		return -1;
 	if (fstat(fd, &st) != 0 || sha256_of(o, fd, sha256) != 0)
 		return say(why, size, "sha256sum does not work on it");
 	if ((uint64_t)st.st_size > put_max_bytes)
 		return say(why, size,
 			"packed it is %lld bytes, and the store takes no more than %llu",
 			(long long)st.st_size, (unsigned long long)put_max_bytes);
-	if (ask((uint64_t)st.st_size, tar_bytes, sha256, url) != 0)
+	if (ask((uint64_t)st.st_size, tar_bytes, sha256, url) != 0 || !url[0])
 		return say(why, size, "furrow did not say where to put it");
-	if (!url[0])
-		return -1;
 	if (put_file(o, fd, url, why, size) != 0)
 		return -1;
-	why[0] = '\0';
 	at = put_u64(at, (uint64_t)st.st_size);
 	return host_say(FRAME_PLACED, placed, (size_t)(at - placed));
 }
 
 int
+host_share_offer_file(const struct order *o, int fd, char *why, size_t size)
+{
+	char *argv[] = {(char *)"gzip", (char *)"-n1", NULL};
+	int packed = open_file(why, size), status, rc = -1;
+	struct stat st;
+
+	if (packed < 0)
+		return -1;
+	status = fstat(fd, &st) == 0 && lseek(fd, 0, SEEK_SET) == 0
+			 ? end_of(o, start(argv, fd, packed))
+			 : 127;
+	if (status != 0)
+		say(why, size, "gzip ended with status %d", status);
+	else
+		rc = offer(o, packed, (uint64_t)st.st_size, why, size);
+	close(packed);
+	return rc;
+}
+
+int
 host_share_offer(const struct order *o, char *why, size_t size)
 {
-	int fd, rc;
+	uint64_t tar_bytes;
+	int fd, rc = -1;
 
-	why[0] = '\0';
 	fd = open_file(why, size);
-	rc = fd < 0 ? -1 : offer(o, fd, why, size);
+	if (fd >= 0 && pack(o, fd, &tar_bytes, why, size) == 0)
+		rc = offer(o, fd, tar_bytes, why, size);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -278,7 +294,7 @@ check(const struct order *o, int fd, char *why, size_t size)
 			(long long)st.st_size, (unsigned long long)o->share_bytes);
 	if (sha256_of(o, fd, sha256) != 0 || strcmp(sha256, o->share_sha256) != 0)
 		return say(why, size,
-			"what the store has is not what setup left, by its SHA-256: refused");
+			"what the store has is not what was put there, by its SHA-256: refused");
 	return lseek(fd, 0, SEEK_SET) == 0 ? 0 : -1;
 }
 
@@ -302,23 +318,22 @@ unpack(const struct order *o, int fd, const char *dir, char *why, size_t size)
 		kill(pid, SIGKILL); /* a bomb would go on for long */
 	(void)end_of(o, pid);
 	if (rc != 0)
-		say(why, size, "unpacking what setup left: %s", t.why);
+		say(why, size, "unpacking it: %s", t.why);
 out:
 	if (dir_fd >= 0)
 		close(dir_fd);
 	return rc;
 }
 
-int
-host_share_fetch(const struct order *o, const char *dir, char *why, size_t size)
+/* A descriptor of what was fetched and is what furrow said, without a name. */
+static int
+fetch_packed(const struct order *o, const char *path, char *why, size_t size)
 {
-	char path[HOST_PATH_BYTES];
-	int fd = -1, rc, status;
+	char dir[HOST_PATH_BYTES];
+	int fd = -1, status;
 
 	why[0] = '\0';
-	if (!host_path(path, "/var/lib/furrow/env/%s.%d.tar.gz", o->env_id, (int)getpid()))
-		return say(why, size, "its path is too long");
-	if (!has_room(o, dir))
+	if (host_path(dir, "/var/lib/furrow") && !has_room(o, dir))
 		return say(why, size, "there is no room on the disk for %llu bytes",
 			(unsigned long long)o->share_tar_bytes);
 	status = host_fetch(o, o->share_url, path);
@@ -326,10 +341,90 @@ host_share_fetch(const struct order *o, const char *dir, char *why, size_t size)
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	unlink(path);
 	if (fd < 0)
-		return say(why, size, "fetching what setup left ended with status %d", status);
-	rc = check(o, fd, why, size);
-	if (rc == 0)
-		rc = unpack(o, fd, dir, why, size);
+		return say(why, size, "fetching it ended with status %d", status);
+	if (check(o, fd, why, size) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Moves what comes in to out, if it is just so many bytes. */
+static int
+take(const struct order *o, int in, int out, uint64_t bytes, char *why, size_t size)
+{
+	static char chunk[256 << 10];
+	ssize_t n;
+
+	while ((n = read(in, chunk, sizeof(chunk))) > 0) {
+		if ((uint64_t)n > bytes)
+			return say(why, size,
+				"it unpacks to more than the %llu bytes that were announced: "
+				"refused",
+				(unsigned long long)o->share_tar_bytes);
+		bytes -= (uint64_t)n;
+		for (ssize_t at = 0; at < n;) {
+			ssize_t done = write(out, chunk + at, (size_t)(n - at));
+
+			if (done < 0 && errno != EINTR)
+				return say(why, size, "writing it: %s", strerror(errno));
+			at += done > 0 ? done : 0;
+		}
+		if (!go_on((void *)o))
+			return say(why, size, "nobody waits for it any more");
+	}
+	return n == 0 && bytes == 0 ? 0 : say(why, size, "it is cut short");
+}
+
+static int
+inflate(const struct order *o, int fd, const char *path, char *why, size_t size)
+{
+	char *argv[] = {(char *)"gzip", (char *)"-dc", NULL};
+	int pipe_fd[2], rc, out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	pid_t pid;
+
+	if (out < 0 || pipe2(pipe_fd, O_CLOEXEC) != 0) {
+		rc = say(why, size, "cannot make %s: %s", path, strerror(errno));
+		goto out;
+	}
+	pid = start(argv, fd, pipe_fd[1]);
+	close(pipe_fd[1]);
+	rc = take(o, pipe_fd[0], out, o->share_tar_bytes, why, size);
+	close(pipe_fd[0]);
+	if (rc != 0 && pid > 0)
+		kill(pid, SIGKILL);
+	(void)end_of(o, pid);
+out:
+	if (out >= 0)
+		close(out);
+	return rc;
+}
+
+int
+host_share_fetch_file(const struct order *o, const char *path, char *why, size_t size)
+{
+	int rc, fd = fetch_packed(o, path, why, size);
+
+	if (fd < 0)
+		return -1;
+	rc = inflate(o, fd, path, why, size);
+	close(fd);
+	if (rc != 0)
+		unlink(path);
+	return rc;
+}
+
+int
+host_share_fetch(const struct order *o, const char *dir, char *why, size_t size)
+{
+	char path[HOST_PATH_BYTES];
+	int fd, rc;
+
+	if (!host_path(path, "/var/lib/furrow/env/%s.%d.tar.gz", o->env_id, (int)getpid()))
+		return say(why, size, "its path is too long");
+	fd = fetch_packed(o, path, why, size);
+	if (fd < 0)
+		return -1;
+	rc = unpack(o, fd, dir, why, size);
 	close(fd);
 	return rc;
 }

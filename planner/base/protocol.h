@@ -74,8 +74,9 @@ enum frame_type {
 	 * image_id (hex; what it is kept as), str image_url (where an archive is fetched), str
 	 * image_login (USER:PASSWORD for the registry; empty: none), u8 share (of enum share_bit), str
 	 * share_url (empty: nowhere; where what setup left on another host is fetched), str
-	 * share_sha256 (hex), u64 share_bytes (of the file there), u64 share_tar_bytes (unpacked). The
-	 * host prepares what is missing; then it is as if furrow was connected to the run's runner. */
+	 * share_sha256 (hex), u64 share_bytes (of the file there), u64 share_tar_bytes (unpacked), str
+	 * build_context, str build_file (empty: the image is not built here; the image that
+	 * image_id names is shared then, as the archive that engines save). The host prepares what is missing; then it is as if furrow was connected to the run's runner. */
 	FRAME_ORDER = 9,
 	/* u8 part (enum offer_part), str url: the answer to OFFER. Where to PUT the part, by HTTP,
 	 * as one body with its length; empty: send it in OUTPUT; of what setup left: keep it. */

@@ -4,6 +4,7 @@
 #include "providers/fleet/internal.h"
 
 #include "planner/base/protocol.h"
+#include "planner/path.h"
 #include "providers/base_env.h"
 #include "providers/host/lists.h"
 
@@ -48,6 +49,8 @@ order_run(struct buf *b, struct fleet_run *r, struct host *h, struct arena *a, s
 	struct str parts[] = {m->name, image->pull.p ? image->pull : STR(""),
 		image->pull.p ? image->id : STR(""), STR(""),
 		image->login.p ? image->login : STR("")};
+	struct str context = e->build.context.p ? path_clean(a, e->build.context) : STR("");
+	struct str file = e->build.context.p ? e->build.dockerfile : STR("");
 	struct share_order share;
 	struct pairs vars = {0};
 	uint8_t head[FRAME_HEADER_BYTES], *payload, *at;
@@ -66,7 +69,7 @@ order_run(struct buf *b, struct fleet_run *r, struct host *h, struct arena *a, s
 	    list_bytes(&e->setup_files) + list_bytes_of_pairs(&vars);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		n += 4 + parts[i].n;
-	n += 1 + 4 + share.url.n + 4 + share.sha256.n + 8 + 8;
+	n += 1 + 4 + share.url.n + 4 + share.sha256.n + 8 + 8 + 4 + context.n + 4 + file.n;
 	if (n > FRAME_MAX_BYTES)
 		return error_set(err, ERR_INPUT,
 			"%.*s:%u: environment.setup and its variables take %zu bytes, more than "
@@ -88,7 +91,9 @@ order_run(struct buf *b, struct fleet_run *r, struct host *h, struct arena *a, s
 	at = put_str(at, share.url);
 	at = put_str(at, share.sha256);
 	at = put_i64(at, share.bytes);
-	put_i64(at, share.tar_bytes);
+	at = put_i64(at, share.tar_bytes);
+	at = put_str(at, context);
+	put_str(at, file);
 	frame_header(head, &(struct frame){.type = FRAME_ORDER,
 				   .payload = {.p = (const char *)payload, .n = n}});
 	buf_add(b, (const char *)head, sizeof(head));

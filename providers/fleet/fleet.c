@@ -220,6 +220,7 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 	snprintf(r->trace, sizeof(r->trace), "%s", trace);
 	digest_hex(r->source_id, &plan->job.export_identity);
 	digest_hex(r->env_id, &plan->job.environment_identity);
+	share_name(r->share_id, s, &plan->job);
 	r->dir = (char *)arena_printf(&r->arena, "%s/%s", site->config.state->runs, run).p;
 	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
 	share_open(r);

@@ -16,7 +16,9 @@ static const int64_t url_s = 3600;
 bool
 fleet_has_image(const struct fleet_site *s)
 {
-	return s->site.config.manifest->environment.image.p != NULL;
+	const struct environment *e = &s->site.config.manifest->environment;
+
+	return e->image.p || e->build.context.p;
 }
 
 static int
@@ -83,6 +85,16 @@ fleet_read_image(struct fleet_site *s, struct arena *a, struct error *err)
 	s->site.seen.inputs.image_digest = s->container.digest;
 	s->site.seen.observed.image_ready = true;
 	return stored ? find_stored(s, a, err) : 0;
+}
+
+void
+fleet_observe_build(struct fleet_site *s, const char *id)
+{
+	if (!s->site.config.manifest->environment.build.context.p)
+		return;
+	s->container.id = arena_str(&s->arena, str_from(id));
+	s->container.pull = arena_printf(&s->arena, "localhost/furrow-image:%s", id);
+	s->container.built = true;
 }
 
 int

@@ -67,6 +67,7 @@ struct far_image {
 	struct str login;      /* "USER:PASSWORD" for its registry; absent: none is needed */
 	struct str path;       /* of the archive here; absent: it is a registry's */
 	struct str object;     /* of the archive in the store */
+	bool built;	       /* by a host; it is none to be fetched from anywhere */
 };
 
 /* One instance, launched or found. A step, or the reading, has it; then the run. */
@@ -177,6 +178,7 @@ struct fleet_run {
 	char id[32], trace[33];
 	char *dir, *logs;
 	char source_id[DIGEST_HEX_BYTES], env_id[DIGEST_HEX_BYTES];
+	char share_id[DIGEST_HEX_BYTES];
 	struct arena arena;
 	struct setup_share share;
 	struct tasks *tasks;
@@ -249,6 +251,8 @@ void fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, 
 int fleet_read_image(struct fleet_site *s, struct arena *a, struct error *err);
 /* Whether it is an archive that the store has; it was located. */
 int fleet_find_image(struct fleet_site *s, struct arena *a, struct error *err);
+/* Of a build: by the identity of what it is made from. */
+void fleet_observe_build(struct fleet_site *s, const char *id);
 int fleet_upload_image(struct fleet_run *r, struct arena *a, struct error *err);
 /* Presigned; "" for a registry's. */
 int fleet_image_url(struct fleet_run *r, struct arena *a, struct str *url, struct error *err);

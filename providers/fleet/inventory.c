@@ -226,7 +226,7 @@ static void
 add_objects(struct inventory *inv, const struct reading *r, enum inventory_part part)
 {
 	static const char *const what[INVENTORY_PARTS] = {[PART_SOURCES] = "source in the store",
-		[PART_SETUPS] = "what setup left, in the store",
+		[PART_SETUPS] = "environment in the store",
 		[PART_RUNNERS] = "runner in the store",
 		[PART_LOCKS] = "lock in the store"};
 	size_t n_prefix = inv->prefix.n ? inv->prefix.n + 1 : 0;

@@ -83,7 +83,7 @@ make_user_data(struct fleet_run *r, struct arena *a, struct host *h, struct erro
 	if (rc == 0)
 		rc = fleet_file_urls(r, a, &u.runner.url, &u.source.url, err);
 	/* A login is no business of user data: such an image is pulled when the run begins. */
-	if (rc == 0 && image->pull.p && !image->login.p) {
+	if (rc == 0 && image->pull.p && !image->login.p && !image->built) {
 		u.image = image->pull;
 		u.image_id = image->id;
 		rc = fleet_image_url(r, a, &u.image_url, err);

@@ -147,7 +147,7 @@ fleet_read_graph(struct site *site, struct arena *a, struct graph *out, struct e
 	parts[1] = add_read(out, READ_TYPE, NULL, 0);
 	add_read(out, READ_OFFERS, parts, 2);
 	source = add_read(out, READ_SOURCE, NULL, 0);
-	if (fleet_has_image((const struct fleet_site *)site))
+	if (site->config.manifest->environment.image.p)
 		add_read(out, READ_IMAGE, NULL, 0);
 	if (map->kind == MAP_FILE)
 		add_read(out, READ_LIST, &source, 1);
@@ -211,7 +211,7 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 {
 	struct fleet_site *s = (struct fleet_site *)site;
 	struct fleet *f = &obs->fleet;
-	char source[DIGEST_HEX_BYTES], env[DIGEST_HEX_BYTES];
+	char source[DIGEST_HEX_BYTES], env[DIGEST_HEX_BYTES], shared[DIGEST_HEX_BYTES];
 
 	digest_hex(source, &job->export_identity);
 	digest_hex(env, &job->environment_identity);
@@ -220,10 +220,12 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 	f->max = (uint32_t)site->config.manifest->instances.max;
 	f->max_slots = site->config.max_slots;
 	obs->source_ready = host_lists(&s->stored_sources, source);
-	share_choose(s, env);
+	share_name(shared, s, job);
+	share_choose(s, shared);
+	fleet_observe_build(s, shared);
 	f->setup_shared = share_may(s);
-	f->setup_bytes = s->setup.key[0] ? s->setup.bytes : -1;
-	obs->setup_ready = s->setup.key[0] != '\0';
+	f->shared_bytes = s->setup.key[0] ? s->setup.bytes : -1;
+	obs->setup_ready = f->setup_shared && f->shared_bytes >= 0;
 	for (size_t i = 0; i < f->n_warm; i++) {
 		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
 

@@ -12,25 +12,47 @@ share_may(const struct fleet_site *s)
 	return s->site.config.manifest->environment.setup.p && !fleet_has_image(s);
 }
 
+static bool
+is_built(const struct fleet_site *s)
+{
+	return s->site.config.manifest->environment.build.context.p != NULL;
+}
+
+void
+share_name(char id[DIGEST_HEX_BYTES], const struct fleet_site *s, const struct job *job)
+{
+	digest_hex(id, is_built(s) ? &job->build_identity : &job->environment_identity);
+}
+
 int
 share_read(struct fleet_site *s, struct arena *a, struct error *err)
 {
 	struct str prefix;
 
-	if (!share_may(s))
+	if (!share_may(s) && !is_built(s))
 		return 0;
 	prefix = fleet_object(
 		s, a, arena_printf(a, "setups/%.*s/", STR_ARG(s->site.config.manifest->name)).p);
 	return s3_list(s->aws, a, s->bucket, prefix, 0, &s->setups, &s->n_setups, err);
 }
 
-/* Below which all of this environment lie: what setup makes may depend on the image of the instances. */
+/* What setup makes may depend on the image of the instances, what is built on their architecture alone. */
 static struct str
-folder_of(const struct fleet_site *s, struct arena *a, const char *env_id)
+sort_of(const struct fleet_site *s)
+{
+	if (is_built(s))
+		return s->site.config.manifest->instances.arch == ARCH_ARM64 ? STR("arm64")
+									     : STR("x86_64");
+	return s->image.id;
+}
+
+/* Below which all lie that are the same. */
+static struct str
+folder_of(const struct fleet_site *s, struct arena *a, const char *id)
 {
 	return fleet_object(s, a,
-		arena_printf(a, "setups/%.*s/%s/%.*s/", STR_ARG(s->site.config.manifest->name),
-			env_id, STR_ARG(s->image.id))
+		arena_printf(a, "setups/%.*s/%s/%.*s/", STR_ARG(s->site.config.manifest->name), id,
+			STR_ARG(sort_of(s)))
 			.p);
 }
 
@@ -70,15 +92,15 @@ share_parse(struct stored_setup *out, const struct s3_object *object, struct str
 
 /* The newest: one that is of no use is followed by another one, see put_url. */
 void
-share_choose(struct fleet_site *s, const char *env_id)
+share_choose(struct fleet_site *s, const char *id)
 {
 	struct arena scratch = {0};
 	struct str folder;
 	int64_t newest = 0;
 
-	if (!s->n_setups || !s->image.id.n)
+	if (!s->n_setups || !sort_of(s).n)
 		return;
-	folder = folder_of(s, &scratch, env_id);
+	folder = folder_of(s, &scratch, id);
 	for (size_t i = 0; i < s->n_setups; i++) {
 		const struct s3_object *o = &s->setups[i];
 		struct stored_setup one;
@@ -99,9 +121,9 @@ share_open(struct fleet_run *r)
 
 	pthread_mutex_init(&share->lock, NULL);
 	share->stored = r->site->setup;
-	share->state = share->stored.key[0]  ? SHARE_STORED
-		       : r->site->image.id.n ? SHARE_OPEN
-					     : SHARE_EACH;
+	share->state = share->stored.key[0] ? SHARE_STORED
+		       : sort_of(r->site).n ? SHARE_OPEN
+					    : SHARE_EACH;
 }
 
 void
@@ -113,7 +135,15 @@ share_close(struct fleet_run *r)
 bool
 share_wanted(const struct fleet_run *r, const struct host *h)
 {
-	return share_may(r->site) && !host_lists(&h->words.envs, r->env_id);
+	if (is_built(r->site))
+		return !host_lists(&h->words.images, r->share_id);
+	return share_may(r->site) && !host_lists(&h->words.envs, r->share_id);
+}
+
+static const char *
+what(const struct fleet_run *r)
+{
+	return is_built(r->site) ? "environment.build" : "environment.setup";
 }
 
 int
@@ -129,9 +159,9 @@ share_turn(struct fleet_run *r, struct host *h, struct error *err)
 	} else if (share->state == SHARE_MAKING) {
 		rc = 0;
 	} else if (share->state == SHARE_FAILED) {
-		rc = error_set(err, ERR_HOST,
-			"%s: environment.setup was not tried, since it failed on %s and %s", h->id,
-			share->failed_on[0], share->failed_on[1]);
+		rc = error_set(err, ERR_HOST, "%s: %s was not tried, since it failed on %s%s%s",
+			h->id, what(r), share->failed_on[0], share->n_failed > 1 ? " and " : "",
+			share->failed_on[1]);
 	}
 	pthread_mutex_unlock(&share->lock);
 	if (rc > 0)
@@ -168,7 +198,7 @@ share_order(struct fleet_run *r, struct host *h, struct arena *a, struct share_o
 static struct str
 key_of(struct fleet_run *r, struct arena *a, struct str sha256, int64_t tar_bytes)
 {
-	struct str folder = folder_of(r->site, a, r->env_id);
+	struct str folder = folder_of(r->site, a, r->share_id);
 
 	return arena_printf(
 		a, "%.*s%.*s-%lld.tar.gz", STR_ARG(folder), STR_ARG(sha256), (long long)tar_bytes);
@@ -217,7 +247,7 @@ share_failed(const struct host *h)
 }
 
 static void
-end_making_locked(struct setup_share *share, const struct host *h)
+end_making_locked(struct setup_share *share, const struct host *h, uint32_t failures)
 {
 	const struct share_part *part = &h->share;
 
@@ -229,7 +259,7 @@ end_making_locked(struct setup_share *share, const struct host *h)
 	} else if (share_failed(h)) {
 		snprintf(share->failed_on[share->n_failed++], sizeof(share->failed_on[0]), "%s",
 			h->id);
-		share->state = share->n_failed == SHARE_FAILURES ? SHARE_FAILED : SHARE_OPEN;
+		share->state = share->n_failed == failures ? SHARE_FAILED : SHARE_OPEN;
 	} else {
 		share->state = SHARE_OPEN;
 	}
@@ -245,7 +275,7 @@ share_end(struct fleet_run *r, struct host *h)
 	h->share.taken = false;
 	pthread_mutex_lock(&share->lock);
 	if (share->maker == h)
-		end_making_locked(share, h);
+		end_making_locked(share, h, is_built(r->site) ? 1 : SHARE_FAILURES);
 	pthread_mutex_unlock(&share->lock);
 }
 
@@ -268,10 +298,11 @@ share_tell(struct fleet_run *r, const struct host *h, struct call *call)
 		: part->how == PREPARED_FAILED ? ": "
 					       : "; ",
 		part->why);
-	buf_addf(&note, "what environment.setup makes: %s", text);
+	buf_addf(&note, "what %s makes: %s", what(r), text);
 	runner_note(&h->runner, buf_str(&note));
 	buf_free(&note);
 	/* A journal that cannot be written ends the run by itself. */
-	if (call->sink->intent(call, "Setup", r->env_id, &unwanted) == 0)
+	if (call->sink->intent(
+		    call, is_built(r->site) ? "Build" : "Setup", r->share_id, &unwanted) == 0)
 		call->sink->effect(call, text, &unwanted);
 }

@@ -1,13 +1,14 @@
-/* share: what `environment.setup` leaves, made once for a fleet. The first host that is ready runs it, and puts
+/* share: what `environment.setup` leaves, or the image that `environment.build` makes, once for a fleet. The first host that is ready runs it, and puts
  * what it left into the store; the others, later runs' too, fetch that. Who waits is not occupied, and nothing
  * is waited for that nobody makes any more. Where sharing fails, each host runs setup itself.
  *
- * In the store: setups/JOB/ENVIRONMENT/AMI/SHA256-TARBYTES.tar.gz. The name says what it is and how large,
+ * In the store: setups/JOB/IDENTITY/SORT/SHA256-TARBYTES.tar.gz; SORT is the AMI, or for an image its architecture. The name says what it is and how large,
  * so a listing tells all, and what does not fit its name is not taken. */
 #ifndef FURROW_FLEET_SHARE_H
 #define FURROW_FLEET_SHARE_H
 
 #include "planner/base/arena.h"
+#include "planner/base/digest.h"
 #include "planner/base/error.h"
 #include "planner/base/protocol.h"
 #include "providers/aws/s3.h"
@@ -18,8 +19,9 @@ struct call;
 struct fleet_run;
 struct fleet_site;
 struct host;
+struct job;
 
-/* Where it failed on two hosts, it is setup that fails, not a host. */
+/* Where it failed on two hosts, it is setup that fails, not a host. A build is tried once. */
 enum { SHARE_FAILURES = 2 };
 enum { STORED_KEY_BYTES = 1024, STORED_SHA256_BYTES = 65 };
 
@@ -63,12 +65,14 @@ struct share_order {
 	int64_t bytes, tar_bytes;
 };
 
-/* Whether this job's setup is for sharing. */
+/* Whether it is setup that is shared. */
 bool share_may(const struct fleet_site *s);
+/* The identity of what is shared. */
+void share_name(char id[DIGEST_HEX_BYTES], const struct fleet_site *s, const struct job *job);
 /* Lists what the store has of this job. */
 int share_read(struct fleet_site *s, struct arena *a, struct error *err);
-/* Which of these fits the environment. */
-void share_choose(struct fleet_site *s, const char *env_id);
+/* Which of these is it. */
+void share_choose(struct fleet_site *s, const char *id);
 bool share_parse(struct stored_setup *out, const struct s3_object *object, struct str folder);
 
 void share_open(struct fleet_run *r);

@@ -36,7 +36,7 @@ also >out/said
 stat -c '%Y %a' "$FURROW_ENV/bin/tool" >>out/said
 hostname >out/host
 sha256sum "$FURROW_ENV"/odd*/big | cut -c 1-64 >>out/said
-sleep 2
+sleep 4
 S
 chmod +x set-up.sh work.sh
 commit .

@@ -297,7 +297,7 @@ state_cloud(struct side *s, const struct words *w)
 		state_fleet(s, w);
 	} else if (str_is(w->v[0], "setup") && w->n == 2) { /* "none": shared, not stored yet */
 		f->setup_shared = true;
-		f->setup_bytes = str_is(w->v[1], "none") ? -1 : number(s, w->v[1]);
+		f->shared_bytes = str_is(w->v[1], "none") ? -1 : number(s, w->v[1]);
 	} else if (str_is(w->v[0], "warm") && w->n >= 2 && f->warm) {
 		state_warm(s, w);
 	} else if (str_is(w->v[0], "offer") && w->n >= 7 && f->offers) {
