@@ -3,25 +3,6 @@
 
 #include "planner/base/json.h"
 
-#include <math.h>
-
-static void
-add_seconds(struct buf *out, const char *name, int64_t ns)
-{
-	json_add_name(out, name);
-	json_add_seconds(out, ns);
-}
-
-static void
-add_usd(struct buf *out, const char *name, double usd)
-{
-	json_add_name(out, name);
-	if (usd < 0)
-		buf_add_cstr(out, "null");
-	else
-		json_add_seconds(out, llround(usd * 1e9));
-}
-
 static void
 add_point(struct buf *out, const struct curve_point *p)
 {
@@ -33,9 +14,9 @@ add_point(struct buf *out, const struct curve_point *p)
 	json_add_member_string(out, "zone", p->offer.zone);
 	json_add_member_string(out, "market", p->offer.spot ? STR("spot") : STR("on-demand"));
 	json_add_member_int(out, "slots", p->slots);
-	add_usd(out, "hourly_usd", hourly < 0 ? -1 : hourly * p->instances);
-	add_seconds(out, "s", p->ns);
-	add_usd(out, "usd", p->usd);
+	json_add_member_usd(out, "hourly_usd", hourly < 0 ? -1 : hourly * p->instances);
+	json_add_member_seconds(out, "s", p->ns);
+	json_add_member_usd(out, "usd", p->usd);
 	json_add_member_bool(out, "beyond_max", p->beyond_max);
 	buf_add_char(out, '}');
 }
@@ -50,11 +31,11 @@ curve_write_json(struct buf *out, const struct curve *c, const struct plan *p)
 	json_add_member_string(out, "infra", m->instances.infra.text);
 	json_add_member_int(out, "tasks", c->n_tasks);
 	buf_add_cstr(out, ",\"task\":{");
-	add_seconds(out, "p50_s", c->p50_ns);
-	add_seconds(out, "p90_s", c->p90_ns);
+	json_add_member_seconds(out, "p50_s", c->p50_ns);
+	json_add_member_seconds(out, "p90_s", c->p90_ns);
 	json_add_member_string(out, "from", c->given ? STR("given") : STR("history"));
 	buf_add_cstr(out, "},\"ready\":{");
-	add_seconds(out, "s", c->ready_ns);
+	json_add_member_seconds(out, "s", c->ready_ns);
 	json_add_member_string(out, "from", c->assumed ? STR("assumed") : STR("history"));
 	buf_add_char(out, '}');
 	json_add_member_int(out, "max", c->max);
@@ -66,8 +47,8 @@ curve_write_json(struct buf *out, const struct curve *c, const struct plan *p)
 	}
 	buf_add_cstr(out, "],\"knee\":{");
 	json_add_member_int(out, "instances", c->points[c->knee].instances);
-	add_usd(out, "usd_per_halving", c->before_usd);
-	add_usd(out, "beyond_usd_per_halving", c->beyond_usd);
+	json_add_member_usd(out, "usd_per_halving", c->before_usd);
+	json_add_member_usd(out, "beyond_usd_per_halving", c->beyond_usd);
 	json_add_member_bool(out, "faster_beyond", c->faster_beyond);
 	buf_add_cstr(out, "}}\n");
 }

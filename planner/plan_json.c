@@ -26,7 +26,6 @@
 #include "planner/base/json.h"
 
 #include <assert.h>
-#include <math.h>
 
 enum { OFFERS_SHOWN = 8 };
 
@@ -47,17 +46,6 @@ add_ns(struct buf *out, const char *name, int64_t ns)
 		buf_add_cstr(out, "null");
 	else
 		json_add_seconds(out, ns);
-}
-
-/* Written like seconds, in nine decimals: whatever the locale, and without an exponent. */
-static void
-add_usd(struct buf *out, const char *name, double usd)
-{
-	json_add_name(out, name);
-	if (usd < 0)
-		buf_add_cstr(out, "null");
-	else
-		json_add_seconds(out, llround(usd * 1e9));
 }
 
 /* By hand: a large plan has hundreds of thousands. */
@@ -132,7 +120,7 @@ add_action(struct buf *out, const struct plan *p, uint32_t at)
 	buf_add_cstr(out, ",\"estimate\":{");
 	add_ns(out, "s", n->estimate_ns);
 	add_ns(out, "p90_s", n->p90_ns);
-	add_usd(out, "usd", n->usd);
+	json_add_member_usd(out, "usd", n->usd);
 	buf_add_char(out, '}');
 	json_add_member_string(out, "cause", str_from(cause_name(p->changes.todo[at].cause)));
 	if (n->kind == KIND_TASK)
@@ -192,12 +180,12 @@ add_summary(struct buf *out, const struct plan *p)
 		out, "in_place", (int64_t)p->changes.n_in_place + p->changes.n_tasks_in_place);
 	add_ns(out, "s", p->ns);
 	add_ns(out, "p90_s", p->p90_ns);
-	add_usd(out, "usd", p->usd);
+	json_add_member_usd(out, "usd", p->usd);
 	json_add_member_int(out, "tasks", p->job.n_tasks);
 	json_add_member_int(out, "tasks_in_place", p->changes.n_tasks_in_place);
 	json_add_member_int(out, "to_collect", p->changes.n_to_collect);
-	add_usd(out, "hourly_usd", p->hourly_usd);
-	add_usd(out, "idle_usd", p->idle_usd);
+	json_add_member_usd(out, "hourly_usd", p->hourly_usd);
+	json_add_member_usd(out, "idle_usd", p->idle_usd);
 	json_add_member_string(out, "why_usd", p->why_usd);
 	buf_add_char(out, '}');
 }
@@ -213,7 +201,7 @@ plan_add_offer(struct buf *out, const struct offer *o)
 	json_add_member_int(out, "gpus", o->gpus);
 	json_add_member_string(out, "gpu", o->gpu_name);
 	json_add_member_int(out, "slots", o->slots);
-	add_usd(out, "hourly_usd", offer_hourly_usd(o));
+	json_add_member_usd(out, "hourly_usd", offer_hourly_usd(o));
 	json_add_member_int(out, "instances", o->n_instances);
 	json_add_name(out, "interruption");
 	if (o->interrupted == OFFER_UNRATED)

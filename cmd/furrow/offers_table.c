@@ -154,16 +154,6 @@ offers_add_table(struct buf *b, const struct offers_shown *s, bool color)
 	arena_free(&a);
 }
 
-static void
-add_usd(struct buf *b, const char *name, double usd)
-{
-	json_add_name(b, name);
-	if (usd < 0)
-		buf_add_cstr(b, "null");
-	else
-		buf_addf(b, "%.6f", usd);
-}
-
 void
 offers_add_json(struct buf *b, const struct offers_shown *s)
 {
@@ -183,10 +173,10 @@ offers_add_json(struct buf *b, const struct offers_shown *s)
 		json_add_member_int(b, "rank", (int64_t)i + 1);
 		json_add_member_bool(b, "chosen", i == 0 && s->n_launched);
 		plan_add_offer(b, o);
-		add_usd(b, "slot_hourly_usd", offer_slot_usd(o));
-		add_usd(b, "instance_hourly_usd", o->instance_usd);
-		add_usd(b, "credits_hourly_usd", o->credits_usd);
-		add_usd(b, "extras_hourly_usd", o->extras_usd);
+		json_add_member_usd(b, "slot_hourly_usd", offer_slot_usd(o));
+		json_add_member_usd(b, "instance_hourly_usd", o->instance_usd);
+		json_add_member_usd(b, "credits_hourly_usd", o->credits_usd);
+		json_add_member_usd(b, "extras_hourly_usd", o->extras_usd);
 		buf_add_char(b, '}');
 	}
 	buf_add_cstr(b, "]}\n");

@@ -87,13 +87,6 @@ report_boot_add(struct buf *b, const struct boot *boot, size_t indent)
 	}
 }
 
-static void
-add_seconds(struct buf *b, const char *name, int64_t ns)
-{
-	json_add_name(b, name);
-	json_add_seconds(b, ns);
-}
-
 void
 report_boot_add_json(struct buf *b, const struct boot *boot)
 {
@@ -104,12 +97,12 @@ report_boot_add_json(struct buf *b, const struct boot *boot)
 	for (int m = 0; m < BOOT_MARKS; m++) {
 		snprintf(name, sizeof(name), "%s_s", boot_mark_name((enum boot_mark)m));
 		if (boot->ns[m])
-			add_seconds(b, name, boot->ns[m]);
+			json_add_member_seconds(b, name, boot->ns[m]);
 	}
 	if (boot->warm_ns) {
 		json_add_name(b, "warm_files");
 		buf_add_char(b, '{');
-		add_seconds(b, "s", boot->warm_ns);
+		json_add_member_seconds(b, "s", boot->warm_ns);
 		json_add_member_int(b, "bytes", boot->warm_bytes);
 		buf_add_char(b, '}');
 	}
@@ -118,7 +111,7 @@ report_boot_add_json(struct buf *b, const struct boot *boot)
 		buf_add_char(b, '{');
 		json_add_member_int(b, "bytes", boot->disk_bytes);
 		json_add_member_int(b, "bytes_per_s", boot->disk_bytes_per_s);
-		add_seconds(b, "s", fill_ns(boot));
+		json_add_member_seconds(b, "s", fill_ns(boot));
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, '}');

@@ -7,20 +7,13 @@
 #include "planner/base/json.h"
 
 static void
-add_seconds(struct buf *b, const char *name, int64_t ns)
-{
-	json_add_name(b, name);
-	json_add_seconds(b, ns);
-}
-
-static void
 add_phases(struct buf *b, const char *name, const int64_t phase_ns[PHASE_COUNT])
 {
 	json_add_name(b, name);
 	buf_add_char(b, '{');
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (phase_ns[i] != 0)
-			add_seconds(b, phase_name((enum phase)i), phase_ns[i]);
+			json_add_member_seconds(b, phase_name((enum phase)i), phase_ns[i]);
 	}
 	buf_add_char(b, '}');
 }
@@ -40,8 +33,8 @@ add_spans(struct buf *b, const struct report_facts *f, const struct timing_node 
 	for (size_t i = 0; i < trace.n; i++) {
 		buf_add_cstr(b, i ? ",{" : "{");
 		json_add_member_string(b, "name", trace.v[i].name);
-		add_seconds(b, "start_s", trace.v[i].start_ns);
-		add_seconds(b, "end_s", trace.v[i].end_ns);
+		json_add_member_seconds(b, "start_s", trace.v[i].start_ns);
+		json_add_member_seconds(b, "end_s", trace.v[i].end_ns);
 		buf_add_char(b, '}');
 	}
 	buf_add_cstr(b, trace.n ? "]" : "");
@@ -56,8 +49,8 @@ add_process(struct buf *b, const struct outcome *o)
 		json_add_member_int(b, "signal", o->signal);
 	if (o->timed_out)
 		json_add_member_bool(b, "timed_out", true);
-	add_seconds(b, "run_s", o->ended_ns - o->begun_ns);
-	add_seconds(b, "cpu_s", o->cpu_ns);
+	json_add_member_seconds(b, "run_s", o->ended_ns - o->begun_ns);
+	json_add_member_seconds(b, "cpu_s", o->cpu_ns);
 	json_add_member_int(b, "max_rss", o->max_rss_bytes);
 	kept_add_json(b, o);
 }
@@ -68,9 +61,9 @@ add_attempt(struct buf *b, const struct report_facts *f, const struct timing_nod
 {
 	buf_add_char(b, '{');
 	json_add_member_int(b, "attempt", at->attempt);
-	add_seconds(b, "begin_s", at->begin_ns);
+	json_add_member_seconds(b, "begin_s", at->begin_ns);
 	if (at->end_ns >= 0)
-		add_seconds(b, "end_s", at->end_ns);
+		json_add_member_seconds(b, "end_s", at->end_ns);
 	json_add_member_string(b, "state", str_from(report_state_name(at->state)));
 	json_add_member_string(b, "why", at->why);
 	if (at->error.p)
@@ -97,13 +90,13 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 		json_add_member_string(b, "label", task->label);
 	json_add_member_string(b, "state", str_from(report_state_name(n->state)));
 	if (n->ready_ns >= 0)
-		add_seconds(b, "ready_s", n->ready_ns);
+		json_add_member_seconds(b, "ready_s", n->ready_ns);
 	if (n->end_ns >= 0)
-		add_seconds(b, "end_s", n->end_ns);
+		json_add_member_seconds(b, "end_s", n->end_ns);
 	if (n->ready_ns >= 0 && n->end_ns >= 0)
-		add_seconds(b, "wall_s", n->end_ns - n->ready_ns);
+		json_add_member_seconds(b, "wall_s", n->end_ns - n->ready_ns);
 	if (n->critical)
-		add_seconds(b, "critical_s", n->critical_ns);
+		json_add_member_seconds(b, "critical_s", n->critical_ns);
 	add_phases(b, "phases", n->phase_ns);
 	if (report_boot_of(n))
 		report_boot_add_json(b, report_boot_of(n));
@@ -125,7 +118,7 @@ add_words(struct buf *b, const struct timings *t)
 		const struct timing_word *w = &t->words[i];
 
 		buf_add_cstr(b, i ? ",{" : "{");
-		add_seconds(b, "t_s", w->t_ns);
+		json_add_member_seconds(b, "t_s", w->t_ns);
 		json_add_member_int(b, "place", w->place);
 		json_add_member_string(b, "what",
 			w->made	    ? STR("another")
@@ -155,7 +148,7 @@ report_write_json(struct buf *b, const struct report_facts *f)
 	json_add_member_bool(b, "dirty", t->dirty);
 	json_add_member_int(b, "tasks", t->n_tasks);
 	json_add_member_int(b, "in_place", t->n_in_place);
-	add_seconds(b, "wall_s", t->wall_ns);
+	json_add_member_seconds(b, "wall_s", t->wall_ns);
 	summary_add_money_json(b, t);
 	add_phases(b, "phases", t->phase_ns);
 	add_phases(b, "critical_phases", t->critical_phase_ns);

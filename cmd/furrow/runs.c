@@ -7,7 +7,6 @@
 #include "planner/base/json.h"
 #include "planner/base/ulid.h"
 
-#include <math.h>
 #include <unistd.h>
 
 enum { SHOWN = 20 };
@@ -101,12 +100,9 @@ add_json(struct buf *b, const struct run_dir *r)
 		json_add_member_bool(b, "dirty", h->dirty);
 		if (h->done)
 			json_add_member_int(b, "exit", h->exit_code);
-		json_add_name(b, "wall_s");
-		json_add_seconds(b, wall_of(r));
-		if (h->done && h->usd > 0) {
-			json_add_name(b, "usd");
-			json_add_seconds(b, llround(h->usd * 1e9));
-		}
+		json_add_member_seconds(b, "wall_s", wall_of(r));
+		if (h->done && h->usd > 0)
+			json_add_member_usd(b, "usd", h->usd);
 		json_add_member_int(b, "tasks", h->n_tasks);
 		json_add_member_int(b, "in_place", h->n_in_place);
 		json_add_member_int(b, "pid", h->pid);

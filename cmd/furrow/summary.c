@@ -9,7 +9,6 @@
 #include "planner/base/json.h"
 #include "planner/ranges.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5, NOT_RUN_BYTES = 60 };
@@ -379,36 +378,19 @@ summary_write(struct buf *b, const struct summary *s)
 		out_ink(s->color, INK_PLAIN), STR_ARG(s->timings->run));
 }
 
-static void
-add_seconds(struct buf *b, const char *name, int64_t ns)
-{
-	json_add_name(b, name);
-	json_add_seconds(b, ns);
-}
-
-static void
-add_usd_json(struct buf *b, const char *name, double usd)
-{
-	json_add_name(b, name);
-	if (usd < 0)
-		buf_add_cstr(b, "null");
-	else
-		json_add_seconds(b, llround(usd * 1e9));
-}
-
 void
 summary_add_money_json(struct buf *b, const struct timings *t)
 {
 	if (t->n_lives || t->usd > 0) {
-		add_usd_json(b, "usd", t->usd);
+		json_add_member_usd(b, "usd", t->usd);
 		json_add_member_bool(b, "usd_least", t->usd_least);
 	}
 	json_add_name(b, "said");
 	buf_add_char(b, '{');
 	if (t->said_ns > 0)
-		add_seconds(b, "s", t->said_ns);
+		json_add_member_seconds(b, "s", t->said_ns);
 	if (t->said_usd > 0)
-		add_usd_json(b, "usd", t->said_usd);
+		json_add_member_usd(b, "usd", t->said_usd);
 	buf_add_char(b, '}');
 	if (t->n_lives == 0)
 		return;
@@ -420,11 +402,11 @@ summary_add_money_json(struct buf *b, const struct timings *t)
 		buf_add_cstr(b, i ? ",{" : "{");
 		json_add_member_int(b, "index", l->index);
 		json_add_member_string(b, "id", l->id);
-		add_seconds(b, "begin_s", l->begin_ns);
+		json_add_member_seconds(b, "begin_s", l->begin_ns);
 		if (l->end_ns >= 0)
-			add_seconds(b, "end_s", l->end_ns);
-		add_usd_json(b, "hourly_usd", l->hourly_usd);
-		add_usd_json(b, "usd", l->usd);
+			json_add_member_seconds(b, "end_s", l->end_ns);
+		json_add_member_usd(b, "hourly_usd", l->hourly_usd);
+		json_add_member_usd(b, "usd", l->usd);
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, ']');
@@ -483,8 +465,8 @@ add_times_json(struct buf *b, const struct summary *s)
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		json_add_name(b, phase_name((enum phase)i));
 		buf_add_char(b, '{');
-		add_seconds(b, "critical_s", t->critical_phase_ns[i]);
-		add_seconds(b, "all_s", t->phase_ns[i]);
+		json_add_member_seconds(b, "critical_s", t->critical_phase_ns[i]);
+		json_add_member_seconds(b, "all_s", t->phase_ns[i]);
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, '}');
@@ -494,7 +476,7 @@ add_times_json(struct buf *b, const struct summary *s)
 	for (size_t i = 0; i < n; i++) {
 		buf_add_cstr(b, i ? ",{" : "{");
 		add_node_json(b, s, path[i]);
-		add_seconds(b, "s", path[i]->critical_ns);
+		json_add_member_seconds(b, "s", path[i]->critical_ns);
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, ']');
@@ -528,7 +510,7 @@ summary_write_json(struct buf *b, const struct summary *s)
 	json_add_member_string(b, "job", s->timings->job);
 	json_add_member_int(b, "exit", s->exit_status);
 	json_add_member_bool(b, "interrupted", s->timings->interrupted);
-	add_seconds(b, "wall_s", s->timings->wall_ns);
+	json_add_member_seconds(b, "wall_s", s->timings->wall_ns);
 	json_add_name(b, "tasks");
 	buf_add_char(b, '{');
 	json_add_member_int(b, "total", s->plan->job.n_tasks);

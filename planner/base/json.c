@@ -1,6 +1,8 @@
 /* json: writing JSON. */
 #include "planner/base/json.h"
 
+#include <math.h>
+
 /* The length of the well-formed UTF-8 sequence at the start of s, 0 when there is none. */
 static size_t
 sequence_bytes(struct str s)
@@ -88,6 +90,23 @@ json_add_member_int(struct buf *b, const char *name, int64_t value)
 {
 	json_add_name(b, name);
 	buf_addf(b, "%lld", (long long)value);
+}
+
+void
+json_add_member_seconds(struct buf *b, const char *name, int64_t ns)
+{
+	json_add_name(b, name);
+	json_add_seconds(b, ns);
+}
+
+void
+json_add_member_usd(struct buf *b, const char *name, double usd)
+{
+	json_add_name(b, name);
+	if (usd < 0)
+		buf_add_cstr(b, "null");
+	else
+		json_add_seconds(b, llround(usd * 1e9));
 }
 
 void

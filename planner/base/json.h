@@ -16,6 +16,10 @@ void json_add_seconds(struct buf *b, int64_t ns);
 void json_add_name(struct buf *b, const char *name);
 void json_add_member_string(struct buf *b, const char *name, struct str value);
 void json_add_member_int(struct buf *b, const char *name, int64_t value);
+/* As json_add_seconds writes it. */
+void json_add_member_seconds(struct buf *b, const char *name, int64_t ns);
+/* In up to nine decimals, whatever the locale, and without an exponent; < 0, not known: null. */
+void json_add_member_usd(struct buf *b, const char *name, double usd);
 void json_add_member_bool(struct buf *b, const char *name, bool value);
 
 #endif
