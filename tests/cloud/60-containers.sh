@@ -79,7 +79,7 @@ change 's/^entrypoint: .*/entrypoint: '"'mkdir out; touch out\/x; [ \$FURROW_ATT
 box run furrow apply -y --progress plain >"$OUT" 2>"$ERR" &
 pid=$!
 sleeps() { on_host pgrep -x sleep -u 0 -f 'sleep 1000'; }
-comes_true 60 sleeps
+comes_true 180 sleeps
 on_host sh -c 'podman kill -a' >/dev/null
 wait $pid
 status=$? last='furrow apply, with a container that is killed'
@@ -88,7 +88,7 @@ ok 'it is said' grep -q 'the container of .* ended' "$T/boxed"/.furrow/runs/*/jo
 change 's/FURROW_ATTEMPT -gt 1/FURROW_ATTEMPT -gt 9/'
 box run furrow apply -y --progress plain >/dev/null 2>&1 &
 pid=$!
-comes_true 60 sleeps
+comes_true 180 sleeps
 box cut on >/dev/null
 kill -9 $pid; wait $pid 2>/dev/null
 box cut off >/dev/null
