@@ -21,7 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 5, OPEN_STEPS = 2000, TERM_STEPS = 2000, KILL_STEPS = 1000 };
+enum {
+	STEP_MS = 5,
+	OPEN_STEPS = 2000,
+	TERM_STEPS = 2000,
+	KILL_STEPS = 1000,
+	NOT_STARTED = 126 /* exit status of one that has told why it did not become the runner */
+};
 
 static void
 pause_step(void)
@@ -243,12 +249,16 @@ become_runner(const char *run, const char *sock)
 
 	if (host_path(log, "/run/furrow/runs/%s.log", run))
 		err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	if (n <= 0 || in < 0 || err < 0 || setsid() < 0 || dup2(in, 0) < 0 || dup2(in, 1) < 0 ||
-		dup2(err, 2) < 0)
-		_exit(127);
+	if (n <= 0 || in < 0 || err < 0 || setsid() < 0 || dup2(in, 0) < 0 || dup2(in, 1) < 0) {
+		fprintf(stderr, "furrow-runner: starting the runner of %s: %s\n", run,
+			strerror(errno));
+		_exit(NOT_STARTED);
+	}
+	dup2(err, 2);
 	self[n] = '\0';
 	execv(self, argv);
-	_exit(127);
+	fprintf(stderr, "furrow-runner: starting %s: %s\n", self, strerror(errno));
+	_exit(1);
 }
 
 static int
@@ -287,6 +297,8 @@ tell_log(const char *run)
 static int
 start_here(const char *run, const char *sock, pid_t *pid)
 {
+	int status = 0;
+
 	*pid = fork();
 	if (*pid == 0)
 		become_runner(run, sock);
@@ -295,11 +307,14 @@ start_here(const char *run, const char *sock, pid_t *pid)
 
 		if (fd >= 0)
 			return fd;
-		if (waitpid(*pid, NULL, WNOHANG) == *pid)
+		if (waitpid(*pid, &status, WNOHANG) == *pid) {
+			*pid = 0;
 			break;
+		}
 		pause_step();
 	}
-	tell_log(run);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != NOT_STARTED)
+		tell_log(run);
 	return -1;
 }
 

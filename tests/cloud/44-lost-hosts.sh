@@ -75,7 +75,7 @@ is 'nothing runs' "$(running)" 0
 
 # Six seconds are a minute, and eighteen are three, here.
 hasten 10
-begins unplugged 15
+begins unplugged 25
 box unplug "$id"
 sleep 9
 box plug "$id"
