@@ -71,12 +71,14 @@ is_name(const char *s)
 static bool
 is_relative(const char *path)
 {
+	if (!path[0] || path[0] == '/')
+		return false;
 	for (const char *at = path; at; at = strchr(at, '/')) {
 		at += *at == '/';
 		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == '\0'))
 			return false;
 	}
-	return path[0] && path[0] != '/';
+	return true;
 }
 
 static bool

@@ -212,13 +212,13 @@ host_container_end(const char *run)
 static int
 make_door(const char *folder)
 {
-	char door[PLACE_BYTES];
+	char door[PLACE_BYTES], sock[PLACE_BYTES + 8];
 
 	snprintf(door, sizeof(door), "%s/door", folder);
+	snprintf(sock, sizeof(sock), "%s/sock", door);
 	if (mkdir(door, 0700) != 0 && errno != EEXIST)
 		return -1;
-	strcat(door, "/sock");
-	return unlink(door) == 0 || errno == ENOENT ? 0 : -1;
+	return unlink(sock) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 static int

@@ -63,7 +63,7 @@ become_engine(const char *name, const char *const *words, int out, int err)
 		argv[n++] = "-n";
 	}
 	argv[n++] = name;
-	for (size_t i = 0; words[i] && i < MAX_WORDS; i++)
+	for (size_t i = 0; i < MAX_WORDS && words[i]; i++)
 		argv[n++] = words[i];
 	argv[n] = NULL;
 	setpgid(0, 0);

@@ -67,6 +67,8 @@ host_image_list(char *out, size_t size)
 	const char *const words[] = {"images", "--filter", "reference=localhost/furrow-*",
 		"--format", "{{.Repository}}:{{.Tag}} ", NULL};
 
+	size_t n;
+
 	out[0] = '\0';
 	if (!had_images() || host_boot_fetches("image", NULL))
 		return;
@@ -75,7 +77,9 @@ host_image_list(char *out, size_t size)
 		return;
 	}
 	out[0] = ' ';
-	strcat(out, " ");
+	n = strlen(out);
+	out[n++] = ' ';
+	out[n] = '\0';
 	for (char *at = out; *at; at++)
 		*at = *at == '\n' ? ' ' : *at;
 }
@@ -140,6 +144,7 @@ pull_with_login(const struct order *o, char *said)
 	const char *const docker[] = {"--config", dir, "pull", "--quiet", o->image, NULL};
 	int status = 127;
 
+	said[0] = '\0';
 	if (!host_path(dir, "/run/furrow/login.%d", (int)getpid()))
 		return status;
 	snprintf(file, sizeof(file), "%s/config.json", dir);

@@ -104,7 +104,7 @@ fleet_upload_image(struct fleet_run *r, struct arena *a, struct error *err)
 	const char *path = arena_cstr(a, image->path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc = fleet_check_lock(r->site, err);
-	struct stat st;
+	struct stat st = {0};
 
 	if (rc == 0 && (fd < 0 || fstat(fd, &st) != 0))
 		rc = error_set_errno(err, ERR_HOST, errno, "cannot read %s", path);
