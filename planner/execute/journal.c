@@ -49,6 +49,8 @@
  *         files         [bytes, count] of its outputs
  *         ph            {"boot":ns,…}: shares of its time by phase, but for what `ran` and the
  *                       `phase` lines say anyway
+ *         boot          {"accepted":ns,…}: the marks of boot.h, since the instance was asked for;
+ *                       "warm_files":[ns, bytes], "disk":[bytes, bytes a second]
  *   {"ev":"notice","n":…,"t":…,"place":i,"until":ns,"msg":…}
  *       The place of environment[i] (i: when not 0) will be taken away: no task begins there any more.
  *   {"ev":"remake","n":…,"t":…,"place":i,"made":true,"msg":…}

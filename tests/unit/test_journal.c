@@ -272,8 +272,7 @@ the_life_of_an_attempt(void **state)
 static void
 a_step_and_the_end_of_the_run(void **state)
 {
-	static const struct outcome outcome = {
-		.slots = 4, .phase_ns = {[PHASE_BOOT] = 5, [PHASE_SSH] = 6}};
+	struct outcome outcome = {.slots = 4, .phase_ns = {[PHASE_BOOT] = 5, [PHASE_SSH] = 6}};
 	struct exec_result result = {.n_ok = 1,
 		.n_failed = 2,
 		.tasks_ok = 1,
@@ -282,11 +281,17 @@ a_step_and_the_end_of_the_run(void **state)
 		.interrupted = true,
 		.first_error = {.code = ERR_HOST, .message = "no"},
 		.first_failed_id = "image"};
+	const struct boot boot = {.ns = {[BOOT_ACCEPTED] = 7, [BOOT_READY] = 9},
+		.warm_ns = 3,
+		.warm_bytes = 0,
+		.disk_bytes = 10,
+		.disk_bytes_per_s = 2};
 	struct fixture *f = *state;
 	struct journal *j;
 	struct call c;
 
 	add(f, KIND_INSTANCE, 0, NULL, 0);
+	outcome.boot = &boot;
 	j = create(f);
 	c = call_of(f, 0, 1);
 	journal_begin(j, &c, PHASE_LAUNCH, 0, 0, "start", NULL);
@@ -294,7 +299,8 @@ a_step_and_the_end_of_the_run(void **state)
 	assert_int_equal(journal_close(j, &result, 130, NULL), 0);
 	assert_string_equal(line_of(f, 3),
 		"{\"ev\":\"end\",\"n\":3,\"t\":50,\"span\":\"1cc2f3d3e2829e9e\",\"st\":\"ok\","
-		"\"a\":{\"slots\":4,\"ph\":{\"boot\":5,\"ssh\":6}}}");
+		"\"a\":{\"slots\":4,\"ph\":{\"boot\":5,\"ssh\":6},"
+		"\"boot\":{\"accepted\":7,\"ready\":9,\"warm_files\":[3,0],\"disk\":[10,2]}}}");
 	assert_string_equal(line_of(f, 4),
 		"{\"ev\":\"done\",\"n\":4,\"t\":90,\"exit\":130,\"ok\":1,\"failed\":2,\"tasks_ok\":"
 		"1,"

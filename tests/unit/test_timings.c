@@ -345,6 +345,7 @@ phases_of_a_step(void **state)
 {
 	struct fixture *f = *state;
 	const struct timing_node *n;
+	const struct boot *boot;
 
 	node(f, "instance[0..1]", "");
 	begin(f, 0, 1, "instance[0]", ",\"phase\":\"launch\",\"ready\":0,\"why\":\"start\"");
@@ -353,7 +354,10 @@ phases_of_a_step(void **state)
 	line(f, "phase", ",\"t\":30,\"span\":\"%016x\",\"phase\":\"ssh\"", 1);
 	line(f, "phase", ",\"t\":31,\"span\":\"%016x\",\"phase\":\"boot\"", 1);
 	end(f, 50, 1, ",\"st\":\"ok\"");
-	end(f, 60, 2, ",\"st\":\"ok\",\"a\":{\"ph\":{\"boot\":20,\"ssh\":15,\"new\":4}}");
+	end(f, 60, 2,
+		",\"st\":\"ok\",\"a\":{\"ph\":{\"boot\":20,\"ssh\":15,\"new\":4},"
+		"\"boot\":{\"kernel\":5,\"warm_files\":[3,4],\"disk\":[10,2],\"new\":[{}],"
+		"\"ready\":9}}");
 	parse(f);
 	n = get(f, KIND_INSTANCE, 0);
 	assert_int_equal(n->phase_ns[PHASE_LAUNCH], 10);
@@ -365,6 +369,11 @@ phases_of_a_step(void **state)
 	assert_int_equal(n->phase_ns[PHASE_SSH], 15);
 	assert_int_equal(n->phase_ns[PHASE_OTHER], 25);
 	assert_int_equal(f->t.phase_ns[PHASE_BOOT], 59);
+	assert_null(get(f, KIND_INSTANCE, 0)->attempts[0].outcome.boot);
+	boot = n->attempts[0].outcome.boot;
+	assert_true(boot && boot->ns[BOOT_KERNEL] == 5 && boot->ns[BOOT_READY] == 9);
+	assert_true(boot->ns[BOOT_RUNNING] == 0 && boot->warm_ns == 3 && boot->warm_bytes == 4);
+	assert_true(boot->disk_bytes == 10 && boot->disk_bytes_per_s == 2);
 }
 
 static void
