@@ -208,7 +208,7 @@ say_prepared(const struct prepared_words *p)
 static void
 share(const struct order *o, struct prepared_words *how)
 {
-	char why[sizeof(how->why) / 2];
+	char why[sizeof(how->why) / 2] = "";
 	size_t n = strlen(how->why);
 	int rc;
 

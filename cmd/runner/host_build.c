@@ -116,7 +116,7 @@ host_build_offer(const struct order *o, char *why, size_t size)
 int
 host_build(const struct order *o, struct prepared_words *how)
 {
-	char name[NAME_BYTES], why[sizeof(how->why) / 2];
+	char name[NAME_BYTES], why[sizeof(how->why) / 2] = "";
 	int rc;
 
 	host_image_name(name, o->image_id);
