@@ -83,10 +83,9 @@ refused 'a disk that cannot be warmed so fast' 64 "^furrow.yaml:5:77: error: ins
 
 # What a cloud cannot grant yet, all in one go.
 manifest "$wish, any_of: [{infra: aws/us-west-2}]" 'max_cost: 3
-environment: {build: {context: .}}
 store: ./folder'
-refused 'what cannot be granted' 64 '^furrow: furrow.yaml: 3 errors in it; nothing was done'
-for key in instances.any_of.0..infra environment.build store; do
+refused 'what cannot be granted' 64 '^furrow: furrow.yaml: 2 errors in it; nothing was done'
+for key in instances.any_of.0..infra store; do
 	err_like "^furrow.yaml:[0-9]+:[0-9]+: error: $key: " "what cannot be granted: $key"
 done
 
