@@ -11,9 +11,9 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_init, command_validate, command_offers, command_plan, command_apply,
-	command_status, command_logs, command_runs, command_report, command_why, command_destroy,
-	command_gc, command_doctor, command_completion;
+extern const struct command command_init, command_validate, command_offers, command_plan,
+	command_apply, command_status, command_logs, command_runs, command_report, command_why,
+	command_destroy, command_gc, command_doctor, command_completion;
 
 /* All of them, in the order of a session; ends with NULL. */
 extern const struct command *const commands[];

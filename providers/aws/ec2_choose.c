@@ -14,15 +14,7 @@ enum { MIB_PER_CPU = 11 << 10 };
 /* With less than this Amazon Linux has no room left for a job. */
 #define LEAST_MEMORY_BYTES (INT64_C(1) << 30)
 
-enum wish {
-	WISH_TYPE,
-	WISH_CPUS,
-	WISH_MEMORY,
-	WISH_GPUS,
-	WISH_ARCH,
-	WISH_SPOT,
-	WISHES
-};
+enum wish { WISH_TYPE, WISH_CPUS, WISH_MEMORY, WISH_GPUS, WISH_ARCH, WISH_SPOT, WISHES };
 
 static bool
 in_range(struct range r, int64_t n)
@@ -248,8 +240,8 @@ add_ways_out(struct buf *out, struct arena *a, const struct instances *w, const 
 static struct pos
 to_blame(const struct instances *w, const struct refusals *r)
 {
-	const struct pos at[WISHES] = {w->pos_type, w->pos_cpus, w->pos_memory, w->pos_gpus,
-		w->pos_arch, w->pos_spot};
+	const struct pos at[WISHES] = {
+		w->pos_type, w->pos_cpus, w->pos_memory, w->pos_gpus, w->pos_arch, w->pos_spot};
 	enum wish worst = 0;
 
 	for (enum wish k = 0; k < WISHES; k++) {

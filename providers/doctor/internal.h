@@ -18,7 +18,7 @@ struct doctor {
 	struct ec2_subnet *subnets;
 	size_t n_subnets;
 	bool has_offer;
-	struct offer offer; /* what an instance would be */
+	struct offer offer;	   /* what an instance would be */
 	struct str bucket, prefix; /* bucket absent: not known */
 };
 
