@@ -204,24 +204,35 @@ say_prepared(const struct prepared_words *p)
 	return host_say(FRAME_PREPARED, payload, (size_t)(at - payload));
 }
 
+static int
+offer(const struct order *o, char *why, size_t size)
+{
+	char name[128];
+
+	if (!o->image[0])
+		return host_share_offer(o, why, size);
+	if (o->build_file[0])
+		host_image_name(name, o->image_id);
+	else
+		host_env_name(name, o->env_id);
+	return host_image_offer(o, name, why, size);
+}
+
 /* What was made here goes to other hosts, if furrow wants it. */
 static void
 share(const struct order *o, struct prepared_words *how)
 {
 	char why[sizeof(how->why) / 2] = "";
 	size_t n = strlen(how->why);
-	int rc;
 
 	if (how->how != PREPARED_RAN || !(o->share & SHARE_OFFER))
 		return;
-	rc = o->build_file[0] ? host_build_offer(o, why, sizeof(why))
-			      : host_share_offer(o, why, sizeof(why));
-	if (rc != 0)
+	if (offer(o, why, sizeof(why)) != 0)
 		snprintf(
 			how->why + n, sizeof(how->why) - n, "%snot shared: %s", n ? "; " : "", why);
 }
 
-/* What hosts may have from each other: what setup left, or else a built image. */
+/* What hosts may have from each other: a built image, or else what setup left. */
 static int
 prepare_shared(const struct order *o, struct prepared_words *how)
 {
@@ -229,11 +240,17 @@ prepare_shared(const struct order *o, struct prepared_words *how)
 
 	if (!o->image[0])
 		rc = host_setup(o, how);
+	else if (host_run_lives(o->run))
+		rc = 0;
+	else if (o->build_file[0] || !o->setup[0])
+		rc = host_image(o, how);
 	else
-		rc = host_run_lives(o->run) ? 0 : host_image(o, how);
+		rc = host_container_setup(o, how);
 	if (rc == 0)
 		share(o, how);
-	if (o->share & SHARE_TELL && say_prepared(how) != 0)
+	/* What failed beside it is told on stderr alone. */
+	if (o->share & SHARE_TELL && (rc == 0 || how->how == PREPARED_FAILED) &&
+		say_prepared(how) != 0)
 		return -1;
 	return rc;
 }
@@ -246,7 +263,9 @@ prepare(const struct order *o)
 
 	if (host_source(o) != 0 || prepare_shared(o, &how) != 0)
 		return -1;
-	return o->image[0] && !host_run_lives(o->run) ? host_container_setup(o) : 0;
+	if (!o->build_file[0] || host_run_lives(o->run))
+		return 0;
+	return host_container_setup(o, &how); /* of the image that was built */
 }
 
 static void

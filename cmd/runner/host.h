@@ -129,6 +129,8 @@ int host_engine_to(
 int host_engine_await(const struct order *o, char *said, size_t size);
 
 /* host_image.c: sees to it that the order's image is there. 0, or -1 and a word on stderr. */
+/* That there is an engine, and a place for archives; of itself in host_image. */
+int host_image_begin(const struct order *o);
 int host_image(const struct order *o, struct prepared_words *how);
 /* The names under which they are kept: localhost/furrow-image:ID, localhost/furrow-env:ID. */
 void host_image_name(char out[128], const char *id);
@@ -141,8 +143,10 @@ bool host_image_is_there(const struct order *o, const char *name);
 void host_image_used(const struct order *o);
 
 /* host_container.c: the run's container. */
-/* environment.setup in a container of the image, kept as an image of its own. */
-int host_container_setup(const struct order *o);
+/* environment.setup in a container of the image, kept as an image of its own; or that image from another
+ * host, when furrow says where it is. Sees to the order's image when that is needed. 0, or -1 and a word
+ * on stderr. */
+int host_container_setup(const struct order *o, struct prepared_words *how);
 /* Starts it, and gives a socket that is connected to the runner in it, and that one's pid. */
 int host_container_start(const struct order *o, pid_t *pid);
 bool host_has_container(const char *run);
@@ -160,9 +164,12 @@ int host_share_offer(const struct order *o, char *why, size_t size);
 int host_share_fetch_file(const struct order *o, const char *path, char *why, size_t size);
 int host_share_offer_file(const struct order *o, int fd, char *why, size_t size);
 
+/* host_image_share.c: an image by its name here, from furrow's store and to it. -1: why says why not. */
+int host_image_fetch(const struct order *o, const char *name, char *why, size_t size);
+int host_image_offer(const struct order *o, const char *name, char *why, size_t size);
+
 /* host_build.c: environment.build, of which the image is not there yet. 0, or -1 and a word on stderr. */
 int host_build(const struct order *o, struct prepared_words *how);
-int host_build_offer(const struct order *o, char *why, size_t size);
 
 /* host.c: the next frame from furrow, its payload in *block, which is malloc'd. 1, 0: the end came
  * first, -1: what came is no frame. */

@@ -383,9 +383,18 @@ keep(const struct order *o, const char *container, const char *image)
 	return -1;
 }
 
+static const char *
+tail_of(const char *said, size_t most)
+{
+	size_t n = strlen(said);
+
+	return n > most ? said + n - most : said;
+}
+
 /* In a container that stays until it was committed. */
 static int
-set_up(const struct order *o, const char *files, const char *script, const char *kept)
+set_up(const struct order *o, const char *files, const char *script, const char *kept,
+	struct prepared_words *how)
 {
 	char image[NAME_BYTES], said[HOST_SAID_BYTES];
 	struct words w = {.n = 0};
@@ -403,25 +412,22 @@ set_up(const struct order *o, const char *files, const char *script, const char 
 	if (status == 0)
 		status = keep(o, w.name, kept);
 	else
-		fprintf(stderr,
-			"environment.setup ended with status %d in a container of image %s; it "
-			"said last:\n%s\n",
-			status, o->image, said);
+		snprintf(how->why, sizeof(how->why),
+			"environment.setup ended with status %d in a container of image %.300s; it "
+			"said last:\n%.512s",
+			status, o->image, tail_of(said, 512));
+	if (status != 0)
+		fprintf(stderr, "%s\n", how->why);
 	remove_container(w.name);
 	return status == 0 ? 0 : -1;
 }
 
-int
-host_container_setup(const struct order *o)
+static int
+run_setup(const struct order *o, const char *kept, struct prepared_words *how)
 {
-	char folder[HOST_PATH_BYTES], files[PLACE_BYTES], script[PLACE_BYTES], kept[NAME_BYTES];
+	char folder[HOST_PATH_BYTES], files[PLACE_BYTES], script[PLACE_BYTES];
 	int rc = -1;
 
-	if (!o->setup[0])
-		return 0;
-	host_env_name(kept, o->env_id);
-	if (host_image_is_there(o, kept))
-		return 0;
 	if (!run_folder(folder, o->run))
 		return -1;
 	snprintf(files, sizeof(files), "%s/setup", folder);
@@ -431,9 +437,38 @@ host_container_setup(const struct order *o)
 		fprintf(stderr, "furrow-runner: cannot write into %s: %s\n", folder,
 			strerror(errno));
 	else if (note_container(o->run) == 0 && host_copy_setup_files(o, files) == 0)
-		rc = set_up(o, files, script, kept);
+		rc = set_up(o, files, script, kept, how);
 	unlink(script);
 	if (note_path(script, o->run)) /* its container is gone */
 		unlink(script);
 	return rc;
+}
+
+int
+host_container_setup(const struct order *o, struct prepared_words *how)
+{
+	char kept[NAME_BYTES], why[sizeof(how->why) / 2];
+
+	if (!o->setup[0])
+		return 0;
+	host_env_name(kept, o->env_id);
+	if (host_image_begin(o) != 0)
+		return -1;
+	if (host_image_is_there(o, kept))
+		return 0;
+	if (o->share_url[0] && !o->build_file[0]) {
+		if (host_image_fetch(o, kept, why, sizeof(why)) == 0) {
+			how->how = PREPARED_FETCHED;
+			return 0;
+		}
+		snprintf(how->why, sizeof(how->why), "not fetched: %s", why);
+	}
+	if (!o->build_file[0] && host_image(o, how) != 0)
+		return -1;
+	if (run_setup(o, kept, how) != 0) {
+		how->how = PREPARED_FAILED;
+		return -1;
+	}
+	how->how = PREPARED_RAN;
+	return 0;
 }

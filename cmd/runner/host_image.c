@@ -208,20 +208,28 @@ load(const struct order *o, const char *name)
 }
 
 int
-host_image(const struct order *o, struct prepared_words *how)
+host_image_begin(const struct order *o)
 {
-	char name[NAME_BYTES], folder[HOST_PATH_BYTES], said[HOST_SAID_BYTES];
+	char folder[HOST_PATH_BYTES], said[HOST_SAID_BYTES];
 	int status;
 
-	host_image_name(name, o->image_id);
 	if (!host_path(folder, "/var/lib/furrow/image") ||
 		(mkdir(folder, 0755) != 0 && errno != EEXIST)) {
 		fprintf(stderr, "furrow-runner: cannot make %s: %s\n", folder, strerror(errno));
 		return -1;
 	}
 	status = host_engine_await(o, said, sizeof(said));
-	if (status != 0)
-		return complain(o, "asking for", status, said);
+	return status == 0 ? 0 : complain(o, "asking for", status, said);
+}
+
+int
+host_image(const struct order *o, struct prepared_words *how)
+{
+	char name[NAME_BYTES];
+
+	host_image_name(name, o->image_id);
+	if (host_image_begin(o) != 0)
+		return -1;
 	host_await_boot(o, "image", o->image_id, NULL);
 	if (host_image_is_there(o, name))
 		return 0;

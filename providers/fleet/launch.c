@@ -83,7 +83,9 @@ make_user_data(struct fleet_run *r, struct arena *a, struct host *h, struct erro
 	if (rc == 0)
 		rc = fleet_file_urls(r, a, &u.runner.url, &u.source.url, err);
 	/* A login is no business of user data: such an image is pulled when the run begins. */
-	if (rc == 0 && image->pull.p && !image->login.p && !image->built) {
+	/* Nor is it needed where an image is to be had that setup has made of it. */
+	if (rc == 0 && image->pull.p && !image->login.p && !image->built &&
+		!(share_may(r->site) && r->site->setup.key[0])) {
 		u.image = image->pull;
 		u.image_id = image->id;
 		rc = fleet_image_url(r, a, &u.image_url, err);

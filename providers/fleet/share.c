@@ -6,16 +6,17 @@
 
 static const int64_t url_s = 3600;
 
-bool
-share_may(const struct fleet_site *s)
-{
-	return s->site.config.manifest->environment.setup.p && !fleet_has_image(s);
-}
-
+/* Then that is what is shared; a setup in it runs on each host. */
 static bool
 is_built(const struct fleet_site *s)
 {
 	return s->site.config.manifest->environment.build.context.p != NULL;
+}
+
+bool
+share_may(const struct fleet_site *s)
+{
+	return s->site.config.manifest->environment.setup.p && !is_built(s);
 }
 
 void
@@ -36,11 +37,12 @@ share_read(struct fleet_site *s, struct arena *a, struct error *err)
 	return s3_list(s->aws, a, s->bucket, prefix, 0, &s->setups, &s->n_setups, err);
 }
 
-/* What setup makes may depend on the image of the instances, what is built on their architecture alone. */
+/* What setup makes may depend on the image of the instances, what is in a container on their architecture
+ * alone. */
 static struct str
 sort_of(const struct fleet_site *s)
 {
-	if (is_built(s))
+	if (fleet_has_image(s))
 		return s->site.config.manifest->instances.arch == ARCH_ARM64 ? STR("arm64")
 									     : STR("x86_64");
 	return s->image.id;
@@ -137,7 +139,9 @@ share_wanted(const struct fleet_run *r, const struct host *h)
 {
 	if (is_built(r->site))
 		return !host_lists(&h->words.images, r->share_id);
-	return share_may(r->site) && !host_lists(&h->words.envs, r->share_id);
+	return share_may(r->site) &&
+	       !host_lists(fleet_has_image(r->site) ? &h->words.image_envs : &h->words.envs,
+		       r->share_id);
 }
 
 static const char *

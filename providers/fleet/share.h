@@ -65,7 +65,7 @@ struct share_order {
 	int64_t bytes, tar_bytes;
 };
 
-/* Whether it is setup that is shared. */
+/* Whether it is what setup leaves that is shared: a folder, or in containers an image. */
 bool share_may(const struct fleet_site *s);
 /* The identity of what is shared. */
 void share_name(char id[DIGEST_HEX_BYTES], const struct fleet_site *s, const struct job *job);
