@@ -24,7 +24,7 @@ out_like "^ip-${address//./-}$" 'its name is that of its address'
 out_like '^0$' 'sudo without a password'
 is 'it came up just now' "$([ "$(tail -n 1 "$OUT")" -lt 60 ] && echo young)" young
 is 'no word on stderr' "$(cat "$ERR")" ''
-comes_true 10 login "$address" grep -q runcmd /run/boot
+comes_true 40 login "$address" grep -q runcmd /run/boot
 is 'bootcmd, then runcmd' "$(login "$address" cat /run/boot | xargs)" 'bootcmd runcmd'
 is 'write_files' "$(login "$address" cat /etc/written)" hello
 is 'nothing of this machine in it' "$(login "$address" 'sudo ls -A /root /home /work /tmp /srv 2>/dev/null' |
@@ -79,12 +79,12 @@ is 'a frozen host says nothing' "$(cat "$OUT")" ''
 run box thaw "$id"
 ok 'and goes on' reach "$address"
 run login "$address" sudo reboot
-comes_true 10 grep -q 'boots' <(sleep 3; box console "$id" | grep boots | sed -n 2p)
+comes_true 40 grep -q 'boots' <(sleep 3; box console "$id" | grep boots | sed -n 2p)
 ok 'a reboot: it is there again' reach "$address" 15
 is 'with its disk' "$(login "$address" cat /etc/written)" hello
 ledger_is 'after a reboot' 1 1
 run login "$address" sudo shutdown -P now
-ok 'shutdown inside ends the instance' comes_true 10 sh -c 'box ledger | jq -e ".running == 0"'
+ok 'shutdown inside ends the instance' comes_true 40 sh -c 'box ledger | jq -e ".running == 0"'
 is 'as the instance itself asked' "$(box ledger | jq -r '.instances[0].reason_code')" Client.InstanceInitiatedShutdown
 
 # The API ends a host, and a host that vanishes is silent.
@@ -95,7 +95,7 @@ ok 'a host' reach "$address"
 ok 'another' reach "$other_address"
 run client "$PYTHON" -c 'import boto3, sys; boto3.client("ec2").terminate_instances(InstanceIds=sys.argv[1:])' "$id"
 is_status 0 'TerminateInstances'
-ok 'ends the host' comes_true 10 sh -c "box hosts | grep -q '$id.*gone'"
+ok 'ends the host' comes_true 40 sh -c "box hosts | grep -q '$id.*gone'"
 run box kill "$other_id"
 is_status 0 'kill'
 run client timeout 4 bash -c "exec 3<>/dev/tcp/$other_address/22"

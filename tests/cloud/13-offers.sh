@@ -31,7 +31,7 @@ is_status 0 'as JSON'
 ok 'only what was wished, by the hour' jq -e '.furrow_offers == 1 and .job == null and .n_offers > 3 and
 	all(.offers[]; .gpu == "L4" and .market == "spot" and .zone == "us-east-2b") and
 	([.offers[].rank] == [range(1; .n_offers + 1)]) and
-	all(.offers[]; .hourly_usd > .instance_hourly_usd and .slots == .cpus and .interruption != null)' "$OUT"
+	all(.offers[]; .hourly_usd > .instance_hourly_usd and .slots == .gpus and .interruption != null)' "$OUT"
 run furrow offers --type m5.large --on-demand --json
 is 'a named type at its price' "$(jq -c '[.offers[].instance_hourly_usd] | unique' "$OUT")" '[0.096]'
 run furrow offers --type m5.large --arch arm64

@@ -59,7 +59,7 @@ launch() {
 
 # Not "open": a connection and a word, as sshd gives it.
 reach() {
-	local until=$((SECONDS + ${2:-10}))
+	local until=$((SECONDS + ${2:-40}))
 	while [ $SECONDS -le $until ]; do
 		client timeout 1 bash -c 'exec 3<>"/dev/tcp/$1/22" && head -c 4 <&3' reach "$1" 2>/dev/null |
 			grep -q '^SSH-' && return 0
