@@ -102,9 +102,9 @@ static int
 fit_one(struct fleet_site *s, struct arena *a, const struct instances *in, struct error *err)
 {
 	struct instances wish = *in;
-	const struct ec2_type **fitting;
-	struct ec2_type *types;
-	size_t n, n_fitting;
+	const struct ec2_type **fitting = NULL;
+	struct ec2_type *types = NULL;
+	size_t n = 0, n_fitting = 0;
 	int rc = read_types(s, a, in, &types, &n, err);
 
 	/* The architecture that tasks are made for: x86_64 unless the manifest says arm64. */
