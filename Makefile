@@ -47,7 +47,7 @@ ARCHIVE := lib
 AWS := client client_call client_error client_sign credentials credentials_answer credentials_ask \
 	credentials_container credentials_imds credentials_look credentials_process credentials_profile \
 	credentials_sso credentials_sso_renew credentials_web ec2_choose ec2_describe ec2_group ec2_image ec2_page \
-	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types endpoint failure http http_fetch http_transfer ini \
+	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types ecr endpoint failure http http_fetch http_transfer ini \
 	limiter operation policy prices prices_advisor prices_kept prices_list prices_offerings prices_spot \
 	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object s3_ranges service_quota \
 	shared_config sigv4 sts sts_cache uri user_data xml

@@ -186,6 +186,7 @@ print_policy(struct prepared *p)
 	struct policy_wish wish = {.region = m->instances.infra.region,
 		.job = m->name,
 		.ami = m->instances.ami,
+		.image = m->environment.image,
 		.spot = m->instances.spot != TRI_FALSE,
 		.store = place_of(p->store),
 		.results = place_of(p->results),

@@ -27,7 +27,8 @@ endpoint_service(enum aws_service service)
 		[AWS_STS] = "sts",
 		[AWS_SSM] = "ssm",
 		[AWS_PRICING] = "pricing",
-		[AWS_QUOTAS] = "servicequotas"};
+		[AWS_QUOTAS] = "servicequotas",
+		[AWS_ECR] = "ecr"};
 
 	return names[service];
 }
@@ -161,7 +162,8 @@ name_other(struct arena *a, struct endpoint *out, const char *service, struct st
 	bool dualstack)
 {
 	const struct partition *p = partition_of(region);
-	bool gov = strcmp(p->name, "aws-us-gov") == 0 && strcmp(service, "api.pricing") != 0;
+	bool gov = strcmp(p->name, "aws-us-gov") == 0 && strcmp(service, "api.pricing") != 0 &&
+		   strcmp(service, "api.ecr") != 0;
 
 	/* GovCloud's plain endpoints are FIPS ones. */
 	out->host = arena_printf(a, "%s%s.%.*s.%s", service,
@@ -191,6 +193,15 @@ is_bucket(struct str b)
 			return false;
 	}
 	return b.n >= 3 && b.n <= 255;
+}
+
+/* Some hosts are not called as what requests to them are signed for. */
+static const char *
+host_name(enum aws_service service, bool dualstack)
+{
+	if (service == AWS_PRICING)
+		return "api.pricing";
+	return service == AWS_ECR && !dualstack ? "api.ecr" : endpoint_service(service);
 }
 
 int
@@ -225,9 +236,7 @@ endpoint_find(struct arena *a, struct endpoint *out, enum aws_service service, s
 	else if (service == AWS_S3)
 		name_s3(a, out, region, fips, dualstack);
 	else
-		/* The only service whose host is not called as what it is signed for. */
-		name_other(a, out, service == AWS_PRICING ? "api.pricing" : name, region, fips,
-			dualstack);
+		name_other(a, out, host_name(service, dualstack), region, fips, dualstack);
 	if (rc == 0 && bucket.p)
 		add_bucket(a, out, bucket);
 	return rc;

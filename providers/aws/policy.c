@@ -2,6 +2,8 @@
  * tests/cli/70-policy.sh. */
 #include "providers/aws/policy.h"
 
+#include "providers/aws/ecr.h"
+
 #include "planner/base/arena.h"
 #include "planner/base/json.h"
 #include "providers/aws/endpoint.h"
@@ -152,6 +154,26 @@ add_group(struct policy *p)
 		WORDS(groups), of_job(p, "aws:ResourceTag"));
 }
 
+/* The registry asks for what pulling takes, of whoever the login is. */
+static void
+add_registry(struct policy *p)
+{
+	struct str account, region, name = p->wish->image;
+
+	if (!name.p || !ecr_is_there(name, &account, &region))
+		return;
+	str_cut(&name, '/');
+	name.n = strcspn(arena_cstr(&p->arena, name), ":@");
+	add_statement(p, "LogInToRegistry", WORDS("ecr:GetAuthorizationToken"), WORDS("*"), NULL);
+	add_statement(p, "PullContainers",
+		WORDS("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
+			"ecr:GetDownloadUrlForLayer"),
+		WORDS(arena_printf(&p->arena, "arn:%s:ecr:%.*s:%.*s:repository/%.*s", p->partition,
+			STR_ARG(region), STR_ARG(account), STR_ARG(name))
+				.p),
+		NULL);
+}
+
 static const char *
 bucket_arn(struct policy *p, const struct policy_place *place)
 {
@@ -221,6 +243,7 @@ policy_write(struct buf *out, const struct policy_wish *wish)
 	add_launching(&p);
 	add_spot_role(&p);
 	add_group(&p);
+	add_registry(&p);
 	add_store(&p);
 	add_results(&p);
 	add_inputs(&p);

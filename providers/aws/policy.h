@@ -13,6 +13,7 @@ struct policy_wish {
 	struct str region, account; /* account absent: any */
 	struct str job;
 	struct str ami;				    /* as in the manifest; absent: Amazon's own */
+	struct str image;			    /* that containers are of; absent: none */
 	struct policy_place store, results, inputs; /* results, inputs: in S3 */
 	bool spot;
 };

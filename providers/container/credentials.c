@@ -53,6 +53,12 @@ decode(struct arena *a, const char *base64)
 	return (struct str){(char *)out, (size_t)got - padding};
 }
 
+struct str
+credentials_decode(struct arena *a, struct str auth)
+{
+	return decode(a, arena_cstr(a, auth));
+}
+
 static struct str
 credentials_for(struct arena *a, const json_t *auths, const char *key)
 {
@@ -85,7 +91,7 @@ credentials_find(struct arena *a, const struct reference *ref)
 {
 	const char *files[4];
 	size_t n = auth_files(a, files);
-	struct str found = {0};
+	struct str found = ref->login;
 
 	for (size_t i = 0; i < n && !found.p; i++) {
 		json_t *json = json_load_file(files[i], 0, NULL);

@@ -4,8 +4,8 @@
 #include "providers/container/internal.h"
 
 int
-image_far(struct arena *a, struct str image, bool arm64, const char *notes, struct str *pull,
-	struct str *digest, struct str *login, struct error *err)
+image_far(struct arena *a, struct str image, bool arm64, const char *notes, struct str auth,
+	struct str *pull, struct str *digest, struct str *login, struct error *err)
 {
 	struct reference ref;
 	int rc = reference_parse(a, &ref, image, err);
@@ -18,6 +18,8 @@ image_far(struct arena *a, struct str image, bool arm64, const char *notes, stru
 			"push it to a registry, or save it (`podman save -o image.tar %.*s`) and "
 			"name it docker-archive:image.tar",
 			STR_ARG(image), STR_ARG(image));
+	if (auth.p)
+		ref.login = credentials_decode(a, auth);
 	rc = registry_find(a, &ref, arm64, notes, digest, err);
 	if (rc < 0)
 		return rc;

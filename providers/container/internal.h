@@ -86,6 +86,7 @@ struct reference {
 		tag; /* "latest" when neither tag nor digest is given; absent: only a digest is */
 	struct str digest; /* "sha256:…"; absent: not pinned */
 	struct str name;   /* REGISTRY/REPOSITORY */
+	struct str login;  /* "USER:PASSWORD", from who knows; absent: see credentials_find */
 };
 /* ERR_INPUT for what is no reference. */
 int reference_parse(struct arena *a, struct reference *out, struct str text, struct error *err);
@@ -100,8 +101,11 @@ int registry_digest(
 int registry_find(struct arena *a, const struct reference *ref, bool arm64, const char *notes,
 	struct str *digest, struct error *err);
 
-/* credentials.c: "USER:PASSWORD" that `podman login` or `docker login` left for a registry; absent: none. */
+/* credentials.c: "USER:PASSWORD" that the reference has, or that `podman login` or `docker login` left for its
+ * registry; absent: none. */
 struct str credentials_find(struct arena *a, const struct reference *ref);
+/* Of base64, as docker's configuration has it; absent: it is no login. */
+struct str credentials_decode(struct arena *a, struct str auth);
 
 /* http.c: one request, of HEAD or GET. */
 struct http_wish {

@@ -2,6 +2,7 @@
  * digest that its tag has now; an archive goes to the store once, and each host fetches it from there. */
 #include "providers/fleet/internal.h"
 
+#include "providers/aws/ecr.h"
 #include "providers/aws/s3.h"
 #include "providers/container/archive.h"
 #include "providers/container/far.h"
@@ -42,10 +43,16 @@ read_registry(struct fleet_site *s, struct arena *a, struct error *err)
 	const struct manifest *m = s->site.config.manifest;
 	struct far_image *out = &s->container;
 	const char *cache = fleet_cache_dir(a);
+	struct str account, region, auth = {0};
+	int rc = 0;
 
+	if (ecr_is_there(m->environment.image, &account, &region))
+		rc = ecr_login(s->aws, a, arena_str(a, region), &auth, err);
+	if (rc < 0)
+		return rc;
 	return image_far(a, m->environment.image, m->instances.arch == ARCH_ARM64,
-		cache ? arena_printf(a, "%s/images", cache).p : NULL, &out->pull, &out->digest,
-		&out->login, err);
+		cache ? arena_printf(a, "%s/images", cache).p : NULL, auth, &out->pull,
+		&out->digest, &out->login, err);
 }
 
 static int

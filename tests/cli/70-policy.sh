@@ -7,6 +7,7 @@ furrow: 1
 name: least
 workdir: {path: .}
 entrypoint: "true"
+environment: {image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/tools/sort:1.2"}
 instances: {infra: aws/eu-west-1, spot: auto}
 map: {inputs: {s3: "s3://in-bucket/texts/2026-*/*.txt"}}
 results: s3://out-bucket/least
@@ -45,7 +46,8 @@ mkdir -p more/aws && cp "$ROOT/providers/aws/operation.c" more/aws/
 echo 'struct query q = {.service = AWS_EC2,
 	.action = "DetonateInstances"};' >more/aws/more.c
 is 'one that is new is found' "$(lacking more)" 'ec2:DetonateInstances'
-is 'nothing is allowed that is not called' "$(comm -13 <({ called "$ROOT/providers"; echo iam:CreateServiceLinkedRole; } | sort -u) \
+is 'nothing is allowed that is not called' "$(comm -13 <({ called "$ROOT/providers"; echo iam:CreateServiceLinkedRole
+	printf 'ecr:%s\n' BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer; } | sort -u) \
 	<(echo "$allowed"))" ''
 
 # Conditions and resources.
@@ -61,14 +63,15 @@ done
 is 'tags only on what is made' "$(of TagWhatIsMade '.Condition.StringEquals["ec2:CreateAction"]')" '["RunInstances","CreateSecurityGroup"]'
 is 'on all resources: only reads' "$(jq -r '.Statement[] | select(.Resource == ["*"]) | .Action[]' "$OUT" | grep -vE ':(Describe|Get)')" ''
 is 'the store' "$(of StoreObjects .Resource)" '["arn:aws:s3:::my-store/furrow/*"]'
+is 'the repository' "$(of PullContainers .Resource)" '["arn:aws:ecr:eu-west-1:123456789012:repository/tools/sort"]'
 is 'the results' "$(of ResultsObjects .Resource)" '["arn:aws:s3:::out-bucket/least/*"]'
 is 'inputs are read only' "$(of InputsObjects '[.Action, .Resource]')" '[["s3:GetObject"],["arn:aws:s3:::in-bucket/texts/2026-*"]]'
 
 # What the manifest does not need is not in it.
-sed -i '/^map\|^results\|^store/d; s/spot: auto/spot: false, ami: ami-0123456789abcdef0/' furrow.yaml
+sed -i '/^map\|^results\|^store\|^environment/d; s/spot: auto/spot: false, ami: ami-0123456789abcdef0/' furrow.yaml
 run furrow doctor --policy
 is_status 0 'a smaller manifest'
-is 'no spot, no parameter, no other buckets' "$(jq -r '.Statement[].Sid' "$OUT" | grep -E 'Spot|FindImage|Results|Inputs')" ''
+is 'no spot, no parameter, no other buckets' "$(jq -r '.Statement[].Sid' "$OUT" | grep -E 'Spot|FindImage|Results|Inputs|Registry|Containers')" ''
 out_unlike 'spot-instances-request' 'no spot requests'
 is 'a bucket of its own' "$(of StoreObjects .Resource)" '["arn:aws:s3:::furrow-*-eu-west-1/*"]'
 sed -i 's|aws/eu-west-1|aws/cn-north-1|' furrow.yaml

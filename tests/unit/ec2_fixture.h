@@ -212,7 +212,9 @@ aws_json_call(struct aws *aws, struct arena *a, enum aws_service which, struct s
 	int rc;
 
 	(void)aws;
-	assert_int_equal(which, strncmp(target, "AmazonSSM.", 10) == 0 ? AWS_SSM : AWS_PRICING);
+	assert_int_equal(which, strncmp(target, "AmazonSSM.", 10) == 0		 ? AWS_SSM
+				: strncmp(target, "AmazonEC2Container", 18) == 0 ? AWS_ECR
+										 : AWS_PRICING);
 	buf_addf(&service.asked, "%s %.*s\n%.*s\n", target, STR_ARG(region), STR_ARG(json));
 	rc = next_step(a, target, region, answer, &body, err);
 	answer->body = body;

@@ -15,7 +15,7 @@ regions = ['us-east-1', 'us-east-2', 'eu-central-1', 'ap-southeast-7', 'mx-centr
            'cn-northwest-1', 'us-gov-west-1', 'us-gov-east-1', 'eusc-de-east-1', 'us-iso-east-1', 'us-isob-east-1',
            'eu-isoe-west-1', 'us-isof-south-1']
 print(f'# Made by endpoint_cases.py with botocore {botocore.__version__}.')
-for service in ('ec2', 'sts', 'ssm', 'pricing', 's3'):
+for service in ('ec2', 'sts', 'ssm', 'pricing', 'ecr', 's3'):
     provider = EndpointProvider(loader.load_service_model(service, 'endpoint-rule-set-1'), partitions)
     for region in regions:
         for fips in (False, True):
