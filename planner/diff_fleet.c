@@ -260,7 +260,8 @@ how_image_comes(struct builder *b, const struct warm *w)
 	if (!diff_has_image(m) || (w && w->image_ready))
 		return STR("");
 	/* Setup made another one of it, which is all that is needed. */
-	if (fleet_of(b)->setup_shared && ((w && w->setup_ready) || fleet_of(b)->shared_bytes >= 0))
+	if (m->environment.image.p && m->environment.setup.p && fleet_of(b)->setup_shared &&
+		((w && w->setup_ready) || fleet_of(b)->shared_bytes >= 0))
 		return STR("");
 	if (w)
 		why = w->image_gone    ? " (it is gone there)"

@@ -83,6 +83,8 @@ remove_entry(int dir, const char *name, const char *path, struct error *err)
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
 		fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* a process of a dead run, on its way out, was faster */
 	if (fd < 0)
 		return error_set_errno(err, ERR_HOST, errno, "cannot remove %s in %s", name, path);
 	rc = remove_below(fd, path, err);

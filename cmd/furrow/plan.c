@@ -32,7 +32,7 @@ static const char help[] =
 	"  -o, --output FILE        save the plan in FILE; what is no saved plan is not\n"
 	"                           replaced\n"
 	"      --curve              what it takes and costs with 1, 2, 5, 10, … instances\n"
-	"      --task-time TIME     with --curve: how long a task takes, such as 90s, or its\n"
+	"      --task-time TIME     with --curve: how long a task takes (90s), or its\n"
 	"                           median and 90th percentile, such as 60s,90s; default: as\n"
 	"                           long as before\n"
 	"      --json               print the plan, or the curve, as one JSON document\n"

@@ -401,7 +401,7 @@ slots_and_order(void **state)
 	h.base.slots = 3;
 	host_start(&h);
 	for (int i = 0; i < 12; i++)
-		id[i] = host_sh(&h, "sleep 0.05");
+		id[i] = host_sh(&h, "sleep 0.3");
 	for (int i = 0; i < 12; i++)
 		host_wait(&h, id[i]);
 	for (int i = 0; i < 12; i++) {
