@@ -158,7 +158,7 @@ look(struct prepared *p, const struct options *o, const char *argument, struct o
 static void
 say(const struct offers_shown *s)
 {
-	if (s->fleet->prices_missing.p)
+	if (s->fleet && s->fleet->prices_missing.p)
 		out_say("prices: %.*s", STR_ARG(s->fleet->prices_missing));
 	if (s->n_launched)
 		out_say("`furrow apply` launches %u of the first", s->n_launched);

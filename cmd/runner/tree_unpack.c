@@ -201,7 +201,7 @@ take_records(struct unpacking *u, const char *at, size_t left)
 static int
 read_pax(struct unpacking *u, uint64_t size)
 {
-	char records[PAX_MAX_BYTES];
+	char records[PAX_MAX_BYTES] = {0};
 
 	if (size == 0 || size > sizeof(records))
 		return fail(u, "it has a header of %llu bytes: refused", (unsigned long long)size);
@@ -216,7 +216,7 @@ read_pax(struct unpacking *u, uint64_t size)
 static int
 next_member(struct unpacking *u, char *type)
 {
-	char block[TAR_BLOCK_BYTES];
+	char block[TAR_BLOCK_BYTES] = {0};
 	uint64_t size;
 	bool pax = false;
 
@@ -377,7 +377,7 @@ int
 tree_unpack(struct tree *t, int dir_fd, int tar_fd, uint64_t limit_bytes)
 {
 	struct unpacking *u = must_alloc(sizeof(*u));
-	char type;
+	char type = 0;
 	int got;
 
 	t->bytes = 0;

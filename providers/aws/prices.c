@@ -22,16 +22,16 @@ static const struct {
 
 /* One part on its way; a thread each. */
 struct reading {
-	enum price_part part;
 	struct kept_lines kept;
 	struct aws *aws;
-	bool refresh;
 	int64_t wall_ns;
 	struct arena arena;
 	struct price_finding found;
 	struct str told; /* what is to be said of it, absent: nothing */
 	int64_t asked_wall_ns;
+	enum price_part part;
 	int rc;
+	bool refresh;
 	struct error err;
 };
 
@@ -131,8 +131,9 @@ load_price(struct reading *r, struct str line)
 	if (!type.n || !zone.n || !line.p || !price_parse(line, &usd, &why))
 		return false;
 	row = ec2_list_add(&r->arena, &r->found.rows, sizeof(*row));
-	*row = (struct ec2_price){
-		type, str_is(zone, "-") ? (struct str){0} : zone, r->part == PRICES_SPOT, usd};
+	*row = (struct ec2_price){.type = type, .spot = r->part == PRICES_SPOT, .hourly_usd = usd};
+	if (!str_is(zone, "-"))
+		row->zone = zone;
 	return true;
 }
 

@@ -190,9 +190,8 @@ price_list_parse(struct price_finding *f, enum price_part part, struct str regio
 {
 	json_error_t problem;
 	json_t *root = json_loadb(json.p ? json.p : "", json.n, JSON_REJECT_DUPLICATES, &problem);
-	const json_t *list = json_object_get(root, "PriceList"), *string;
+	const json_t *list = json_object_get(root, "PriceList");
 	struct str token = text_of(root, "NextToken");
-	size_t i;
 	int rc = 0;
 
 	*next = token.n ? arena_str(f->arena, token) : (struct str){0};
@@ -202,7 +201,8 @@ price_list_parse(struct price_finding *f, enum price_part part, struct str regio
 			problem.line, problem.column, problem.text);
 	else if (!json_is_array(list))
 		rc = error_set(err, ERR_HOST, "pricing GetProducts: the answer has no PriceList");
-	json_array_foreach((json_t *)list, i, string) add_entry(f, part, region, string);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_entry(f, part, region, json_array_get(list, i));
 	json_decref(root);
 	return rc;
 }

@@ -85,7 +85,7 @@ s3_blocks_public(
 	static const char *const ways[] = {"BlockPublicAcls", "IgnorePublicAcls",
 		"BlockPublicPolicy", "RestrictPublicBuckets"};
 	struct aws_answer answer = {0};
-	struct xml *root;
+	struct xml *root = NULL;
 	struct s3_call c;
 	int rc;
 

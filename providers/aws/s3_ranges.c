@@ -131,7 +131,7 @@ check(const struct download *d, struct error *err)
 			&answer, d->bucket, d->key, (struct str){0}, d->fd, d->bytes, err);
 	whole = digest_of(d->digests, d->n * sizeof(*d->digests));
 	s3_checksum(checksum, &whole);
-	return memcmp(checksum, d->told.p, S3_CHECKSUM_BYTES - 1) == 0
+	return d->told.p && str_starts(d->told, (struct str){checksum, S3_CHECKSUM_BYTES - 1})
 		       ? 0
 		       : s3_not_what_was_put(d->bucket, d->key, d->bytes, err);
 }

@@ -45,7 +45,7 @@ doctor_credentials(struct doctor *d, struct doctor_findings *f)
 {
 	const struct clock *clock = d->config->clock;
 	struct query q = {.service = AWS_STS, .action = "GetCallerIdentity"};
-	struct str key_id, from, tried = STR("sts GetCallerIdentity");
+	struct str key_id, from, tried;
 	int64_t asked_ns = clock->wall_ns(clock->ctx);
 	struct arena scratch = {0};
 	struct aws_answer answer = {0};

@@ -70,6 +70,7 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 	double quota, int64_t used)
 {
 	int64_t max = d->manifest->instances.max;
+	int64_t wanted = used + max * d->offer.cpus;
 	double room = floor((quota - (double)used) / (double)d->offer.cpus);
 	struct doctor_finding *finding = doctor_add(f, "quota", DOCTOR_OK, tried,
 		"\"%s\" is %g vCPUs, %lld of them in use by others; the manifest wants up to %lld "
@@ -85,8 +86,7 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 		"there is room for %g: ask for more in Service Quotas (`aws service-quotas "
 		"request-service-quota-increase --service-code ec2 --quota-code %s "
 		"--desired-value %lld --region %s`), or wish for fewer or smaller instances",
-		room < 0 ? 0 : room, q->code, (long long)(used + max * d->offer.cpus),
-		aws_region(d->aws));
+		room < 0 ? 0 : room, q->code, (long long)wanted, aws_region(d->aws));
 }
 
 static void
@@ -115,7 +115,7 @@ ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 		doctor_add(f, "quota", DOCTOR_WARN, tried,
 			"\"%s\" is %g, which cannot be; it is not counted on", q->name,
 			quota.value);
-	else if (rc < 0 || (rc = read_use(d, &scratch, q, &used, &err)) < 0)
+	else if (rc < 0 || read_use(d, &scratch, q, &used, &err) < 0)
 		doctor_add_error(f, "quota", DOCTOR_WARN, tried, &err)->input = false;
 	else
 		judge(d, f, tried, q, quota.value, used);

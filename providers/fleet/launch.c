@@ -194,7 +194,8 @@ launch_once(
 		return rc;
 	h->unsure = true;
 	h->asked_ns = fleet_now(r->site);
-	h->accepted_ns = h->running_ns = 0;
+	h->accepted_ns = 0;
+	h->running_ns = 0;
 	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, &sent, err);
 	h->sent_ns = fleet_now(r->site);
 	/* What EC2 cannot grant it has not granted before under this token. Who may not ask, or asks

@@ -84,7 +84,7 @@ share_parse(struct stored_setup *out, const struct s3_object *object, struct str
 		!take_number(bytes, &out->tar_bytes))
 		return false;
 	for (size_t i = 0; i < sha256.n; i++) {
-		if (!memchr("0123456789abcdef", sha256.p[i], 16))
+		if (!strchr("0123456789abcdef", sha256.p[i]) || !sha256.p[i])
 			return false;
 	}
 	snprintf(out->sha256, sizeof(out->sha256), "%.*s", STR_ARG(sha256));

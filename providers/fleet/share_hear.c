@@ -56,7 +56,7 @@ read_exactly(struct hearing *e, void *to, size_t n, struct error *err)
 static int
 read_frame(struct hearing *e, struct arena *a, struct frame *out, struct error *err)
 {
-	uint8_t head[FRAME_HEADER_BYTES];
+	uint8_t head[FRAME_HEADER_BYTES] = {0};
 	uint32_t n;
 	char *all;
 	int rc = read_exactly(e, head, sizeof(head), err);
@@ -193,7 +193,7 @@ share_hear(struct fleet_run *r, struct host *h, int fd, int64_t until_ns, struct
 
 	while (rc == 0 && h->share.taken && !h->share.ended) {
 		struct arena a = {0};
-		struct frame f;
+		struct frame f = {0};
 
 		rc = read_frame(&e, &a, &f, err);
 		if (rc == 0 && f.type == FRAME_OFFER)

@@ -152,7 +152,7 @@ fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 {
 	struct fleet *f = &s->site.seen.observed.fleet;
 	const struct instances *in = &s->site.config.manifest->instances;
-	struct str zone = in->n_any_of ? (struct str){0} : in->infra.zone;
+	const struct str any = {0}, zone = in->n_any_of ? any : in->infra.zone;
 	int rc = ec2_subnets(s->aws, a, zone, &s->subnets, &s->n_subnets, err);
 
 	if (rc == ERR_INPUT && err->class != CLASS_DENIED && zone.p)
