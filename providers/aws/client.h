@@ -13,7 +13,16 @@
 
 struct aws;
 
-enum aws_service { AWS_EC2, AWS_S3, AWS_STS, AWS_SSM, AWS_PRICING, AWS_QUOTAS, AWS_ECR, AWS_SERVICES };
+enum aws_service {
+	AWS_EC2,
+	AWS_S3,
+	AWS_STS,
+	AWS_SSM,
+	AWS_PRICING,
+	AWS_QUOTAS,
+	AWS_ECR,
+	AWS_SERVICES
+};
 
 struct aws_options {
 	struct str region;  /* of the manifest's infra; absent: as the SDKs find it */
