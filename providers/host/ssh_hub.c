@@ -127,6 +127,20 @@ ssh_watch(struct ssh_host *h)
 	watch(h->hub, h->fd, &h->fd_events, fd, (char *)h + FROM_CALLER);
 }
 
+void
+ssh_unwatch_sock(struct ssh_host *h)
+{
+	/* libssh may have closed it, and its number be another's by now. */
+	if (!h->session || h->hub->lib->ssh_get_fd(h->session) == h->sock)
+		watch(h->hub, h->sock, &h->sock_events, 0, h);
+}
+
+void
+ssh_unwatch_caller(struct ssh_host *h)
+{
+	watch(h->hub, h->fd, &h->fd_events, 0, (char *)h + FROM_CALLER);
+}
+
 static void
 run_timers(struct ssh_hub *hub, int64_t now)
 {
@@ -190,16 +204,23 @@ link_host(struct ssh_host *h)
 }
 
 static void
-free_host(struct ssh_host *h)
+empty_host(struct ssh_host *h)
 {
 	OPENSSL_cleanse(h->key, sizeof(*h->key));
 	free(h->key);
+	h->key = NULL;
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->changed);
 	buf_free(&h->said);
 	buf_free(&h->up);
 	buf_free(&h->down);
 	arena_free(&h->arena);
+}
+
+static void
+free_host(struct ssh_host *h)
+{
+	empty_host(h);
 	free(h);
 }
 
@@ -232,7 +253,9 @@ heed_news(struct ssh_hub *hub)
 		if (to_end) {
 			unlink_host(h);
 			ssh_finish(h);
-			free_host(h);
+			empty_host(h);
+			h->next = hub->gone;
+			hub->gone = h;
 			continue;
 		}
 		link_host(h);
@@ -339,6 +362,12 @@ start_thread(struct ssh_hub *hub)
 static void
 free_hub(struct ssh_hub *hub)
 {
+	while (hub->gone) {
+		struct ssh_host *h = hub->gone;
+
+		hub->gone = h->next;
+		free(h);
+	}
 	if (hub->epoll_fd >= 0)
 		close(hub->epoll_fd);
 	if (hub->wake_fd >= 0)

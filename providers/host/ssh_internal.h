@@ -102,6 +102,9 @@ struct ssh_hub {
 
 	/* The thread's alone. */
 	struct ssh_host *hosts;
+	/* Ended ones, emptied. A process that was forked while a descriptor was open may keep epoll
+	 * telling of it until it has executed its program, and what it tells of must still be there. */
+	struct ssh_host *gone;
 	int64_t wake_ns; /* no host is due before */
 	uint64_t dice;
 	char *chunk; /* SSH_CHUNK_BYTES */
@@ -151,6 +154,9 @@ void ssh_relay_end(struct ssh_host *h);
 
 void ssh_due(struct ssh_host *h, int64_t at_ns);
 void ssh_watch(struct ssh_host *h);
+/* Before they are closed. */
+void ssh_unwatch_sock(struct ssh_host *h);
+void ssh_unwatch_caller(struct ssh_host *h);
 void ssh_set_state(struct ssh_host *h, enum ssh_state state);
 /* Over: drops the connection, ends the caller's socket. */
 void ssh_finish(struct ssh_host *h);

@@ -257,6 +257,7 @@ ssh_relay_end(struct ssh_host *h)
 	shutdown(h->fd, SHUT_RDWR);
 	while (recv(h->fd, h->hub->chunk, SSH_CHUNK_BYTES, MSG_DONTWAIT) > 0)
 		;
+	ssh_unwatch_caller(h);
 	close(h->fd);
 	h->fd = -1;
 	h->fd_events = 0;

@@ -51,6 +51,7 @@ ssh_drop(struct ssh_host *h)
 		lib->ssh_event_free(h->event);
 	}
 	h->event = NULL;
+	ssh_unwatch_sock(h);
 	/* Closes the connection, and frees the channel. */
 	if (h->session)
 		lib->ssh_free(h->session);
