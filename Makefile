@@ -50,7 +50,7 @@ AWS := client client_call client_error client_sign credentials credentials_answe
 	ec2_quota ec2_run ec2_subnet ec2_type_cache ec2_types ecr endpoint failure http http_fetch http_transfer ini \
 	limiter operation policy prices prices_advisor prices_kept prices_list prices_offerings prices_spot \
 	printable query retry s3_bucket s3_call s3_delete s3_list s3_multipart s3_object s3_ranges service_quota \
-	shared_config sigv4 sts sts_cache uri user_data xml
+	shared_config sigv4 sts sts_cache sum_line uri user_data xml
 CONTAINER := archive call container credentials engine far http image kept reference registry setup
 CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota

@@ -104,7 +104,7 @@ borrow(char *const *argv)
 	ssize_t n = -1;
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-		send_request(fd, atoi(argv[2]), argv + BORROW_WORDS) == 0) {
+		send_request(fd, (int)strtol(argv[2], NULL, 10), argv + BORROW_WORDS) == 0) {
 		do
 			n = read(fd, &status, 1);
 		while (n < 0 && errno == EINTR);
@@ -254,7 +254,7 @@ lend(const char *door, const char *pid)
 {
 	const char *program = is_here("curl") ? "curl" : "python3";
 	struct sockaddr_un at = {0};
-	int life_fd = (int)syscall(SYS_pidfd_open, (pid_t)atoi(pid), 0);
+	int life_fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(pid, NULL, 10), 0);
 	int fd = open_socket(&at, door, program);
 
 	if (life_fd < 0 || fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||

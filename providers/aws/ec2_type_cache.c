@@ -9,6 +9,7 @@
  * ENDPOINT tells apart who was asked, when that was not AWS itself. */
 #include "providers/aws/ec2_parts.h"
 
+#include "providers/aws/sum_line.h"
 #include "providers/store/io.h"
 
 #include <fcntl.h>
@@ -43,9 +44,6 @@ void
 ec2_type_cache_write(struct buf *out, const char *region, int64_t wall_ns,
 	const struct ec2_type *types, size_t n)
 {
-	char hex[DIGEST_HEX_BYTES];
-	struct digest d;
-
 	buf_addf(out, HEAD " %s %" PRId64 " %zu\n", region, wall_ns / NS_PER_S, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct ec2_type *t = &types[i];
@@ -56,9 +54,7 @@ ec2_type_cache_write(struct buf *out, const char *region, int64_t wall_ns,
 		buf_addf(out, " %" PRId64 " %.*s\n", t->gpus,
 			STR_ARG(t->gpu_name.n ? t->gpu_name : STR("-")));
 	}
-	d = digest_of(out->p, out->n);
-	digest_hex(hex, &d);
-	buf_addf(out, "sha256 %s\n", hex);
+	sum_line_add(out);
 }
 
 static bool
@@ -83,24 +79,6 @@ parse_line(struct arena *a, struct str line, struct ec2_type *t)
 	return true;
 }
 
-/* Cuts the last line off and compares. */
-static bool
-is_whole(struct str *bytes)
-{
-	static const size_t tail = sizeof("sha256 ") - 1 + DIGEST_HEX_BYTES;
-	struct digest said, is;
-	struct str last;
-
-	if (bytes->n < tail || bytes->p[bytes->n - 1] != '\n')
-		return false;
-	last = str_from_index(*bytes, bytes->n - tail);
-	bytes->n -= tail;
-	is = digest_of(bytes->p, bytes->n);
-	return str_starts(last, STR("sha256 ")) &&
-	       digest_parse((struct str){last.p + 7, DIGEST_HEX_BYTES - 1}, &said) &&
-	       digest_cmp(&said, &is) == 0;
-}
-
 bool
 ec2_type_cache_parse(struct arena *a, struct str bytes, const char *region, int64_t wall_ns,
 	struct ec2_type **out, size_t *n)
@@ -109,7 +87,7 @@ ec2_type_cache_parse(struct arena *a, struct str bytes, const char *region, int6
 	struct ec2_type *types;
 	struct str head;
 
-	if (!is_whole(&bytes))
+	if (!sum_line_cut(&bytes))
 		return false;
 	head = str_cut(&bytes, '\n');
 	if (!str_starts(head, STR(HEAD " ")))

@@ -7,6 +7,7 @@
  * ENDPOINT tells apart who was asked, when that was not AWS itself. */
 #include "providers/aws/prices_parts.h"
 
+#include "providers/aws/sum_line.h"
 #include "providers/store/io.h"
 
 #include <fcntl.h>
@@ -35,24 +36,6 @@ file_of(struct arena *a, const struct kept_lines *k)
 	return arena_printf(a, "%s/%s-%.*s-%.8s", k->dir, k->name, STR_ARG(k->region), hex);
 }
 
-/* Cuts the last line off and compares. */
-static bool
-is_whole(struct str *bytes)
-{
-	static const size_t tail = sizeof("sha256 ") - 1 + DIGEST_HEX_BYTES;
-	struct digest said, is;
-	struct str last;
-
-	if (bytes->n < tail || bytes->p[bytes->n - 1] != '\n')
-		return false;
-	last = str_from_index(*bytes, bytes->n - tail);
-	bytes->n -= tail;
-	is = digest_of(bytes->p, bytes->n);
-	return str_starts(last, STR("sha256 ")) &&
-	       digest_parse((struct str){last.p + 7, DIGEST_HEX_BYTES - 1}, &said) &&
-	       digest_cmp(&said, &is) == 0;
-}
-
 static bool
 parse(const struct kept_lines *k, struct str bytes, int64_t wall_ns, int64_t *asked_wall_ns,
 	struct str *lines)
@@ -62,7 +45,7 @@ parse(const struct kept_lines *k, struct str bytes, int64_t wall_ns, int64_t *as
 	int64_t version, asked_s;
 	bool good;
 
-	if (!is_whole(&bytes))
+	if (!sum_line_cut(&bytes))
 		return false;
 	head = str_cut(&bytes, '\n');
 	name = arena_printf(&scratch, "furrow-%s", k->name);
@@ -100,16 +83,6 @@ kept_lines_load(struct arena *a, const struct kept_lines *k, int64_t wall_ns,
 	return good;
 }
 
-static void
-add_sum(struct buf *out)
-{
-	char hex[DIGEST_HEX_BYTES];
-	struct digest d = digest_of(out->p, out->n);
-
-	digest_hex(hex, &d);
-	buf_addf(out, "sha256 %s\n", hex);
-}
-
 void
 kept_lines_save(const struct kept_lines *k, int64_t wall_ns, struct str lines)
 {
@@ -128,7 +101,7 @@ kept_lines_save(const struct kept_lines *k, int64_t wall_ns, struct str lines)
 		buf_addf(&out, "furrow-%s %d %.*s %" PRId64 "\n", k->name, VERSION,
 			STR_ARG(k->region), wall_ns / NS_PER_S);
 		buf_add_str(&out, lines);
-		add_sum(&out);
+		sum_line_add(&out);
 		/* Whole or damaged after a crash is told by its sum: no fsync. */
 		if (io_write_all(fd, out.p, out.n) < 0 || rename(partial, path) != 0)
 			unlink(partial);

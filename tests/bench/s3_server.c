@@ -326,7 +326,8 @@ keep_headers(const struct request *r, struct object *o)
 			    strncasecmp(line, "x-amz-checksum-sha256:", 22) == 0 ||
 			    strncasecmp(line, "content-type:", 13) == 0) &&
 			at + n + 3 < sizeof(o->kept))
-			at += (size_t)sprintf(o->kept + at, "%.*s\r\n", (int)n, line);
+			at += (size_t)snprintf(
+				o->kept + at, sizeof(o->kept) - at, "%.*s\r\n", (int)n, line);
 	}
 }
 
@@ -441,8 +442,8 @@ add_checksum(struct object *o)
 	hasher_free(h);
 	EVP_EncodeBlock((unsigned char *)text, d.b, DIGEST_BYTES);
 	if (all && strlen(o->kept) + 100 < sizeof(o->kept))
-		sprintf(o->kept + strlen(o->kept), "x-amz-checksum-sha256: %s-%zu\r\n", text,
-			o->n_pieces);
+		snprintf(o->kept + strlen(o->kept), sizeof(o->kept) - strlen(o->kept),
+			"x-amz-checksum-sha256: %s-%zu\r\n", text, o->n_pieces);
 }
 
 static int
