@@ -27,6 +27,11 @@ n=0 failures=0
 OUT=$T/.out ERR=$T/.err
 run() { "$@" >"$OUT" 2>"$ERR" </dev/null; status=$?; last="$*"; }
 
+# How a file begins, and how it ends: that is where a sanitizer says why it ended the program.
+excerpt() { awk 'NR <= 20 { print; next } { last[NR % 40] = $0 } END {
+	if (NR > 60) print "[…]"
+	for (i = NR - 39 > 21 ? NR - 39 : 21; i <= NR; i++) print last[i % 40] }' "$1" 2>/dev/null; }
+
 report() { # OK? DESC
 	n=$((n + 1))
 	if [ "$1" = 0 ]; then
@@ -37,7 +42,7 @@ report() { # OK? DESC
 		echo "# command: ${last-}"
 		echo "# status: ${status-}"
 		sed 's/^/# out: /' "$OUT" 2>/dev/null | head -40
-		sed 's/^/# err: /' "$ERR" 2>/dev/null | head -40
+		excerpt "$ERR" | sed 's/^/# err: /'
 	fi
 }
 ok() { local d=$1; shift; "$@" >/dev/null 2>&1; report $? "$d"; }
