@@ -7,9 +7,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_S INT64_C(1000000000)
 /* A time of a condition that is later than this is one of the wall clock. */
@@ -59,7 +61,17 @@ begin(void)
 		if (is_hasty(id) && real_gettime(id, &now) == 0)
 			start_ns[id] = ns_of(&now);
 	}
-	haste = text && atoi(text) > 0 ? atoi(text) : 1;
+	/* What is no number must not pass for a test that ran in haste. */
+	if (text) {
+		char *end;
+
+		haste = strtoll(text, &end, 10);
+		if (end == text || *end || haste < 1 || haste > 1000) {
+			fprintf(stderr, "hasty: HASTE=%s is no whole number from 1 to 1000\n",
+				text);
+			_exit(64);
+		}
+	}
 }
 
 int

@@ -338,7 +338,7 @@ setup_is_kept(void **state)
 static void
 kill_container(void)
 {
-	int pid = atoi(read_text(at("/run/furrow/runs/%s", place.h.run)));
+	int pid = (int)strtol(read_text(at("/run/furrow/runs/%s", place.h.run)), NULL, 10);
 
 	assert_true(pid > 1);
 	kill(pid, SIGKILL);
