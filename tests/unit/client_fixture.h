@@ -18,6 +18,10 @@ struct fixture {
 	char home[64];
 };
 
+#define ERROR_XML(code, words)                                                                   \
+	"<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>" code "</Code><Message>" words \
+	"</Message></Error></Errors><RequestID>req-1</RequestID></Response>"
+
 #define TEST_KEY "AKIDEXAMPLE"
 #define TEST_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define TEST_TOKEN "IQoJb3JpZ2luX2VjEEXAMPLETOKEN=="
@@ -134,6 +138,16 @@ no_secrets(const struct fixture *f)
 	assert_lacks(f->err.message, TEST_SECRET);
 	assert_lacks(f->err.message, TEST_TOKEN);
 	assert_lacks(f->err.message, "Signature=");
+}
+
+static inline void
+fails(struct fixture *f, int rc, enum error_code code, enum error_class class, const char *words)
+{
+	assert_has(f->err.message, words);
+	assert_int_equal(rc, code);
+	assert_int_equal(f->err.code, code);
+	assert_int_equal(f->err.class, class);
+	no_secrets(f);
 }
 
 #endif
