@@ -72,6 +72,10 @@ struct ear {
 	/* The place of environment[place] will be taken away in so long, and is to get no task any
 	 * more; text says so to people, as "i-0… will be interrupted at 12:00:03". Once is enough. */
 	void (*notice)(void *ctx, uint32_t place, int64_t left_ns, const char *text);
+	/* The instance under environment[place] has ended and costs nothing any more, by whomever it was
+	 * ended. Told before anything is launched in its place, and before a call that fails for it is
+	 * answered. */
+	void (*gone)(void *ctx, uint32_t place);
 };
 
 struct provider {

@@ -390,6 +390,9 @@ event_handle(struct run *r, const struct exec_event *ev)
 	case EVENT_NOTICE:
 		place_noticed(r, ev);
 		break;
+	case EVENT_GONE:
+		money_gone(r, ev);
+		break;
 	case EVENT_INTERRUPT:
 		on_interrupt(r, ev);
 		break;

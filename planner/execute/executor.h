@@ -19,6 +19,7 @@ enum exec_event_type {
 	EVENT_EFFECT,	/* call, text (id); likewise */
 	EVENT_ANSWER,	/* call, step, outcome, err */
 	EVENT_NOTICE,	/* place, t_ns, until_ns, text: see struct ear */
+	EVENT_GONE,	/* place, t_ns: likewise */
 	EVENT_INTERRUPT /* SIGINT or SIGTERM: signal; the second one stops what runs */
 };
 
@@ -29,8 +30,8 @@ struct exec_event {
 	enum phase phase;
 	enum step step;
 	int signal;
-	uint32_t place;	  /* index of the environment that will be taken away, */
-	int64_t until_ns; /* and when */
+	uint32_t place;	  /* index of the environment that will be taken away or is gone, */
+	int64_t until_ns; /* and when it will be */
 	struct outcome outcome;
 	struct error err;
 	char text[128], text2[128];

@@ -34,7 +34,7 @@
  *       On disk before the call goes out.
  *   {"ev":"effect",…,"span":…,"id":…}
  *       What came of it. On disk before anything is built on it. a: {"nusd":…}: what an hour of the
- *       instance costs, which stands for that index from then on; until the end of its release.
+ *       instance costs, which stands for that index from then on; until `gone`, or the end of its release.
  *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned",
  *    "err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},"retry":ns,"a":{…}}
  *       abandoned: its place was lost, before it had begun if there is no `ran`. retry: when the
@@ -53,6 +53,8 @@
  *                       "warm_files":[ns, bytes], "disk":[bytes, bytes a second]
  *   {"ev":"notice","n":…,"t":…,"place":i,"until":ns,"msg":…}
  *       The place of environment[i] (i: when not 0) will be taken away: no task begins there any more.
+ *   {"ev":"gone","n":…,"t":…,"place":i}
+ *       The instance of that index has ended without being released: it costs nothing from then on.
  *   {"ev":"remake","n":…,"t":…,"place":i,"made":true,"msg":…}
  *       Whether another one is made instead, and why.
  *   {"ev":"done",…,"exit":code,"ok":nodes,"failed":…,"cancelled":…,"tasks_ok":…,
@@ -363,6 +365,14 @@ journal_notice(struct journal *j, uint32_t place, int64_t until_ns, const char *
 	line_count(&j->line, "place", place);
 	line_int(&j->line, "until", until_ns);
 	line_cstr(&j->line, "msg", text);
+	return write_line(j, err);
+}
+
+int
+journal_gone(struct journal *j, uint32_t place, int64_t t_ns, struct error *err)
+{
+	open_event(j, "gone", t_ns);
+	line_count(&j->line, "place", place);
 	return write_line(j, err);
 }
 

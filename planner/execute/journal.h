@@ -55,6 +55,8 @@ int journal_effect(struct journal *j, const struct call *call, const char *id, i
 /* The place of environment[place] will be taken away at until_ns. */
 int journal_notice(struct journal *j, uint32_t place, int64_t until_ns, const char *text,
 	int64_t t_ns, struct error *err);
+/* The instance of that place has ended by itself: it costs nothing from now on. */
+int journal_gone(struct journal *j, uint32_t place, int64_t t_ns, struct error *err);
 /* Whether another place is made for it, and why. */
 int journal_remake(struct journal *j, uint32_t place, bool made, const char *why, int64_t t_ns,
 	struct error *err);

@@ -63,14 +63,14 @@ meter_end(struct meter *m, uint32_t index, int64_t t_ns)
 
 	if (i->runs)
 		m->gone_usd += usd_of(i, t_ns);
-	*i = (struct metered){0};
+	*i = (struct metered){.hourly_usd = i->hourly_usd};
 }
 
 void
 meter_unask(struct meter *m, uint32_t index)
 {
 	if (index < m->n && m->v[index].asked)
-		*item(m, index) = (struct metered){0};
+		item(m, index)->asked = false;
 }
 
 double

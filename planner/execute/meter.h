@@ -11,7 +11,7 @@ struct metered {
 	/* asked: EC2 may launch it at any moment; runs: it costs money. */
 	bool asked, runs, launched;
 	int64_t since_ns;
-	double hourly_usd;
+	double hourly_usd; /* of the last one that was there or asked for; 0: none */
 };
 
 struct meter {

@@ -1,4 +1,5 @@
 /* money: the run's meter, and max_cost: what is not begun for it, and when what runs is stopped. */
+#include "planner/execute/journal.h"
 #include "planner/execute/state.h"
 
 #include <stdio.h>
@@ -92,6 +93,17 @@ money_launched(struct run *r, const struct call *call)
 {
 	if (call->hourly_usd != 0)
 		meter_begin(&r->meter, call->node->index, r->last_ns, call->hourly_usd, true);
+}
+
+void
+money_gone(struct run *r, const struct exec_event *e)
+{
+	if (e->place >= r->meter.n || !r->meter.v[e->place].runs)
+		return;
+	run_stamp(r, e->t_ns);
+	meter_end(&r->meter, e->place, r->last_ns);
+	if (r->journal)
+		run_wrote(r, journal_gone(r->journal, e->place, r->last_ns, &r->journal_error));
 }
 
 void

@@ -245,6 +245,18 @@ hear_notice(void *ctx, uint32_t place, int64_t left_ns, const char *text)
 }
 
 static void
+hear_gone(void *ctx, uint32_t place)
+{
+	struct pool *p = ctx;
+	struct letter *l = new_letter(p);
+
+	l->event.type = EVENT_GONE;
+	l->event.call = NULL;
+	l->event.place = place;
+	post(p, l);
+}
+
+static void
 port_ack(void *ctx, void *waiter, int result)
 {
 	struct waiter *w = waiter;
@@ -484,7 +496,8 @@ pool_open(const struct provider *provider, const struct clock *clock, unsigned n
 	};
 	p->threads = mem_alloc(p->max_threads * sizeof(*p->threads));
 	if (provider->listen)
-		provider->listen(provider->ctx, &(struct ear){.ctx = p, .notice = hear_notice});
+		provider->listen(provider->ctx,
+			&(struct ear){.ctx = p, .notice = hear_notice, .gone = hear_gone});
 	return p;
 }
 

@@ -44,6 +44,24 @@ reader_let_go(struct reader *r, uint32_t index, int64_t t_ns)
 	}
 }
 
+int
+reader_gone(struct reader *r, struct event *e)
+{
+	uint32_t place = 0;
+	int code;
+
+	while (reader_member(e)) {
+		if (str_is(e->key, "place"))
+			place = reader_narrow(scan_count(&e->scan));
+		else
+			scan_skip(&e->scan);
+	}
+	code = reader_check_timed(r, e);
+	if (code == 0)
+		reader_let_go(r, place, e->t_ns);
+	return code;
+}
+
 void
 reader_live(struct reader *r, uint32_t index, int64_t t_ns, double hourly_usd, struct str id)
 {

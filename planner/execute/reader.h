@@ -68,6 +68,7 @@ int reader_end(struct reader *r, struct event *e);
 
 /* What becomes of places. */
 int reader_notice(struct reader *r, struct event *e);
+int reader_gone(struct reader *r, struct event *e);
 int reader_remake(struct reader *r, struct event *e);
 
 /* Money: "a" of a begin or an effect, {"nusd":…} an hour; false: it says nothing of that. */

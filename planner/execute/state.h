@@ -160,6 +160,8 @@ bool money_allows_launch(struct run *r, const struct call *call);
 /* Likewise, for one more like that which is or was there. */
 bool money_allows_another(const struct run *r, uint32_t index);
 void money_launched(struct run *r, const struct call *call);
+/* EVENT_GONE: nobody pays for what has ended by itself. */
+void money_gone(struct run *r, const struct exec_event *e);
 /* A node that is no task ended for good. */
 void money_ended(struct run *r, const struct node *n, bool ok);
 /* false: it is not to be begun. */

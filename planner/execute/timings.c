@@ -15,6 +15,7 @@ static const struct {
 	{"intent", reader_intent},
 	{"effect", reader_effect},
 	{"notice", reader_notice},
+	{"gone", reader_gone},
 	{"remake", reader_remake},
 	{"done", reader_done},
 };

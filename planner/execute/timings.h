@@ -77,7 +77,7 @@ struct timing_life {
 	uint32_t index;		  /* of instance[i], environment[i], release[i] */
 	struct str id;		  /* absent: it was there before */
 	bool launched;		  /* by this run */
-	int64_t begin_ns, end_ns; /* end < 0: it was not let go of (yet) */
+	int64_t begin_ns, end_ns; /* end < 0: it has not ended, nor was it let go of */
 	double hourly_usd;	  /* < 0: unknown */
 	double usd;		  /* up to its end, or the last event; < 0: unknown */
 };

@@ -115,6 +115,7 @@ struct host {
 	atomic_bool leaving;		   /* it is let go: nothing is mended any more */
 	/* It is to be interrupted: it gets no task any more, and another one may stand in for it. */
 	atomic_bool doomed;
+	atomic_bool gone; /* it has ended, and that was told */
 	/* EC2 wanted it back: another one is better not of the same offer. */
 	atomic_bool reclaimed;
 };
@@ -338,6 +339,8 @@ void host_hurry(struct host *h);
 /* notice.c: a host tells that it is to be interrupted. struct runner's noticed, and struct provider's listen.
  */
 void host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
+/* Its instance has ended, or is ending: it is not paid for any more. */
+void host_ended(struct host *h);
 void fleet_listen(void *ctx, const struct ear *ear);
 
 /* mend.c: reaching a host again after a cut. */

@@ -335,6 +335,7 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 	h->found = h->spent = false;
 	atomic_store(&h->reclaimed, false);
 	atomic_store(&h->doomed, false);
+	atomic_store(&h->gone, false);
 	h->unseen_since_ns = 0;
 	return launch_host(r, h, call, err);
 }

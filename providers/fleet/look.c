@@ -86,6 +86,9 @@ check_seen(struct host *h, const struct ec2_instance *seen, struct error *err)
 	struct str address = seen->public_address.p ? seen->public_address : seen->private_address;
 
 	h->unseen_since_ns = 0;
+	/* One that stops has its disk still, and may be paid for until it has stopped. */
+	if (seen->state == EC2_SHUTTING_DOWN || seen->state == EC2_TERMINATED)
+		host_ended(h);
 	if (seen->state != EC2_PENDING && seen->state != EC2_RUNNING)
 		return tell_dead(h, seen, err);
 	if (seen->state == EC2_RUNNING && !h->running_ns)

@@ -82,10 +82,12 @@ resume(struct fleet_run *r, struct host *h, struct error *err)
 	struct session *session = NULL;
 	struct session_host far = {0};
 
-	if (!is_live_there(h, r->id) && atomic_load(&h->reclaimed))
+	if (!is_live_there(h, r->id) && atomic_load(&h->reclaimed)) {
 		/* It goes down as it said it would, and EC2 does not tell it yet. */
+		host_ended(h);
 		return error_set(err, ERR_HOST,
 			"EC2 has interrupted %s, a spot instance: its runner has ended", h->id);
+	}
 	if (!is_live_there(h, r->id))
 		return error_set(err, ERR_HOST,
 			"%s does not serve the run (any more); its connection ended with: %s",

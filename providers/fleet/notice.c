@@ -37,6 +37,19 @@ host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
 }
 
 void
+host_ended(struct host *h)
+{
+	struct fleet_site *s = h->site;
+
+	if (atomic_exchange(&h->gone, true))
+		return;
+	pthread_mutex_lock(&s->ear_lock);
+	if (s->ear.gone)
+		s->ear.gone(s->ear.ctx, h->index);
+	pthread_mutex_unlock(&s->ear_lock);
+}
+
+void
 fleet_listen(void *ctx, const struct ear *ear)
 {
 	struct fleet_site *s = ctx;

@@ -58,6 +58,12 @@ is 'two tasks ran in vain, and no other one' "$(broken)" 2
 run furrow report
 out_like "^ +[0-9][0-9.hms ]+  environment\[[0-5]\]: $one will be interrupted at" 'the report tells it'
 is 'and the report in JSON' "$(box run furrow report --json | jq -r '[.places[] | select(.what == "notice")] | length >= 1')" true
+# The two that were lost stood on the meter until they had ended, as EC2 says.
+journal | jq -r 'select(.ev == "gone") | .place // 0' | sort -u >"$T/gone"
+ok 'what has ended is not paid on' test "$(wc -l <"$T/gone")" -ge 2
+box run furrow report --json >"$T/report"
+ok 'nor does the report count it further' jq -e --arg id "$three" --slurpfile gone "$T/gone" '(.instances | map(.end_s) | max) as $last |
+	.instances[] | select(.id == $id) | (.index | IN($gone[])) and .end_s < $last' "$T/report"
 is 'what is to go is not kept warm for the next apply' "$(hosts | grep -c "$one")" 0
 ok 'the others are' test "$(running)" -ge 3
 run furrow destroy -y

@@ -3,6 +3,7 @@
 #include "tests/exec/scene.h"
 
 #include "planner/execute/budget.h"
+#include "planner/manifest.h"
 
 #define HOURLY 36.0
 
@@ -244,6 +245,48 @@ a_warm_one_counts_from_the_begin_and_by_the_second(void **state)
 }
 
 /* Without a limit a price that nobody knows is told, with one it is refused. */
+/* Host 1 ends in the middle, and nobody pays for what comes after that; told twice, or of one that never was, it
+ * is the same. Its price is known still when it is asked whether another one fits. */
+static void
+one_that_has_ended_costs_nothing_more(void **state)
+{
+	uint32_t after[] = {0, 1, 2, 3, 4, 5};
+	struct scene s;
+
+	(void)state;
+	set_up(&s);
+	for (uint32_t i = 0; i < 2; i++)
+		add_timed(&s, KIND_INSTANCE, i, 0, NULL, 0, HOURLY);
+	for (uint32_t i = 0; i < 2; i++)
+		add_timed(&s, KIND_ENVIRONMENT, i, 10000, &after[i], 1, 0);
+	for (uint32_t i = 0; i < 2; i++)
+		add_timed(&s, KIND_TASK, i, -1, NULL, 0, 0);
+	for (uint32_t i = 0; i < 2; i++)
+		add_timed(&s, KIND_RELEASE, i, 1000, after, 6, 0);
+	launches(&s, WORLD_ANY, HOURLY);
+	gives(&s, 0, 1, 10000);
+	gives(&s, 1, 1, 10000);
+	takes(&s, KIND_TASK, 0, 160000);
+	takes(&s, KIND_TASK, 1, 10000);
+	world_add(s.w, &(struct script){
+			       .kind = KIND_TASK, .index = 1, .attempt = 1, .run_ns = MS(160000)});
+	s.options.remake_places = true;
+	s.options.retry =
+		(struct retry_policy){.task_attempts = 2, .task_for_mask = RETRY_INTERRUPTION};
+	s.options.max_cost_usd = 3.5;
+	world_gone_at(s.w, 1, MS(149000));
+	world_lose_place_at(s.w, 1, MS(150000));
+	world_gone_at(s.w, 1, MS(155000));
+	world_gone_at(s.w, 7, MS(150000));
+	play(&s);
+	assert_non_null(strstr(world_log(s.w), "150.000 no other instance for environment[1]: "
+					       "max_cost leaves no room for it\n"));
+	assert_non_null(strstr(world_log(s.w), "180.000 ok task[1]\n"));
+	assert_int_equal(s.code, 0);
+	near(s.result.usd, 1.49 + 1.80);
+	tear_down(&s);
+}
+
 static void
 an_unknown_price(void **state)
 {
@@ -315,6 +358,7 @@ main(void)
 		cmocka_unit_test(what_queues_at_its_host_is_taken_back),
 		cmocka_unit_test(no_instance_is_launched_that_would_pass_it),
 		cmocka_unit_test(a_warm_one_counts_from_the_begin_and_by_the_second),
+		cmocka_unit_test(one_that_has_ended_costs_nothing_more),
 		cmocka_unit_test(an_unknown_price),
 		cmocka_unit_test(the_meter_foresees_what_it_counts),
 	};

@@ -14,6 +14,7 @@ enum happening {
 	HAPPEN_INTERRUPT,
 	HAPPEN_LOSE_PLACE,
 	HAPPEN_NOTICE,
+	HAPPEN_GONE,
 	HAPPEN_BEGUN, /* a task's process is there */
 	HAPPEN_PROCESS_END,
 	HAPPEN_ANSWER,
@@ -386,6 +387,10 @@ let_happen(struct world *w, const struct happen *h, struct exec_event *out)
 		out->until_ns = h->until_ns;
 		snprintf(out->text, sizeof(out->text), "host %u will be interrupted", h->place);
 		return true;
+	case HAPPEN_GONE:
+		out->type = EVENT_GONE;
+		out->place = h->place;
+		return true;
 	case HAPPEN_BEGUN:
 		out->type = EVENT_BEGUN;
 		return true;
@@ -501,6 +506,12 @@ world_notice_at(struct world *w, uint32_t place, int64_t t_ns, int64_t left_ns)
 {
 	happen(w, t_ns, HAPPEN_NOTICE, NULL, place);
 	w->happens[w->n_happens - 1].until_ns = t_ns + left_ns;
+}
+
+void
+world_gone_at(struct world *w, uint32_t place, int64_t t_ns)
+{
+	happen(w, t_ns, HAPPEN_GONE, NULL, place);
 }
 
 const struct exec_port *

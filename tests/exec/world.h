@@ -61,6 +61,9 @@ void world_lose_place_at(struct world *w, uint32_t place, int64_t t_ns);
 /* It is told that the place will be gone after left_ns: what it is when world_lose_place_at says so. */
 void world_notice_at(struct world *w, uint32_t place, int64_t t_ns, int64_t left_ns);
 
+/* It is told that the place's instance has ended. */
+void world_gone_at(struct world *w, uint32_t place, int64_t t_ns);
+
 const struct exec_port *world_port(struct world *w);
 
 /* Writes the log: a line for each thing that the executor does, "SECONDS WHAT". */

@@ -355,6 +355,7 @@ a_place_that_goes(void **state)
 	journal_notice(j, 3, 120000, "i-0 will be \"interrupted\"", 40, NULL);
 	journal_remake(j, 3, true, "it pays", 50, NULL);
 	journal_remake(j, 0, false, "it does not", 60, NULL);
+	journal_gone(j, 3, 70, NULL);
 	assert_int_equal(journal_close(j, NULL, 0, NULL), 0);
 	assert_string_equal(line_of(f, 2), "{\"ev\":\"notice\",\"n\":2,\"t\":40,\"place\":3,"
 					   "\"until\":120000,\"msg\":\"i-0 will "
@@ -364,6 +365,7 @@ a_place_that_goes(void **state)
 		"true,\"msg\":\"it pays\"}");
 	assert_string_equal(
 		line_of(f, 4), "{\"ev\":\"remake\",\"n\":4,\"t\":60,\"msg\":\"it does not\"}");
+	assert_string_equal(line_of(f, 5), "{\"ev\":\"gone\",\"n\":5,\"t\":70,\"place\":3}");
 }
 
 static void

@@ -494,6 +494,34 @@ what_instances_cost(void **state)
 	assert_true(f->t.said_ns < 0 && f->t.said_usd < 0);
 }
 
+/* From then on it costs nothing; another one in its place does, and one that never was is no matter. */
+static void
+what_has_ended_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	const long long s = 1000000000;
+
+	node(f, "instance[1]", "");
+	node(f, "release[1]", "");
+	begin(f, 0, 1, "instance[1]", "");
+	line(f, "effect",
+		",\"t\":%lld,\"span\":\"%016x\",\"id\":\"i-0\",\"a\":{\"nusd\":36000000000}", 0LL,
+		1);
+	line(f, "gone", ",\"t\":%lld,\"place\":1,\"new\":{\"a\":[1]}", 80 * s);
+	line(f, "gone", ",\"t\":%lld,\"place\":3", 90 * s);
+	line(f, "effect",
+		",\"t\":%lld,\"span\":\"%016x\",\"id\":\"i-1\",\"a\":{\"nusd\":36000000000}",
+		100 * s, 1);
+	line(f, "gone", ",\"t\":%lld,\"place\":1", 200 * s);
+	begin(f, 300 * s, 2, "release[1]", "");
+	end(f, 310 * s, 2, ",\"st\":\"ok\"");
+	parse(f);
+	assert_int_equal(f->t.n_lives, 2);
+	assert_true(f->t.lives[0].end_ns == 80 * s);
+	assert_true(f->t.lives[1].end_ns == 200 * s);
+	near(f->t.usd, 1.80);
+}
+
 static void
 a_torn_line_is_cut(void **state)
 {
@@ -608,6 +636,7 @@ main(void)
 		TEST(what_became_of_places),
 		TEST(intents_and_what_came_of_them),
 		TEST(what_instances_cost),
+		TEST(what_has_ended_costs_nothing),
 		TEST(a_torn_line_is_cut),
 		TEST(what_is_not_known_is_skipped),
 		TEST(a_glance_at_the_head),
