@@ -245,6 +245,8 @@ apply(struct apply *a, struct error *err)
 		rc = prepare_graph(p, err);
 	if (rc == 0)
 		rc = saved_plan_check(&a->saved, p, err);
+	if (rc == 0)
+		rc = prepare_check_results(p, err);
 	if (rc < 0)
 		return out_fail(err);
 

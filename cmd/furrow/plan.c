@@ -116,6 +116,7 @@ plan(struct prepared *p, const struct options *o, struct error *err)
 
 	if ((o->output && saved_plan_may_write(o->output, &saves_to_stdout, err) < 0) ||
 		prepare_plan(p, o, options_arg(o, 0), err) < 0 ||
+		prepare_check_results(p, err) < 0 ||
 		(o->output && plan_check_cost(&p->plan, err) < 0) ||
 		(o->output && save(p, o->output, err) < 0))
 		return out_fail(err);

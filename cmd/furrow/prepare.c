@@ -9,6 +9,7 @@
 #include "planner/path.h"
 #include "providers/fleet/fleet.h"
 #include "providers/local/local.h"
+#include "providers/store/collect.h"
 
 #include <sys/random.h>
 
@@ -255,6 +256,25 @@ prepare_diff(struct prepared *p, struct error *err)
 	p->site->ops->observe_identities(p->site, &plan->job, &plan->observed);
 	diff(&p->arena, &plan->changes, &plan->job, &plan->observed);
 	return 0;
+}
+
+int
+prepare_check_results(struct prepared *p, struct error *err)
+{
+	const struct job *job = &p->plan.job;
+	struct collect_item *items;
+	struct arena arena = {0};
+	int rc;
+
+	if (p->plan.changes.n_todo == 0 || is_url(p->results))
+		return 0;
+	items = ARENA_ARRAY(&arena, struct collect_item, job->n_tasks);
+	for (uint32_t i = 0; i < job->n_tasks; i++)
+		items[i] = (struct collect_item){
+			.key = job->tasks[i].key, .folder = job_task_folder(job, i, &arena)};
+	rc = collect_check_items(p->results.p, items, job->n_tasks, err);
+	arena_free(&arena);
+	return rc;
 }
 
 int

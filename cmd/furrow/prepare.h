@@ -37,6 +37,10 @@ int prepare_observe(struct prepared *p, struct error *err);
 /* Makes the job out of manifest and source, and says what has to change. */
 int prepare_diff(struct prepared *p, struct error *err);
 
+/* Whether what the tasks leave could be brought together: after prepare_diff. Asks of a folder only;
+ * a bucket says so when it is written to. */
+int prepare_check_results(struct prepared *p, struct error *err);
+
 /* Puts the changes in order, and completes p->plan. */
 int prepare_graph(struct prepared *p, struct error *err);
 

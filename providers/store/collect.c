@@ -383,6 +383,38 @@ publish(struct collecting *c)
 	return rc;
 }
 
+/* What has to be brought, against what lies in the open results folder. */
+static int
+decide(struct collecting *c)
+{
+	int rc = collect_index_read(&c->arena, c->results_fd, &c->plan.old, c->err);
+
+	if (rc < 0)
+		return rc;
+	collect_index_look(c->results_fd, &c->plan.old);
+	return collect_plan_decide(&c->plan, &c->report->n_kept, check_free, c, c->err);
+}
+
+int
+collect_check_items(
+	const char *results_dir, const struct collect_item *items, size_t n, struct error *err)
+{
+	struct collect_report report = {0};
+	struct collecting c = {
+		.path = results_dir, .plan = {.where = results_dir}, .report = &report, .err = err};
+	int rc = collect_plan_items(&c.plan, &c.arena, items, n, err);
+
+	c.results_fd = open(results_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rc == 0 && c.results_fd >= 0)
+		rc = decide(&c);
+	else if (rc == 0 && errno != ENOENT)
+		rc = collect_not_writable(results_dir, errno, err);
+	if (c.results_fd >= 0)
+		close(c.results_fd);
+	arena_free(&c.arena);
+	return rc;
+}
+
 static int
 run(struct collecting *c, const struct collect_item *items, size_t n)
 {
@@ -393,11 +425,7 @@ run(struct collecting *c, const struct collect_item *items, size_t n)
 	if (rc == 0)
 		rc = open_results(c);
 	if (rc == 0)
-		rc = collect_index_read(&c->arena, c->results_fd, &c->plan.old, err);
-	if (rc < 0)
-		return rc;
-	collect_index_look(c->results_fd, &c->plan.old);
-	rc = collect_plan_decide(&c->plan, &c->report->n_kept, check_free, c, err);
+		rc = decide(c);
 	if (rc < 0)
 		return rc;
 	parallel_for(c->plan.n, store_readers(c->store), prepare_one, c);

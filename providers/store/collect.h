@@ -38,6 +38,11 @@ int collect_run(struct store *s, const char *results_dir, const struct collect_i
 /* Checks, before anything is spent, that collect_run could write there. */
 int collect_check(const char *results_dir, struct error *err);
 
+/* Likewise, of the folders that items want there, whether each could have its own: ERR_INPUT when
+ * two are the same, one would lie within another, or something of the user's own is there. */
+int collect_check_items(
+	const char *results_dir, const struct collect_item *items, size_t n, struct error *err);
+
 /* Unpacks a result's tar into a folder (an fd), refusing absolute paths, "..", links that leave
  * it, devices, and more than limit_bytes. */
 int collect_unpack(int tar_fd, int dir_fd, int64_t limit_bytes, struct error *err);

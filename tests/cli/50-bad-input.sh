@@ -74,7 +74,7 @@ fresh; manifest; echo mine >results
 refused 'results is a file' 'results'
 is 'the file is as it was' "$(cat results)" mine
 fresh; manifest; mkdir -p results/bad && echo mine >results/bad/notes
-run furrow apply -y; [ "$status" != 0 ]; report $? "a folder of the user's own stands in the way"
+refused "a folder of the user's own stands in the way" 'results: there is a folder bad that furrow has not made'
 is 'the folder is as it was' "$(cat results/bad/notes)" mine
 if [ "$(id -u)" != 0 ]; then
 	fresh; manifest; mkdir results && chmod a-w results; refused 'results is not writable' 'results'

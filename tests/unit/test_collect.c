@@ -144,10 +144,13 @@ test_what_is_the_users(void **state)
 	char path[PATH_MAX];
 
 	put_file(f, 1, "new.txt", "new");
+	assert_int_equal(collect_check_items(results_of(f), items, 2, &f->err), 0);
 	assert_int_equal(mkdir(results_of(f), 0777), 0);
 	snprintf(path, sizeof(path), "%s/t", results_of(f));
 	assert_int_equal(mkdir(path, 0777), 0);
 	write_file(path, "thesis", "mine", 4);
+	assert_int_equal(collect_check_items(results_of(f), items, 1, &f->err), 0);
+	assert_int_equal(collect_check_items(results_of(f), items, 2, &f->err), ERR_INPUT);
 	assert_int_equal(collect(f, 2, items), ERR_INPUT);
 	assert_non_null(strstr(f->err.message, "folder t that furrow has not made"));
 	assert_int_equal(file_bytes(results_of(f), "a"), -1); /* nothing done before */
