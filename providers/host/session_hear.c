@@ -96,6 +96,15 @@ nonsense(struct session *s, const struct frame *f, const char *what)
 		f->type, f->payload.n, (unsigned long long)f->id, what);
 }
 
+/* Clocks count from a host's boot: what is further away than this is no time. */
+static const int64_t far_ns = INT64_MAX / 4;
+
+static bool
+is_time(int64_t host_ns)
+{
+	return host_ns >= 0 && host_ns <= far_ns;
+}
+
 static int
 hear_welcome(struct session *s, const struct frame *f, int64_t now_ns)
 {
@@ -120,8 +129,8 @@ hear_welcome(struct session *s, const struct frame *f, int64_t now_ns)
 			version, PROTOCOL_VERSION);
 	if (s->welcomed)
 		return nonsense(s, f, "a second welcome");
-	if (s->host.memory_bytes < 0 || host_ns < 0)
-		return nonsense(s, f, "a negative number");
+	if (s->host.memory_bytes < 0 || !is_time(host_ns))
+		return nonsense(s, f, "a number that cannot be");
 	snprintf(s->host.arch, sizeof(s->host.arch), "%.*s", STR_ARG(arch));
 	s->host.tasks = mem_alloc((n + (size_t)1) * sizeof(*s->host.tasks));
 	for (uint32_t i = 0; i < n; i++)
@@ -235,7 +244,8 @@ hear_ended(struct session *s, const struct frame *f, const struct open_task *t)
 	o.output_files = positive(&in);
 	message = field_str(&in);
 	if (in.bad || why > ENDED_BAD_OUTPUT || status < -1 || status > 255 || signal > 127 ||
-		begun_ns < 0 || ended_ns < begun_ns || message.n > MAX_MESSAGE_BYTES)
+		!is_time(begun_ns) || !is_time(ended_ns) || ended_ns < begun_ns ||
+		message.n > MAX_MESSAGE_BYTES)
 		return nonsense(s, f, "no end of a task");
 	if ((uint64_t)o.stdout_kept_bytes != t->at[STREAM_STDOUT - 1] ||
 		(uint64_t)o.stderr_kept_bytes != t->at[STREAM_STDERR - 1] ||
@@ -311,7 +321,7 @@ hear_task(struct session *s, const struct frame *f)
 	switch (f->type) {
 	case FRAME_BEGUN:
 		t_ns = field_i64(&in);
-		if (in.bad || t_ns < 0 || t.begun)
+		if (in.bad || !is_time(t_ns) || t.begun)
 			return nonsense(s, f, "no begin of a task");
 		t.begun = true;
 		s->events.begun(s->events.ctx, f->id, t_ns - s->offset_ns);

@@ -24,6 +24,12 @@ welcome_that_lies(void **state)
 	assert_int_equal(fake_connect(&f, 10 * NS_PER_S, NULL), ERR_HOST);
 	close(f.peer);
 	host_free(&f.h);
+	/* By a clock that no machine has. */
+	fake_init(&f);
+	say_welcome(&f, PROTOCOL_VERSION, INT64_MAX, "x86_64");
+	assert_int_equal(fake_connect(&f, 10 * NS_PER_S, NULL), ERR_HOST);
+	close(f.peer);
+	host_free(&f.h);
 	/* A name longer than anybody's is cut. */
 	fake_init(&f);
 	memset(arch, 'a', sizeof(arch));
@@ -131,6 +137,15 @@ lie_short_begin(struct fake *f)
 }
 
 static void
+lie_far_begin(struct fake *f)
+{
+	uint8_t t[8];
+
+	put_i64(t, INT64_MAX);
+	say(f, FRAME_BEGUN, 0, 1, t, sizeof(t));
+}
+
+static void
 lie_kept(struct fake *f)
 {
 	say_stream(f, STREAM_STDERR, 1, 0, "one");
@@ -172,6 +187,12 @@ static void
 lie_times(struct fake *f)
 {
 	say_end(f, 1, &(struct end){.begun = 10, .ended = 9});
+}
+
+static void
+lie_far_end(struct fake *f)
+{
+	say_end(f, 1, &(struct end){.begun = 1, .ended = INT64_MAX});
 }
 
 static void
@@ -268,11 +289,11 @@ lies_lose_the_host(void **state)
 {
 	static void (*const lies[])(struct fake * f) = {lie_huge_frame, lie_gap, lie_again,
 		lie_stream_number, lie_no_stream, lie_no_offset, lie_long_piece, lie_long_output,
-		lie_long_trace, lie_two_begins, lie_short_begin, lie_kept,
+		lie_long_trace, lie_two_begins, lie_short_begin, lie_far_begin, lie_kept,
 		lie_less_written_than_kept, lie_status, lie_negative_status, lie_signal, lie_why,
-		lie_times, lie_short_end, lie_long_message, lie_second_welcome, lie_note,
-		lie_notice_cut, lie_notice_action, lie_notice_long, lie_notice_past, lie_notice_far,
-		lie_notice_time};
+		lie_times, lie_far_end, lie_short_end, lie_long_message, lie_second_welcome,
+		lie_note, lie_notice_cut, lie_notice_action, lie_notice_long, lie_notice_past,
+		lie_notice_far, lie_notice_time};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
