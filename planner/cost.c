@@ -167,7 +167,9 @@ usd_with(const struct plan *p, uint32_t instances)
 	}
 	wall_ns = p->ns < 0 ? 0 : busy_ns / ((double)instances * o->slots);
 	wall_ns = ready_ns + (wall_ns > longest_ns || p->ns < 0 ? wall_ns : longest_ns);
-	return instances * cost_usd(hourly, (int64_t)wall_ns, true);
+	/* Durations come from a file, so they may be anything. */
+	return instances *
+	       cost_usd(hourly, wall_ns < (double)INT64_MAX ? (int64_t)wall_ns : INT64_MAX, true);
 }
 
 /* ": 3 instances (instances.max: 3) cost about $0.90" */
