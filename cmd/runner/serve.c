@@ -496,10 +496,8 @@ end(struct runner *r)
 	free_list(r, &r->waiting);
 	free_list(r, &r->active);
 	free_list(r, &r->done);
-	if (r->base_block) {
-		record_close(&r->record);
-		folders_close(&r->folders);
-	}
+	record_close(&r->record);
+	folders_close(&r->folders);
 	/* Last: furrow takes the end of the connection for the end of everything. */
 	conn_close(&r->conn);
 	free(r->orphans);
@@ -582,7 +580,11 @@ prepare(struct runner *r)
 int
 serve(int in_fd, int out_fd, const char *socket_path)
 {
-	struct runner r = {.listen_fd = -1, .alone_ns = runner_now()};
+	/* Opened with the base folder, closed in any case. */
+	struct runner r = {.listen_fd = -1,
+		.alone_ns = runner_now(),
+		.folders = {.root_fd = -1, .tasks_fd = -1},
+		.record = {.log_fd = -1, .helper_fd = -1}};
 
 	if (prepare(&r) != 0)
 		return 1;
