@@ -50,7 +50,7 @@ const struct doc_entry *doc_find(const struct doc_node *map, const char *key);
 bool doc_is_empty(const struct doc_node *n);
 bool doc_is_null(const struct doc_node *n);
 
-/* What a message calls it: "a mapping", "a list", "nothing", "text". */
+/* What a message calls it: "a mapping", "an empty list", "nothing", "text". */
 const char *doc_kind_name(const struct doc_node *n);
 
 /* Where the nth (from 0) `what` of a scalar's raw text stands; the scalar's own place when it isn't

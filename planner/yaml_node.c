@@ -31,9 +31,9 @@ doc_kind_name(const struct doc_node *n)
 {
 	switch (n->kind) {
 	case DOC_MAP:
-		return "a mapping";
+		return n->n ? "a mapping" : "an empty mapping";
 	case DOC_LIST:
-		return "a list";
+		return n->n ? "a list" : "an empty list";
 	case DOC_SCALAR:
 		break;
 	}

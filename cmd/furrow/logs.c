@@ -82,17 +82,48 @@ load_timings(struct logs *l, struct error *err)
 	return run_dir_timings(&l->journal, &l->run, &l->timings, err);
 }
 
-/* The attempt to show: the one that was asked for, else the last that began; 0: none did. */
+/* How often a task was begun. */
 static uint32_t
-attempt_of(const struct logs *l, const struct run_task *t)
+last_attempt(const struct logs *l, const struct run_task *t)
 {
 	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
 
+	return n && n->n_attempts ? n->attempts[n->n_attempts - 1].attempt : 0;
+}
+
+/* The attempt to show: the one that was asked for, else the last that began; 0: there was none. */
+static uint32_t
+attempt_of(const struct logs *l, const struct run_task *t)
+{
+	uint32_t last = last_attempt(l, t);
+
 	if (l->in_place)
 		return l->stored.attempt;
-	if (l->options.attempt)
+	if (l->options.attempt && (l->options.follow || l->options.attempt <= last))
 		return (uint32_t)l->options.attempt;
-	return n && n->n_attempts ? n->attempts[n->n_attempts - 1].attempt : 0;
+	return l->options.attempt ? 0 : last;
+}
+
+static bool
+still_runs(struct logs *l)
+{
+	char run[32];
+
+	return lock_holder(l->state.lock, run) != 0 && strcmp(run, l->run.id) == 0;
+}
+
+/* An attempt that was asked for by number and never was; one that may still come can be followed. */
+static int
+check_attempt(struct logs *l, const struct run_task *t, struct error *err)
+{
+	uint32_t last = last_attempt(l, t);
+
+	if (l->in_place || !l->options.attempt || l->options.attempt <= last ||
+		(l->options.follow && still_runs(l)))
+		return 0;
+	return error_set(err, ERR_INPUT, "run %s: task[%u] %.*s has no attempt %u: there %s %u",
+		l->run.id, t->index, STR_ARG(t->label), (uint32_t)l->options.attempt,
+		last == 1 ? "is" : "are", last);
 }
 
 /* What is known of an attempt's process; NULL: nothing, or not yet. */
@@ -209,7 +240,9 @@ print_task(struct logs *l, const struct run_task *t, bool heading)
 	attempt = attempt_of(l, t);
 	if (heading) {
 		buf_addf(&l->out, "==> task[%u] %.*s%s <==\n", t->index, STR_ARG(t->label),
-			attempt ? "" : " (did not run)");
+			attempt		     ? ""
+			: last_attempt(l, t) ? " (has no such attempt)"
+					     : " (did not run)");
 		status = out_data(&l->out);
 	}
 	for (int i = 0; i < STREAMS && status == 0 && attempt; i++) {
@@ -268,14 +301,6 @@ print_json(struct logs *l, const struct run_task *only)
 	status = out_data(&doc);
 	buf_free(&doc);
 	return status;
-}
-
-static bool
-still_runs(struct logs *l)
-{
-	char run[32];
-
-	return lock_holder(l->state.lock, run) != 0 && strcmp(run, l->run.id) == 0;
 }
 
 /* Prints what is new in the streams of an attempt. The files stay ours when they go over into the
@@ -433,11 +458,14 @@ find(struct logs *l, const struct run_task **task, struct error *err)
 static int
 print(struct logs *l, const struct run_task *task)
 {
+	struct error err;
 	int status = 0;
 
 	run_dir_say_begun(&l->run);
 	if (!task && l->tasks.n == 1)
 		task = l->tasks.v;
+	if (task && check_attempt(l, task, &err) < 0)
+		return out_fail(&err);
 	if (l->options.follow && !task)
 		return out_usage("logs: -f follows one task: say which");
 	if (l->options.follow && !l->in_place)

@@ -250,6 +250,10 @@ options_parse(struct options *o, const struct command *c, const char *takes, int
 	if (o->n_args > max_args)
 		return out_usage("%s: what is '%s' for? (furrow %s --help tells the arguments)",
 			c->name, o->args[max_args], c->name);
+	if (o->rev && o->allow_dirty)
+		return out_usage("%s: --rev and --allow-dirty at once: a revision has no working "
+				 "files; choose one",
+			c->name);
 	if (config_load(&o->config, &err) != 0)
 		return out_fail(&err);
 	return -1;

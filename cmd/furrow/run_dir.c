@@ -114,8 +114,8 @@ position(const struct names *ids, const char *spec, struct error *err)
 				"'%s' is no run: write ^1 for the one before the latest", spec);
 		if (back >= (int64_t)ids->n)
 			return error_set(err, ERR_INPUT,
-				"there is no run '%s': there are %zu (furrow runs lists them)",
-				spec, ids->n);
+				"there is no run '%s': there %s %zu (furrow runs lists them)", spec,
+				ids->n == 1 ? "is" : "are", ids->n);
 		return back;
 	}
 	for (size_t i = 0; i < ids->n; i++) {

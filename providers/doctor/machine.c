@@ -56,8 +56,9 @@ doctor_source(struct doctor *d, struct doctor_findings *f)
 	if (rc < 0)
 		doctor_add_error(f, "source", DOCTOR_FAIL, tried, &err);
 	else
-		doctor_add(f, "source", DOCTOR_OK, tried, "%zu files%s%.*s", source.n_entries,
-			source.describe.p ? " at " : "", STR_ARG(source.describe));
+		doctor_add(f, "source", DOCTOR_OK, tried, "%zu file%s%s%.*s", source.n_entries,
+			source.n_entries == 1 ? "" : "s", source.describe.p ? " at " : "",
+			STR_ARG(source.describe));
 	if (reader)
 		source_close(reader);
 	arena_free(&scratch);

@@ -68,6 +68,7 @@ run furrow plan --rev v1; is_status 0; out_like 'task\[0\.\.2\]' '--rev takes th
 rm furrow.yaml
 run furrow plan --rev v1; is_status 0 '--rev needs no manifest in the working tree'
 run furrow plan --rev v9; is_status 64; err_like 'v9' 'an unknown revision'
+run furrow plan --rev v1 --allow-dirty; is_status 64; err_like 'rev and --allow-dirty at once' 'a revision has no working files'
 git checkout -q furrow.yaml
 
 # Another infra.

@@ -28,6 +28,10 @@ run furrow logs flaky --stdout; is 'logs: the last attempt' "$(cat "$OUT")" 'out
 run furrow logs flaky --stdout --attempt 1; is 'logs: an earlier attempt' "$(cat "$OUT")" 'out of flaky, attempt 1'
 run furrow logs big --stdout; is 'logs: a stream that is not inline' "$(wc -c <"$OUT")" 100022
 run furrow logs bad; is_status 0; out_like 'err of bad' 'logs: of what failed'
+run furrow logs plain --attempt 2; is_status 64; err_like 'task\[0\] plain has no attempt 2: there is 1' 'logs: no such attempt'
+run furrow logs flaky --attempt 3 -f; is_status 64; err_like 'no attempt 3: there are 2' 'logs: nor one to wait for'
+run furrow logs --attempt 2; is_status 0; out_like '==> task\[0\] plain \(has no such attempt\)' 'logs: the others are said to have none'
+out_like 'out of flaky, attempt 2' 'logs: of those that have it'
 run furrow logs; is_status 0; is 'logs: of all' "$(grep -c '^==> task' "$OUT")" 4
 run furrow logs --json; ok 'logs --json' jq -e '(.tasks | length) == 4 and .tasks[3].stderr == "err of bad\n"' "$OUT"
 run furrow logs nobody; is_status 64; err_like 'nobody' 'logs: no such task'

@@ -150,7 +150,7 @@ inputs(void **state)
 	refuses(f, "map:\n", 4, 1, "map: no value");
 	refuses(f, "map: texts/*.txt\n", 4, 6, "did you mean {inputs: texts/*.txt}?");
 	refuses(f, "map: {inputs: []}\n", 4, 15, "map.inputs: an empty list");
-	refuses(f, "map: {inputs: {}}\n", 4, 15, "found a mapping; expected a glob");
+	refuses(f, "map: {inputs: {}}\n", 4, 15, "found an empty mapping; expected a glob");
 	refuses(f, "map: {inputs: }\n", 4, 7, "map.inputs: no value");
 	refuses(f, "map: {inputs: \"\"}\n", 4, 15, "map.inputs: empty");
 	refuses(f, "map: {inputs: 200}\n", 4, 15, "did you mean {count: 200}?");
