@@ -316,6 +316,9 @@ void lost_close(struct fleet_run *r);
 void host_tell_boot(struct host *h);
 
 /* look.c */
+/* Of the instance that it has now; empty: none. Whoever looks at EC2 asks for those of all hosts, so that
+ * others than its own thread read it under the site's lock, and it is set under that. */
+void host_set_id(struct host *h, struct str id);
 /* What EC2 says of the host now, no older than max_age_ns; one call for all hosts. NULL: it doesn't
  * know it (yet). */
 int fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,

@@ -109,7 +109,7 @@ take_instance(struct host *h, const struct ec2_instance *i)
 {
 	struct str address = i->public_address.p ? i->public_address : i->private_address;
 
-	snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(i->id));
+	host_set_id(h, i->id);
 	snprintf(h->type, sizeof(h->type), "%.*s", STR_ARG(i->type));
 	snprintf(h->zone, sizeof(h->zone), "%.*s", STR_ARG(i->zone));
 	snprintf(h->address, sizeof(h->address), "%.*s", STR_ARG(address));
@@ -331,7 +331,8 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 	/* What EC2 has taken back it hasn't: the next best is another zone, type or market. */
 	if (atomic_load(&h->reclaimed) && !h->found)
 		mark_empty(r, h->offer, false);
-	h->id[0] = h->address[0] = '\0';
+	host_set_id(h, STR(""));
+	h->address[0] = '\0';
 	h->found = h->spent = false;
 	atomic_store(&h->reclaimed, false);
 	atomic_store(&h->doomed, false);

@@ -9,6 +9,14 @@
  * later. After so long it is taken for gone. */
 static const int64_t unseen_ns = 60 * NS_PER_S;
 
+void
+host_set_id(struct host *h, struct str id)
+{
+	pthread_mutex_lock(&h->site->lock);
+	snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(id));
+	pthread_mutex_unlock(&h->site->lock);
+}
+
 static void
 refresh_locked(struct fleet_run *r)
 {

@@ -140,13 +140,15 @@ claim(struct fleet_run *r)
 }
 
 static bool
-was_observed(const struct fleet_site *s, struct str id)
+was_observed(struct fleet_site *s, struct str id)
 {
-	for (size_t i = 0; i < s->n_hosts; i++) {
-		if (str_is(id, s->hosts[i]->id))
-			return true;
-	}
-	return false;
+	bool was = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_hosts && !was; i++)
+		was = str_is(id, s->hosts[i]->id);
+	pthread_mutex_unlock(&s->lock);
+	return was;
 }
 
 /* 1: there is such an instance, in whatever state. */

@@ -42,7 +42,7 @@ find_lost(struct fleet_run *r, struct host *h, struct arena *a, struct error *er
 		pause_ns(poll_ns);
 	}
 	if (n)
-		snprintf(h->id, sizeof(h->id), "%.*s", STR_ARG(found[0].id));
+		host_set_id(h, found[0].id);
 	h->unsure = false;
 	return 0;
 }
