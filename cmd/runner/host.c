@@ -310,21 +310,20 @@ static int
 serve_order(struct order *o)
 {
 	struct relay_side side = {.heard = heard, .ctx = o};
-	int fd = -1, turn, got;
+	int fd = -1, turn, got = -1;
 	pid_t watcher;
 
 	host_lease_renew(o->lease_s, 0);
 	turn = host_take_turn();
 	if (turn < 0)
 		return 1;
+	watcher = host_watch_notices(&side.say_fd);
 	host_end_others(o->run);
 	if (prepare(o) == 0)
 		fd = host_open_run(o);
 	host_give_turn(turn);
-	if (fd < 0)
-		return 1;
-	watcher = host_watch_notices(&side.say_fd);
-	got = relay(fd, 0, 1, &side);
+	if (fd >= 0)
+		got = relay(fd, 0, 1, &side);
 	host_end_watch(watcher, side.say_fd);
 	if (got == 0)
 		leave(o);

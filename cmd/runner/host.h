@@ -100,6 +100,8 @@ int host_dial(const char *path);
  * instance is to be interrupted. What it then reads from *fd are frames for furrow, of RELAY_SAY_BYTES at
  * most. The process, or -1: nobody asks. */
 pid_t host_watch_notices(int *fd);
+/* While the host is being prepared: says on stdout what is there to be read. */
+void host_pass_notices(void);
 void host_end_watch(pid_t watcher, int fd);
 
 /* host_prepare.c: sees to it that they are there. 0, or -1 and a word on stderr. */

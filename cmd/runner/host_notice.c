@@ -214,6 +214,9 @@ watch(int fd)
 		poll(NULL, 0, LOOK_MS);
 }
 
+/* Where what is told is to be read; -1: nothing is. */
+static int watched_fd = -1;
+
 pid_t
 host_watch_notices(int *fd)
 {
@@ -230,14 +233,35 @@ host_watch_notices(int *fd)
 		close(ends[1]);
 		*fd = ends[0];
 	}
+	watched_fd = *fd;
 	if (pid < 0)
 		fprintf(stderr, "furrow-runner: no interruption is told of: %s\n", strerror(errno));
 	return pid;
 }
 
 void
+host_pass_notices(void)
+{
+	struct pollfd p = {.fd = watched_fd, .events = POLLIN};
+	uint8_t bytes[RELAY_SAY_BYTES];
+	ssize_t n, done;
+
+	if (watched_fd < 0 || poll(&p, 1, 0) <= 0)
+		return;
+	n = read(watched_fd, bytes, sizeof(bytes));
+	if (n <= 0)
+		watched_fd = -1;
+	for (ssize_t at = 0; at < n; at += done) {
+		done = write(1, bytes + at, (size_t)(n - at));
+		if (done < 0)
+			return;
+	}
+}
+
+void
 host_end_watch(pid_t watcher, int fd)
 {
+	watched_fd = -1;
 	if (fd >= 0)
 		close(fd);
 	if (watcher < 0)

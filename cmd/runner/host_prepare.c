@@ -123,6 +123,7 @@ host_wait_for(pid_t pid, uint32_t lease_s)
 		}
 		pause_step();
 		host_lease_renew(lease_s, 0);
+		host_pass_notices();
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -113,7 +113,7 @@ enum frame_type {
 	FRAME_OFFER = 38,
 	/* u8 part, u64 bytes: it was put to the URL that PUT named last. No OUTPUT comes. */
 	FRAME_PLACED = 39,
-	/* From `furrow-runner host`, after WELCOME: the instance is to be interrupted. str action
+	/* From `furrow-runner host`, as soon as it has the ORDER: the instance is to be interrupted. str action
 	 * (NOTICE_ACTION_BYTES at most, small letters: "terminate", "stop", "hibernate"), i64
 	 * left_ms: until then, not below 0, i64 wall_s: when that is (Unix time), by the host's
 	 * clock. Said once over each connection, and again when the time changes. */

@@ -354,6 +354,8 @@ on_intent(struct run *r, const struct exec_event *ev)
 
 	if (ev->type == EVENT_EFFECT)
 		money_launched(r, ev->call);
+	if (ev->type == EVENT_EFFECT && ev->call->hourly_usd != 0)
+		r->nodes[ev->call->node_index].early = NULL; /* it was of the one before */
 	if (ev->type == EVENT_INTENT && r->level >= LEVEL_DRAIN && !always)
 		code = ERR_CANCELLED;
 	else if (ev->type == EVENT_INTENT && !money_allows_launch(r, ev->call))

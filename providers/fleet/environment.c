@@ -346,6 +346,15 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 	rc = host_begin(r, h, &h->runner.session, prepared ? NULL : &far, err);
 	share_end(r, h);
 	share_tell(r, h, call);
+	if (rc >= 0 && !prepared) {
+		h->ready = true; /* from now on the executor is told of an interruption */
+		runner_renew(&h->runner);
+	}
+	if (!prepared && atomic_load(&h->doomed) && !atomic_load(&r->stop_steps)) {
+		error_set(err, ERR_HOST, "EC2 interrupts %s before it is ready", h->id);
+		host_say_goodbye(h, 0, NULL);
+		return replace(r, h, call, err);
+	}
 	if (rc < 0) {
 		h->ready = false;
 		host_disconnect(h); /* where that may help it is reached once more */
@@ -353,10 +362,6 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 		return STEP_FAILED;
 	}
 	h->failed = 0;
-	if (!prepared) {
-		h->ready = true;
-		runner_renew(&h->runner);
-	}
 	return STEP_DONE;
 }
 

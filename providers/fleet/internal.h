@@ -336,12 +336,14 @@ enum step fleet_environment(
 int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err);
 
-/* The run is being stopped: a session that begins, which may mean all of `setup`, is cut. */
+/* The run is being stopped, or it is doomed: a session that begins, which may mean all of `setup`, is cut. */
 void host_hurry(struct host *h);
 
 /* notice.c: a host tells that it is to be interrupted. struct runner's noticed, and struct provider's listen.
  */
 void host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
+/* It is to be interrupted, and who wants it to begin a session is not told yet. */
+void host_doomed(struct host *h);
 /* Its instance has ended, or is ending: it is not paid for any more. */
 void host_ended(struct host *h);
 void fleet_listen(void *ctx, const struct ear *ear);

@@ -17,6 +17,13 @@ words_for(const char *action)
 }
 
 void
+host_doomed(struct host *h)
+{
+	atomic_store(&h->doomed, true);
+	atomic_store(&h->reclaimed, true);
+}
+
+void
 host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
 {
 	struct host *h = ctx;
@@ -25,8 +32,12 @@ host_noticed(void *ctx, const char *action, int64_t left_ns, int64_t wall_s)
 	char text[128], clock[16] = "some time";
 	struct tm tm;
 
-	atomic_store(&h->doomed, true);
-	atomic_store(&h->reclaimed, true);
+	host_doomed(h);
+	if (!h->ready) {
+		/* No task knows of it yet, and none is to wait for what would be over in two minutes. */
+		host_hurry(h);
+		return;
+	}
 	if (localtime_r(&at, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	snprintf(text, sizeof(text), "%s will be %s at %s", h->id, words_for(action), clock);

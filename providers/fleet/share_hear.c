@@ -185,6 +185,14 @@ hear_prepared(struct hearing *e, const struct frame *f, struct error *err)
 		       : 0;
 }
 
+/* Another one is launched in its place, and another host takes its turn. */
+static int
+hear_notice(struct hearing *e, struct error *err)
+{
+	host_doomed(e->h);
+	return error_set(err, ERR_HOST, "EC2 will interrupt %s before it is ready", e->h->id);
+}
+
 int
 share_hear(struct fleet_run *r, struct host *h, int fd, int64_t until_ns, struct error *err)
 {
@@ -202,6 +210,8 @@ share_hear(struct fleet_run *r, struct host *h, int fd, int64_t until_ns, struct
 			rc = hear_placed(&e, &a, &f, err);
 		else if (rc == 0 && f.type == FRAME_PREPARED)
 			rc = hear_prepared(&e, &f, err);
+		else if (rc == 0 && f.type == FRAME_NOTICE)
+			rc = hear_notice(&e, err);
 		arena_free(&a);
 	}
 	return rc;

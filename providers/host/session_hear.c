@@ -354,9 +354,9 @@ session_hear(struct session *s, const struct frame *f, int64_t now_ns)
 		return hear_welcome(s, f, now_ns);
 	if (f->type == FRAME_NOTE)
 		return hear_note(s, f);
-	if (!s->welcomed)
-		return nonsense(s, f, "no welcome first");
 	if (f->type == FRAME_NOTICE)
 		return hear_notice(s, f);
+	if (!s->welcomed)
+		return nonsense(s, f, "no welcome first");
 	return hear_task(s, f);
 }

@@ -74,4 +74,19 @@ is 'there were never more than six' "$(most_at_once)" 6
 is 'as many more as it is told' "$(launched)" $((6 + $(journal | jq -c 'select(.ev == "remake" and .made)' | wc -l)))
 zones() { box ledger | jq -r ".instances | sort_by(.launched) | .[$1][].zone" | sort -u; }
 is 'and from elsewhere than where EC2 has none' "$(zones :6 | grep -cFx -f <(zones 6:))" 0
+# A notice that comes while setup runs on the host: nobody waits for it, and another one takes its place.
+setup='touch /tmp/setup; i=0; while [ ! -e /tmp/go ] && [ $i -lt 1500 ]; do sleep 0.2; i=$((i+1)); done'
+since
+work doomed instances="$spot" more="environment: {setup: '$setup'}"
+begin_apply
+sets_up() { id=$(hosts) && [ -n "$id" ] && box host "$id" test -e /tmp/setup 2>/dev/null; }
+ok 'setup runs' comes_true 60 sets_up
+doomed=$id
+box interrupt "$doomed" 600 >/dev/null
+replaced() { [ $(($(launched) - before)) -eq 2 ] && ! hosts | grep -qx "$doomed"; }
+ok 'another instance is there long before that one goes' comes_true 60 replaced
+go_on
+is_status 0 'and the job is done there'
+ok 'it has all results' whole
+newly 'a doomed one' 2
 done_testing

@@ -4,6 +4,8 @@
 
 #include "tests/unit/http_fixture.h"
 
+#include <poll.h>
+
 static struct http_server imds;
 
 static int
@@ -264,6 +266,31 @@ it_is_told_amid_a_flood(void **state)
 	goodbye();
 }
 
+/* While setup runs, long before the runner's first word. */
+static void
+it_is_told_while_the_host_is_prepared(void **state)
+{
+	uint8_t head[FRAME_HEADER_BYTES];
+	struct pollfd p;
+
+	(void)state;
+	gives_token(0, "t");
+	answers(1, notice_in("terminate", 100, ""));
+	call();
+	order(&(struct wish){.env_id = "e58",
+		.setup = "i=0; while [ ! -e ../../../../../go ]; do sleep 0.05; i=$((i+1)); "
+			 "[ $i -lt 2000 ] || exit 1; done"});
+	p = (struct pollfd){.fd = place.fd, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_S * 1000), 1);
+	assert_int_equal(recv(place.fd, head, sizeof(head), MSG_PEEK), sizeof(head));
+	assert_int_equal(head[4], FRAME_NOTICE);
+	write_text(at("/go"), "");
+	open_session();
+	expect_notice("terminate", 60, 100);
+	run_goes_on();
+	goodbye();
+}
+
 #define TEST_IMDS(f) cmocka_unit_test_setup_teardown(f, set_up_imds, tear_down_imds)
 
 int
@@ -279,6 +306,7 @@ main(void)
 		TEST_IMDS(what_makes_no_sense),
 		TEST_IMDS(a_service_that_is_none),
 		TEST_IMDS(it_is_told_amid_a_flood),
+		TEST_IMDS(it_is_told_while_the_host_is_prepared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
