@@ -4,9 +4,9 @@
  * From the end of an attempt the walk goes to where it held its slot or its worker from. Then, if
  * it had waited for a slot, to whatever freed that: the last process that ended at the same place,
  * or the environment that gave it; from an environment that was made again, to what its place was
- * lost to. Else to the attempt before it, or, from the first, to the last
- * that ended of what the node comes after. What lies between the two is the later one's queue. No
- * attempt is visited twice, so the walk ends whatever a journal claims. */
+ * lost to. Else to the attempt before it, or, from the first, to the last that ended of what the node
+ * comes after, or to what failed later and had that cancelled. What lies between the two is the later
+ * one's queue. No attempt is visited twice, so the walk ends whatever a journal claims. */
 #include "planner/execute/critical.h"
 
 #include "planner/execute/layout.h"
@@ -189,6 +189,38 @@ latest_before(struct walk *w, uint32_t node)
 	return w->latest[group];
 }
 
+/* What failed in (after_ns, until_ns], the last of it; NOBODY: nothing. What was cancelled for it never
+ * began, and so tells nothing of what had those wait that come after. */
+static uint32_t
+last_failed(const struct timings *t, int64_t after_ns, int64_t until_ns)
+{
+	uint32_t found = NOBODY;
+
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct timing_node *n = &t->nodes[i];
+
+		if (n->state != NODE_FAILED || n->end_ns <= after_ns || n->end_ns > until_ns)
+			continue;
+		found = (uint32_t)i;
+		after_ns = n->end_ns;
+	}
+	return found;
+}
+
+/* What a node's first attempt waited for; NOBODY: nothing. */
+static uint32_t
+awaited(struct walk *w)
+{
+	const struct timing_node *n = &w->t->nodes[w->node];
+	uint32_t latest = latest_before(w, w->node), failed;
+	int64_t since_ns = latest == NOBODY ? -1 : w->t->nodes[latest].end_ns;
+
+	if (w->t->groups[n->group].n_after == 0 || since_ns >= n->ready_ns)
+		return latest;
+	failed = last_failed(w->t, since_ns, n->ready_ns);
+	return failed == NOBODY ? latest : failed;
+}
+
 /* Gives [from_ns, at] to the node where the walk is, and goes back to from_ns. */
 static void
 attribute(struct walk *w, int64_t from_ns)
@@ -248,7 +280,7 @@ step_back(struct walk *w)
 		return go_to(w, r->node, r->attempt, r->t_ns);
 	if (w->attempt > 0)
 		return go_to(w, w->node, w->attempt - 1, n->attempts[w->attempt - 1].end_ns);
-	latest = latest_before(w, w->node);
+	latest = awaited(w);
 	if (latest == NOBODY)
 		return false;
 	return go_to(w, latest, w->t->nodes[latest].n_attempts - 1, w->t->nodes[latest].end_ns);

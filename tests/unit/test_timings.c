@@ -144,6 +144,30 @@ the_critical_path_goes_over_dependencies(void **state)
 }
 
 static void
+the_critical_path_goes_over_what_failed(void **state)
+{
+	struct fixture *f = *state;
+
+	node(f, "image", "");
+	node(f, "environment[0]", ",\"after\":[\"image\"]");
+	node(f, "task[0..1]", ",\"needs\":\"slot\"");
+	node(f, "collect", ",\"after\":[\"task[0..1]\"]");
+	begin(f, 1, 1, "image", ",\"phase\":\"env\",\"ready\":0,\"why\":\"start\"");
+	end(f, 40, 1, ",\"st\":\"ok\"");
+	begin(f, 41, 2, "environment[0]", ",\"phase\":\"env\",\"ready\":40,\"why\":\"after\"");
+	end(f, 90, 2, ",\"st\":\"failed\",\"err\":{\"code\":\"host\",\"msg\":\"no\"}");
+	begin(f, 93, 3, "collect", ",\"phase\":\"collect\",\"ready\":92,\"why\":\"after\"");
+	end(f, 95, 3, ",\"st\":\"ok\"");
+	parse(f);
+	assert_int_equal(get(f, KIND_IMAGE, 0)->critical_ns, 40);
+	assert_int_equal(get(f, KIND_ENVIRONMENT, 0)->critical_ns, 50);
+	assert_int_equal(get(f, KIND_COLLECT, 0)->critical_ns, 5);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_ENV], 39 + 49);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_COLLECT], 2);
+	assert_int_equal(f->t.critical_phase_ns[PHASE_QUEUE], 1 + 1 + 3);
+}
+
+static void
 a_slot_that_was_free_before_is_not_what_it_waited_for(void **state)
 {
 	struct fixture *f = *state;
@@ -623,6 +647,7 @@ main(void)
 		TEST(a_whole_run),
 		TEST(the_critical_path_goes_over_the_slot),
 		TEST(the_critical_path_goes_over_dependencies),
+		TEST(the_critical_path_goes_over_what_failed),
 		TEST(a_slot_that_was_free_before_is_not_what_it_waited_for),
 		TEST(attempts_follow_each_other),
 		TEST(a_delay_that_was_cut_short),
