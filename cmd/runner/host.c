@@ -337,6 +337,8 @@ host(void)
 	int got;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD,
+		SIG_DFL); /* who ignored it has left that to us: then nobody hears how children end */
 	umask(022);
 	if (host_words(1) != 0)
 		return 1;

@@ -114,8 +114,9 @@ int
 host_wait_for(pid_t pid, uint32_t lease_s)
 {
 	int status = 0;
+	pid_t got;
 
-	while (waitpid(pid, &status, WNOHANG) == 0) {
+	while ((got = waitpid(pid, &status, WNOHANG)) == 0) {
 		if (host_is_left()) {
 			if (kill(-pid, SIGKILL) == 0)
 				waitpid(pid, &status, 0);
@@ -125,6 +126,8 @@ host_wait_for(pid_t pid, uint32_t lease_s)
 		host_lease_renew(lease_s, 0);
 		host_pass_notices();
 	}
+	if (got < 0)
+		return 127; /* how it ended is not known: not well, then */
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

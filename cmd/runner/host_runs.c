@@ -206,7 +206,8 @@ host_remove(const char *folder, const char *name)
 		pid = fork();
 		if (pid == 0)
 			become_remover(path);
-		waitpid(pid, NULL, 0);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
 	}
 	close(fd);
 }
@@ -302,7 +303,12 @@ start_here(const char *run, const char *sock, pid_t *pid)
 	*pid = fork();
 	if (*pid == 0)
 		become_runner(run, sock);
-	for (int i = 0; *pid > 0 && i < OPEN_STEPS; i++) {
+	if (*pid < 0) {
+		fprintf(stderr, "furrow-runner: starting the runner of %s: %s\n", run,
+			strerror(errno));
+		return -1;
+	}
+	for (int i = 0; i < OPEN_STEPS; i++) {
 		int fd = host_dial(sock);
 
 		if (fd >= 0)

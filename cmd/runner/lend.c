@@ -195,6 +195,8 @@ serve_one(int fd)
 	pid = fork();
 	if (pid == 0)
 		become_command(&r);
+	if (pid > 0)
+		setpgid(pid, pid); /* both do: it may have to be killed before it came to that */
 	for (int i = 0; i < FDS; i++)
 		close(r.fds[i]);
 	p[1].fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -18,6 +18,7 @@ struct place {
 	char root[160];
 	int fd;
 	pid_t pid;
+	bool ignores_children; /* whoever starts it does */
 	char imds[32]; /* "ADDRESS:PORT" of its metadata service; "": one that nobody serves */
 	json_t *words;
 	char text[WORDS_BYTES];
@@ -170,6 +171,8 @@ start(void)
 		dup2(pair[1], 0);
 		dup2(pair[1], 1);
 		dup2(log, 2);
+		if (place.ignores_children)
+			signal(SIGCHLD, SIG_IGN);
 		execl(runner, runner, "host", (char *)NULL);
 		_exit(127);
 	}

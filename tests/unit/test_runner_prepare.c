@@ -189,6 +189,16 @@ setup_fails_and_then_does_not(void **state)
 	refused(&(struct wish){.env_id = "e58", .setup = "kill -9 $$"}, 1, "status 137");
 }
 
+/* Whoever started sshd ignored the ends of its children, and everybody below inherits that. */
+static void
+setup_fails_where_children_are_ignored(void **state)
+{
+	(void)state;
+	place.ignores_children = true;
+	refused(&(struct wish){.env_id = ENV_ID, .setup = "exit 7"}, 1,
+		"environment.setup ended with status 7");
+}
+
 static void
 setup_lacks_a_file(void **state)
 {
@@ -258,6 +268,7 @@ main(void)
 		TEST(the_boot_is_of_no_use),
 		TEST(setup_runs_once),
 		TEST(setup_fails_and_then_does_not),
+		TEST(setup_fails_where_children_are_ignored),
 		TEST(setup_lacks_a_file),
 		TEST(setup_ends_with_the_connection),
 		TEST(the_newest_has_the_turn),
