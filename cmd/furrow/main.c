@@ -165,6 +165,8 @@ main(int argc, char **argv)
 	close_inherited_on_exec();
 	/* A reader that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
+	/* Who ignored it has left that to us: then nobody hears how children end. */
+	signal(SIGCHLD, SIG_DFL);
 	argc--, argv++;
 	while (argc > 0 && strcmp(argv[0], "-C") == 0) {
 		if (argc < 2)

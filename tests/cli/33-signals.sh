@@ -81,4 +81,12 @@ is_status 130 'two SIGINTs during a setup: exit 130'
 is 'two SIGINTs during a setup: nothing is left' "$(pgrep -fxc "sleep 600.0$$")" 0
 ok 'two SIGINTs during a setup: a half-made one is not kept' [ -z "$(ls .furrow/cache/env/*/.furrow-ready 2>/dev/null)" ]
 
+# Supervisors that ignore how children end leave that to those: how ours ended is known all the same.
+sed -i 's/setup: .*/setup: "exit 7"}/' furrow.yaml
+env --ignore-signal=CHLD furrow apply -y >"$OUT" 2>"$ERR" & pid=$!
+for _ in $(seq 300); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+kill -KILL $pid 2>/dev/null; finish 'apply with SIGCHLD ignored'
+is_status 3 'SIGCHLD ignored: a setup that fails has failed'
+err_like 'environment.setup ended with status 7' 'SIGCHLD ignored: says how it ended'
+
 done_testing
