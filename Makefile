@@ -35,7 +35,7 @@ ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 BENCH_PACKAGES := awscli ninja-build python3-asyncssh rclone time
 
 BASE := arena buf clock digest error json protocol str ulid
-PLANNER := boot cost curve curve_json diag diff diff_fleet estimate expand folder glob graph history job job_record job_task \
+PLANNER := boot cost curve curve_json diag diff diff_fleet estimate expand folder glob graph hint history job job_record job_task \
 	key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \

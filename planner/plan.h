@@ -46,6 +46,10 @@ void plan_add_offer(struct buf *out, const struct offer *o);
  * of. */
 void plan_add_members(struct buf *out, const struct plan *p);
 
+/* What a person should know beside what the plan does, and a word for it that programs know; absent: nothing.
+ * Both are static. */
+struct str plan_hint(const struct plan *p, struct str *name);
+
 /* Graphviz; groups of like nodes (of the same kind and verb, with the same neighbours) are folded
  * into one with its count. A dashed edge stands for slots. */
 void plan_write_dot(struct buf *out, const struct plan *p);

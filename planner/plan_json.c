@@ -12,7 +12,7 @@
  *    "state_sha256":…,"slots":…,
  *    "offers":[{"type":…,"zone":…|null,"market":"spot|on-demand","cpus":…,"memory_bytes":…,"gpus":…,
  *               "gpu":…|null,"slots":…,"hourly_usd":…|null,"instances":…,"interruption":…|null}],
- *    "n_offers":…,"prices_missing":…|null}
+ *    "n_offers":…,"prices_missing":…|null,"hints":[{"name":"spot-without-retry","text":…}]}
  *
  * Times are in seconds, null when unknown. "label", the task's folder below results, is there for
  * tasks only. "after" names what an action comes after; a task that needs a slot takes one of any
@@ -226,6 +226,21 @@ add_offers(struct buf *out, const struct plan *p)
 	json_add_member_string(out, "prices_missing", p->observed.fleet.prices_missing);
 }
 
+static void
+add_hints(struct buf *out, const struct plan *p)
+{
+	struct str name, text = plan_hint(p, &name);
+
+	buf_add_cstr(out, ",\"hints\":[");
+	if (text.p) {
+		buf_add_char(out, '{');
+		json_add_member_string(out, "name", name);
+		json_add_member_string(out, "text", text);
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+}
+
 void
 plan_add_members(struct buf *out, const struct plan *p)
 {
@@ -239,8 +254,10 @@ plan_add_members(struct buf *out, const struct plan *p)
 	add_summary(out, p);
 	add_digest(out, "state_sha256", &p->state);
 	json_add_member_int(out, "slots", p->slots);
-	if (p->observed.fleet.there)
+	if (p->observed.fleet.there) {
 		add_offers(out, p);
+		add_hints(out, p);
+	}
 }
 
 void

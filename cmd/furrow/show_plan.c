@@ -335,6 +335,15 @@ show_prices_missing(struct buf *out, const struct view *v)
 	buf_add_cstr(out, ".\n\n");
 }
 
+static void
+show_hint(struct buf *out, const struct view *v)
+{
+	struct str name, text = plan_hint(v->plan, &name);
+
+	if (text.p)
+		buf_addf(out, "Note: %.*s.\n\n", STR_ARG(text));
+}
+
 void
 show_plan_time(struct buf *out, const struct plan *p)
 {
@@ -425,6 +434,7 @@ show_plan(struct buf *out, const struct plan *p, bool color)
 	show_rows(out, &v);
 	show_untracked(out, &v);
 	show_prices_missing(out, &v);
+	show_hint(out, &v);
 	show_summary(out, &v);
 	arena_free(&v.arena);
 }
