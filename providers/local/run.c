@@ -146,7 +146,8 @@ copy_file(const char *from, const char *to, struct error *err)
 			close(in);
 		return rc;
 	}
-	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, st.st_mode & 0777);
+	/* The source is not to be written to; this is setup's own, and made again when that is. */
+	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (st.st_mode & 0777) | 0200);
 	if (out < 0) {
 		close(in);
 		return error_set_errno(err, ERR_HOST, errno, "cannot write %s", to);

@@ -29,6 +29,10 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && chmod 711 "$T" &&
 	run setpriv --reuid nobody --clear-groups env HOME="$T/other" "$(command -v furrow)" apply -y
 	is_status 0 'as another user'
 	for i in 0 1 2; do is "task $i of another user sees the commit" "$(cat results/$i/stdout)" $'1\ncommitted\nmore'; done
+	printf 'furrow: 1\nname: source\nworkdir: {path: .}\nentrypoint: cat "$FURROW_ENV/f.txt"\nenvironment: {setup: echo set up >>f.txt, setup_files: [f.txt]}\n' >setup.yaml
+	run setpriv --reuid nobody --clear-groups env HOME="$T/other" "$(command -v furrow)" apply -y setup.yaml
+	is_status 0 'as another user: setup may write to its copies'
+	is 'as another user: tasks see what setup wrote' "$(cat results/source/stdout)" $'committed\nmore\nset up'
 else
 	skip 'as another user' 'needs root, setpriv, and a build that others may read'
 fi
