@@ -101,10 +101,12 @@ end_run(const char *run)
 	kill_left(run);
 }
 
+enum visit { END, REMOVE, PUT_AWAY, CLEAN };
+
 struct others {
 	const char *run;
 	int fd;
-	enum { END, REMOVE, PUT_AWAY, CLEAN } what;
+	enum visit what;
 };
 
 /* So a folder is called that is to be removed; a run's name has no dot. */
@@ -135,7 +137,7 @@ each_other(void *ctx, const char *name, unsigned char type)
 }
 
 static void
-visit(const char *folder, const char *run, int what)
+visit(const char *folder, const char *run, enum visit what)
 {
 	struct others o = {.run = run, .fd = -1, .what = what};
 	char path[HOST_PATH_BYTES];
