@@ -94,12 +94,14 @@ put_in_order(struct history_entry *v, size_t n)
 	return kept;
 }
 
-void
+bool
 history_parse(struct arena *a, struct history *out, struct str bytes)
 {
 	*out = (struct history){0};
-	if (!bytes.p || !str_is(str_trim(str_cut(&bytes, '\n')), header) || !bytes.p)
-		return;
+	if (!bytes.p || !str_is(str_trim(str_cut(&bytes, '\n')), header))
+		return false;
+	if (!bytes.p)
+		return true;
 	out->v = ARENA_ARRAY(a, struct history_entry, count_lines(bytes));
 	while (bytes.p) {
 		struct str line = str_cut(&bytes, '\n');
@@ -108,6 +110,7 @@ history_parse(struct arena *a, struct history *out, struct str bytes)
 			out->n++;
 	}
 	out->n = put_in_order(out->v, out->n);
+	return true;
 }
 
 /* The first entry that does not come before kind and label. */

@@ -26,8 +26,9 @@ struct history {
 	size_t n;
 };
 
-/* Never fails; what cannot be read is left out. Strings point into bytes. */
-void history_parse(struct arena *a, struct history *out, struct str bytes);
+/* What cannot be read is left out; false: that is all of it, as these bytes are no history, or one of a later
+ * furrow. Strings point into bytes. */
+bool history_parse(struct arena *a, struct history *out, struct str bytes);
 
 const struct history_entry *history_find(const struct history *h, enum kind kind, struct str label);
 

@@ -40,10 +40,15 @@ keep_newest(struct store *s, struct arena *a, struct keys *k, struct error *err)
 			continue;
 		}
 		/* A history that cannot be read names no key: to go on would be to remove what it
-		 * keeps. */
+		 * keeps. That goes for what it says as well. */
 		if (rc < 0)
 			return rc;
-		history_parse(a, &h, bytes);
+		if (!history_parse(a, &h, bytes))
+			return error_set(err, ERR_HOST,
+				"history/%.*s in the store is damaged, or of a later furrow: which "
+				"results it keeps cannot be told, so none is removed (remove it to "
+				"do without)",
+				STR_ARG(jobs.v[i]));
 		for (size_t e = 0; e < h.n; e++)
 			keep(k, &h.v[e].key);
 	}

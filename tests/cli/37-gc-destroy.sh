@@ -43,6 +43,13 @@ echo more >>in/a; commit .
 run furrow apply -y; is_status 0 'a newer result'
 is 'three results, two of them newest' "$(results)" 2
 run furrow gc; is_status 0; err_like '^0 things and 0 results' 'nothing is old'
+cp .furrow/store/history/left "$T/history"
+for bad in '' 'furrow-history 2' "$(head -c 100 /bin/sh | tr -d '\0')"; do
+	printf '%s\n' "$bad" >.furrow/store/history/left
+	run furrow gc --older-than 0; is_status 3 'a history that is none: no result is removed'
+	err_like 'history/left in the store is damaged, or of a later furrow' 'and which one is told'
+done
+cp "$T/history" .furrow/store/history/left
 run furrow gc --older-than 0 -n; is_status 0; out_like '^- run ' '-n names runs'; err_like '1 result would be removed' 'and counts results'
 is '-n removes nothing' "$(furrow runs --json | jq '.runs | length')" 3
 run furrow gc --older-than 0 --json; is_status 0; ok '--json' jq -e '.results == 1 and (.removed | length) > 1' "$OUT"
