@@ -189,8 +189,8 @@ latest_before(struct walk *w, uint32_t node)
 	return w->latest[group];
 }
 
-/* What failed in (after_ns, until_ns], the last of it; NOBODY: nothing. What was cancelled for it never
- * began, and so tells nothing of what had those wait that come after. */
+/* What failed or was broken off in (after_ns, until_ns], the last of it; NOBODY: nothing. What was
+ * cancelled for it never began, and so tells nothing of what had those wait that come after. */
 static uint32_t
 last_failed(const struct timings *t, int64_t after_ns, int64_t until_ns)
 {
@@ -199,7 +199,7 @@ last_failed(const struct timings *t, int64_t after_ns, int64_t until_ns)
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct timing_node *n = &t->nodes[i];
 
-		if (n->state != NODE_FAILED || n->end_ns <= after_ns || n->end_ns > until_ns)
+		if (n->state == NODE_OK || n->end_ns <= after_ns || n->end_ns > until_ns)
 			continue;
 		found = (uint32_t)i;
 		after_ns = n->end_ns;
