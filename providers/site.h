@@ -79,6 +79,7 @@ struct site {
 	/* What end_run could not let go of, so that it still costs money; the value is the command that
 	 * removes, or finds, it. */
 	struct pairs left;
+	uint32_t n_warm; /* instances that end_run left until `idle` is over, for the next apply */
 	struct provider provider;
 };
 

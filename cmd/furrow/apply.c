@@ -162,6 +162,7 @@ report(struct apply *a)
 		.out_of_time = a->run.out_of_time,
 		.out_of_money = a->run.out_of_money,
 		.left = &a->run.left,
+		.n_warm = a->run.n_warm,
 		.lost = str_from(a->run.lost.code ? a->run.lost.message : NULL),
 		.color = out_color(STDERR_FILENO, a->options.config.color),
 	};

@@ -239,6 +239,7 @@ run_plan(struct run *out, struct prepared *p, const struct options *o, const cha
 		rc = execute(out, p, o, trace, err);
 	p->site->ops->end_run(p->site);
 	out->left = p->site->left;
+	out->n_warm = p->site->n_warm;
 	if (rc == 0)
 		rc = run_dir_timings(&p->arena, &dir, &out->timings, err);
 	if (rc == 0)

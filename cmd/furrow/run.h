@@ -13,6 +13,7 @@ struct run {
 	bool out_of_time;	/* max_duration was over */
 	bool out_of_money;	/* max_cost would have been passed */
 	struct pairs left;	/* as the site's: what still costs money */
+	uint32_t n_warm;	/* as the site's: what was left for the next apply */
 	struct timings timings; /* its journal, read back */
 };
 

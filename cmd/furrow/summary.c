@@ -8,6 +8,7 @@
 #include "cmd/furrow/text.h"
 #include "planner/base/json.h"
 #include "planner/ranges.h"
+#include "planner/units.h"
 
 #include <stdlib.h>
 
@@ -359,6 +360,22 @@ add_reused(struct buf *b, const struct summary *s)
 	buf_add_cstr(b, b->n == start ? "nothing\n" : "\n");
 }
 
+/* They cost money as well, and who interrupted a run may not think of them. */
+static void
+add_warm(struct buf *b, const struct summary *s)
+{
+	struct arena a = {0};
+
+	if (s->n_warm == 0)
+		return;
+	buf_addf(b,
+		"%u instance%s warm for %.*s and cost%s money meanwhile; furrow destroy ends %s\n",
+		s->n_warm, s->n_warm == 1 ? " stays" : "s stay",
+		STR_ARG(units_format_duration(&a, s->plan->job.manifest->instances.idle_ns)),
+		s->n_warm == 1 ? "s" : "", s->n_warm == 1 ? "it" : "them");
+	arena_free(&a);
+}
+
 void
 summary_write(struct buf *b, const struct summary *s)
 {
@@ -366,6 +383,7 @@ summary_write(struct buf *b, const struct summary *s)
 	add_failures(b, s);
 	add_headline(b, s);
 	add_spared(b, s);
+	add_warm(b, s);
 	summary_add_phases(b, s->timings, s->color);
 	report_boot_add_sum(b, s->timings);
 	add_critical_path(b, s);
@@ -525,6 +543,8 @@ summary_write_json(struct buf *b, const struct summary *s)
 		json_add_member_string(b, "lost", s->lost);
 	if (s->left && s->left->n)
 		add_left_json(b, s->left);
+	if (s->n_warm)
+		json_add_member_int(b, "warm", s->n_warm);
 	add_times_json(b, s);
 	add_failures_json(b, s);
 	json_add_name(b, "reused");

@@ -15,6 +15,7 @@ struct summary {
 	bool out_of_time;	  /* max_duration was over */
 	bool out_of_money;	  /* max_cost would have been passed */
 	const struct pairs *left; /* what still costs money; NULL: nothing */
+	uint32_t n_warm;	  /* instances that wait for the next apply */
 	struct str lost;	  /* of a place, when tasks were left for that; absent: none */
 	bool color;
 };
@@ -23,7 +24,8 @@ void summary_write(struct buf *out, const struct summary *s);
 
 /* {"furrow_run":1,"run":…,"job":…,"exit":…,"wall_s":…,"tasks":{"total","in_place","done","failed","stopped","not_run"},
  *  (see summary_add_money_json),
- *  "lost"?, "left"?:[{"id","by_hand"}], "phases":{"run":{"critical_s":…,"all_s":…},…},"critical_path":[{"id","label"?,"s"}],
+ *  "lost"?, "left"?:[{"id","by_hand"}], "warm"?: how many instances wait for the next apply,
+ *  "phases":{"run":{"critical_s":…,"all_s":…},…},"critical_path":[{"id","label"?,"s"}],
  *  "failures":[{"id","label"?,"attempts","error","stderr"}],"reused":[…],"results":…} and a newline
  */
 void summary_write_json(struct buf *out, const struct summary *s);

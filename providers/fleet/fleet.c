@@ -277,6 +277,7 @@ end_run(struct site *site)
 			fleet_release(r, r->hosts[i], NULL);
 		if ((r->hosts[i]->id[0] || r->hosts[i]->unsure) && !r->hosts[i]->released)
 			add_left(s, r->hosts[i], r->n_hosts);
+		site->n_warm += r->hosts[i]->kept;
 	}
 	lost_close(r);
 	tasks_close(r->tasks);

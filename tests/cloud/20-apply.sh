@@ -90,6 +90,7 @@ commit .
 run furrow apply -y
 is_status 0 'with idle'
 err_like '~ release\[0\] +leave it warm for 5m'
+err_like '^1 instance stays warm for 5m and costs money meanwhile; furrow destroy ends it' 'and says so at the end'
 ledger_is 'it stays' 2 1
 host=$(the_host)
 is 'its lease is the idle time' "$(box host "$host" sh -c 'read -r u </run/furrow/until; read -r n _ </proc/uptime

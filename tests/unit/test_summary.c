@@ -233,6 +233,26 @@ what_is_left_is_named(void **state)
 }
 
 static void
+what_stays_warm_is_told(void **state)
+{
+	struct story *s = *state;
+
+	s->summary.n_warm = 2;
+	s->manifest.instances.idle_ns = 300 * NS_PER_S;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), "\n2 instances stay warm for 5m and cost money "
+						   "meanwhile; furrow destroy ends them\n"));
+	buf_clear(&s->text);
+	s->summary.n_warm = 1;
+	summary_write(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), "\n1 instance stays warm for 5m and costs money "
+						   "meanwhile; furrow destroy ends it\n"));
+	buf_clear(&s->text);
+	summary_write_json(&s->text, &s->summary);
+	assert_non_null(strstr(buf_cstr(&s->text), ",\"warm\":1,"));
+}
+
+static void
 out_of_time(void **state)
 {
 	struct story *s = *state;
@@ -430,6 +450,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_lost_place_is_told_once, tell, forget),
 		cmocka_unit_test_setup_teardown(what_the_others_stood_in_for, tell, forget),
 		cmocka_unit_test_setup_teardown(what_is_left_is_named, tell, forget),
+		cmocka_unit_test_setup_teardown(what_stays_warm_is_told, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_time, tell, forget),
 		cmocka_unit_test_setup_teardown(out_of_money, tell, forget),
 		cmocka_unit_test_setup_teardown(enough_money_after_all, tell, forget),
