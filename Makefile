@@ -39,7 +39,7 @@ PLANNER := boot cost curve curve_json diag diff diff_fleet estimate expand folde
 	key key_index kind \
 	label manifest manifest_check manifest_environment manifest_extends manifest_instances \
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
-	plan_json plan_state ranges role schema source strset suggest template units units_meant \
+	plan_json plan_state ranges regions role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
 EXECUTE := budget critical events executor journal layout leave lines meter money nodes places pool \
 	read_attempts read_lives read_nodes read_slots read_words reader ready replace retry scan spans state timings
@@ -56,7 +56,7 @@ CURL := lib
 DOCTOR := account bucket examine findings launch machine permissions quota
 EXPAT := lib
 FLEET := access boot environment explain fleet host image inventory inventory_lock inventory_remove \
-	inventory_wait known launch look lost mend notice observe observe_hosts offers release share share_hear store survey \
+	inventory_wait known launch look lost mend notice observe observe_hosts offers region release share share_hear store survey \
 	upload wish
 GIT := blob bytes certs entries export folder ignore lib links relative remote repository status tree walk
 HOST := lists session session_hear spawn ssh_dial ssh_hub ssh_key ssh_relay ssh_said ssh_steps sweep

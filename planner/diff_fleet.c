@@ -98,6 +98,18 @@ look_at_source(struct builder *b)
 				DIFF_SHORT_HEX, hex));
 }
 
+/* " in us-east-2, us-west-2"; of one region alone: "" */
+static struct str
+in_regions(struct arena *a, const struct strings *regions)
+{
+	struct str text = STR("");
+
+	for (size_t i = 0; i < regions->n; i++)
+		text = arena_printf(
+			a, "%.*s%s%.*s", STR_ARG(text), i ? ", " : " in ", STR_ARG(regions->v[i]));
+	return text;
+}
+
 static void
 look_at_access(struct builder *b, uint32_t n_new)
 {
@@ -106,17 +118,20 @@ look_at_access(struct builder *b, uint32_t n_new)
 	struct str reason;
 
 	if (f->bucket_ready && !group) {
-		reason = n_new ? arena_printf(b->arena, "the store %.*s, security group %.*s",
-					 STR_ARG(f->store), STR_ARG(f->group))
+		reason = n_new ? arena_printf(b->arena, "the store %.*s, security group %.*s%.*s",
+					 STR_ARG(f->store), STR_ARG(f->group),
+					 STR_ARG(in_regions(b->arena, &f->regions)))
 			       : arena_printf(b->arena, "the store %.*s", STR_ARG(f->store));
 		diff_add_in_place(b, KIND_ACCESS, CAUSE_THERE, reason);
 		return;
 	}
-	reason = arena_printf(b->arena, "%s%.*s%s%s%.*s", f->bucket_ready ? "" : "make the store ",
+	reason = arena_printf(b->arena, "%s%.*s%s%s%.*s%.*s",
+		f->bucket_ready ? "" : "make the store ",
 		STR_ARG(f->bucket_ready ? STR("") : f->store),
 		!f->bucket_ready && group ? "; " : "",
 		group ? "let this machine in, by security group " : "",
-		STR_ARG(group ? f->group : STR("")));
+		STR_ARG(group ? f->group : STR("")),
+		STR_ARG(group ? in_regions(b->arena, &f->group_missing) : STR("")));
 	diff_add_todo(b, KIND_ACCESS, VERB_CREATE, CAUSE_MISSING, reason);
 }
 
@@ -162,7 +177,9 @@ describe_price(struct builder *b)
 		return text;
 	cheapest = next->job_usd >= best->job_usd;
 	return arena_printf(b->arena, "%.*s, %s of %zu offers (next: %.*s, %.*s)", STR_ARG(text),
-		cheapest ? "the cheapest" : "the least interrupted of the cheapest",
+		cheapest		  ? "the cheapest"
+		: next->far && !best->far ? "near the store, among the cheapest"
+					  : "the least interrupted of the cheapest",
 		b->out->n_offers, STR_ARG(offer_name(b->arena, next)),
 		STR_ARG(describe_difference(b->arena, next->job_usd, best->job_usd)));
 }
@@ -178,8 +195,8 @@ describe_new(struct builder *b)
 		STR_ARG(o->type), o->spot ? " (spot)" : "",
 		STR_ARG(o->zone.p ? o->zone : f->region), (long long)o->cpus,
 		o->cpus == 1 ? "" : "s", STR_ARG(memory),
-		o->arch == ARCH_ARM64 ? "arm64" : "x86_64", STR_ARG(f->image),
-		STR_ARG(describe_price(b)));
+		o->arch == ARCH_ARM64 ? "arm64" : "x86_64",
+		STR_ARG(o->image.p ? o->image : f->image), STR_ARG(describe_price(b)));
 }
 
 static void

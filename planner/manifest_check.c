@@ -2,6 +2,7 @@
 #include "planner/diag.h"
 #include "planner/manifest.h"
 #include "planner/manifest_read.h"
+#include "planner/regions.h"
 #include "planner/units.h"
 
 /* Of a gp3 volume. */
@@ -114,30 +115,54 @@ refuse(struct diagnostics *diags, struct pos pos, const char *message)
 		diag_add(diags, DIAG_ERROR, pos, none, "%s", message);
 }
 
-/* A run has one region, where its bucket is, and one image; tasks are made for one architecture. */
+/* An image's id is of one region; a path of SSM's is a name in each. */
+static void
+check_far_image(const struct instances *in, const struct region_wish *r, struct diagnostics *diags)
+{
+	if (!str_starts(in->ami, STR("ami-")) || r->image != in)
+		return;
+	diag_add(diags, DIAG_ERROR, r->wish->infra.pos, none,
+		"%.*s: %.*s is an image of %.*s: say beside it which `ami` %.*s has, or name the "
+		"image of "
+		"both by a parameter of SSM",
+		STR_ARG(r->key), STR_ARG(in->ami), STR_ARG(in->infra.region), STR_ARG(r->name));
+}
+
+static const struct region_wish *
+region_named(const struct region_wish *v, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(v[i].name, name))
+			return &v[i];
+	}
+	return NULL;
+}
+
+/* A run has one image in a region; tasks are made for one architecture. */
 static void
 check_any_of(const struct instances *in, struct diagnostics *diags)
 {
+	struct region_wish *regions;
+	size_t n = regions_of(diags->arena, in, &regions);
+
+	for (size_t i = 1; i < n; i++)
+		check_far_image(in, &regions[i], diags);
 	for (size_t i = 0; i < in->n_any_of; i++) {
 		const struct instances *one = &in->any_of[i];
+		const struct region_wish *r = region_named(regions, n, one->infra.region);
 
-		if (!str_eq(one->infra.region, in->infra.region))
-			diag_add(diags, DIAG_ERROR, one->infra.pos, none,
-				"instances.any_of[%zu].infra: '%.*s' is in another region than "
-				"'%.*s'; a run stays in one "
-				"region, where its store is: name zones of that",
-				i, STR_ARG(one->infra.text), STR_ARG(in->infra.text));
 		if (one->arch != in->arch)
 			diag_add(diags, DIAG_ERROR, one->pos_arch, none,
 				"instances.any_of[%zu].arch: tasks are made for one architecture; "
 				"say it in "
 				"instances.arch",
 				i);
-		if (!str_eq(one->ami, in->ami))
+		if (r && region_has_own_image(in, one) && !str_eq(one->ami, r->image->ami))
 			diag_add(diags, DIAG_ERROR, one->pos_ami, none,
-				"instances.any_of[%zu].ami: a run has one image; say it in "
-				"instances.ami",
-				i);
+				"instances.any_of[%zu].ami: a run has one image in %.*s; %s", i,
+				STR_ARG(r->name),
+				r == regions ? "say it in instances.ami"
+					     : "another one is named before");
 		if (one->disk.size_bytes != in->disk.size_bytes ||
 			one->disk.warm_bytes_per_s != in->disk.warm_bytes_per_s)
 			diag_add(diags, DIAG_ERROR, one->pos_disk, none,

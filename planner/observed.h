@@ -44,8 +44,11 @@ struct warm {
 struct fleet {
 	bool there; /* the job runs on instances; else on this machine, and the rest is empty */
 	struct str region, store, group; /* "us-east-2", "s3://bucket/prefix", "furrow-wordcount" */
+	/* Where new instances may be, and of these, where the group is still to be made; of one region
+	 * alone: none, and group_ready says it. */
+	struct strings regions, group_missing;
 	bool bucket_ready, group_ready, runner_ready; /* the store has the runner's binary */
-	struct str image;
+	struct str image; /* of each region, with its name, when there are more */
 	/* What new instances can be had as, >= 1; in no order: it depends on what is to run. */
 	struct offer *offers;
 	size_t n_offers;

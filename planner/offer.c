@@ -99,6 +99,8 @@ by_kind(const struct offer *x, const struct offer *y)
 	int order = risk(x) - risk(y);
 
 	if (order == 0)
+		order = x->far - y->far;
+	if (order == 0)
 		order = by_number((double)x->gpus, (double)y->gpus);
 	if (order == 0)
 		order = by_number((double)x->weight, (double)y->weight);

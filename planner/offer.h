@@ -9,7 +9,11 @@ enum { OFFER_UNRATED = -1 };
 
 struct offer {
 	struct str type;
-	struct str zone; /* absent: any of the region's */
+	struct str zone;   /* absent: any of the region's */
+	struct str region; /* absent: the fleet's */
+	struct str
+		image; /* of the machine, which each region has its own of; absent: the fleet's */
+	bool far;      /* in another region than the store: what goes there and back is paid for */
 	struct str gpu_name;
 	int64_t cpus, memory_bytes, gpus;
 	enum arch arch;
@@ -48,7 +52,7 @@ uint32_t offer_count(const struct offer_need *need, uint32_t slots);
 
 /* The best first. What counts, in this order: a price is known; what the job pays for all rounds of
  * its tasks; where that is the same to 2 %: on-demand before spot, the less interrupted before the
- * more; then fewer GPUs, the smaller one, and by type and zone. Without prices the smaller comes first. */
+ * more; then the store's region, fewer GPUs, the smaller one, and by type and zone. Without prices the smaller comes first. */
 void offers_rank(struct offer *offers, size_t n, const struct offer_need *need);
 
 /* "m7i.large (spot) in us-east-2a" */

@@ -10,7 +10,7 @@
  *               "tasks":…,"tasks_in_place":…,"to_collect":…,
  *               "hourly_usd":…|null,"idle_usd":…|null,"why_usd":…|null},
  *    "state_sha256":…,"slots":…,
- *    "offers":[{"type":…,"zone":…|null,"market":"spot|on-demand","cpus":…,"memory_bytes":…,"gpus":…,
+ *    "offers":[{"type":…,"zone":…|null,"region":…|null,"market":"spot|on-demand","cpus":…,"memory_bytes":…,"gpus":…,
  *               "gpu":…|null,"slots":…,"hourly_usd":…|null,"instances":…,"interruption":…|null}],
  *    "n_offers":…,"prices_missing":…|null,"hints":[{"name":"spot-without-retry","text":…}]}
  *
@@ -195,6 +195,7 @@ plan_add_offer(struct buf *out, const struct offer *o)
 {
 	json_add_member_string(out, "type", o->type);
 	json_add_member_string(out, "zone", o->zone);
+	json_add_member_string(out, "region", o->region);
 	json_add_member_string(out, "market", o->spot ? STR("spot") : STR("on-demand"));
 	json_add_member_int(out, "cpus", o->cpus);
 	json_add_member_int(out, "memory_bytes", o->memory_bytes);

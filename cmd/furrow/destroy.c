@@ -12,6 +12,8 @@
 #include "cmd/furrow/text.h"
 #include "planner/base/clock.h"
 #include "planner/base/ulid.h"
+#include "planner/regions.h"
+#include "providers/parallel.h"
 #include "providers/store/lock.h"
 
 #include <ctype.h>
@@ -63,10 +65,13 @@ struct destroy {
 	struct options options;
 	struct place place;
 	struct state_dir state;
-	bool has_state;		     /* something was applied here */
-	struct manifest_file file;   /* what `manifest` was read from */
-	struct manifest *manifest;   /* NULL: it cannot be read */
-	struct inventory *inventory; /* NULL: the job is not in a cloud */
+	bool has_state;		   /* something was applied here */
+	struct manifest_file file; /* what `manifest` was read from */
+	struct manifest *manifest; /* NULL: it cannot be read */
+	/* Of the manifest's regions, home first; none: the job is not in a cloud. */
+	struct inventory **inventories;
+	size_t n_inventories;
+	struct inventory_locks *locks;
 	struct leftovers left;
 	struct engine_handle *engine; /* NULL: none there, or no need of one */
 	struct lock *lock;
@@ -185,34 +190,54 @@ read_launches(struct destroy *d, int64_t *asked_wall_ns)
 	return tokens;
 }
 
-/* With the lock held, whatever is found stays as it is; the tags may name another store, whose lock
- * counts as well. */
+/* Home's comes locked, and the others have its store. */
 static int
-add_of_cloud(struct destroy *d, struct error *err)
+open_regions(struct destroy *d, struct error *err)
 {
-	const struct inventory_options options = {
-		.region = d->manifest->instances.infra.region,
+	struct inventory_options options = {
 		.job = d->manifest->name,
 		.store = d->manifest->store,
 		.as = STR("destroy"),
 		.clock = clock_system(),
 		.stop = interrupt_flag,
 	};
-	bool dry = d->options.dry_run, all = d->options.all;
+	struct region_wish *regions;
+	size_t n = regions_of(&d->arena, &d->manifest->instances, &regions);
+	int rc = 0;
+
+	options.locks = d->locks = inventory_locks_open();
+	d->inventories = ARENA_ARRAY(&d->arena, struct inventory *, n);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		options.region = regions[i].name;
+		rc = inventory_open(&d->inventories[i], &options, err);
+		d->n_inventories += rc == 0;
+		if (rc == 0 && i == 0)
+			rc = inventory_lock(d->inventories[0], d->options.dry_run, err);
+		if (rc == 0 && i == 0)
+			options.store = inventory_store(d->inventories[0], &d->arena);
+	}
+	return rc;
+}
+
+/* With the lock held, whatever is found stays as it is; the tags may name another store, whose lock
+ * counts as well. */
+static int
+add_of_cloud(struct destroy *d, struct error *err)
+{
 	int64_t asked_wall_ns = 0;
 	struct strings launches = read_launches(d, &asked_wall_ns);
-	int rc = inventory_open(&d->inventory, &options, err);
+	int rc = open_regions(d, err);
 
-	if (rc == 0)
-		rc = inventory_lock(d->inventory, dry, err);
 	if (rc == 0 && launches.n)
-		rc = inventory_await(d->inventory, &launches, all, asked_wall_ns, err);
-	else if (rc == 0)
-		rc = inventory_read(d->inventory, all, err);
-	if (rc == 0)
-		rc = inventory_lock(d->inventory, dry, err);
-	if (rc == 0)
-		cloud_left_add(&d->arena, &d->left, d->inventory);
+		rc = inventory_await(
+			d->inventories, d->n_inventories, &launches, asked_wall_ns, err);
+	/* The store is home's. */
+	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
+		rc = inventory_read(d->inventories[i], d->options.all && i == 0, err);
+	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
+		rc = inventory_lock(d->inventories[i], d->options.dry_run, err);
+	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
+		cloud_left_add(&d->arena, &d->left, d->inventories[i]);
 	return rc;
 }
 
@@ -303,6 +328,38 @@ open_place(struct destroy *d, struct error *err)
 	return rc < 0 ? rc : lock_take(&d->lock, d->state.lock, "destroy", err);
 }
 
+struct removing {
+	struct inventory **v;
+	struct error *errors;
+	int *rc;
+};
+
+static void
+remove_region(void *ctx, size_t i)
+{
+	struct removing *r = ctx;
+
+	r->rc[i] = inventory_remove(r->v[i], &r->errors[i]);
+}
+
+/* All regions, whatever becomes of one; the first failure. */
+static int
+remove_regions(struct destroy *d, struct error *err)
+{
+	struct removing r = {.v = d->inventories,
+		.errors = ARENA_ARRAY(&d->arena, struct error, d->n_inventories),
+		.rc = ARENA_ARRAY(&d->arena, int, d->n_inventories)};
+	int rc = 0;
+
+	parallel_for(d->n_inventories, d->n_inventories, remove_region, &r);
+	for (size_t i = 0; i < d->n_inventories && rc == 0; i++) {
+		rc = r.rc[i];
+		if (rc < 0)
+			*err = r.errors[i];
+	}
+	return rc;
+}
+
 /* Exit status: 0, or of what was not removed. */
 static int
 remove_of_cloud(struct destroy *d, struct error *err)
@@ -310,17 +367,18 @@ remove_of_cloud(struct destroy *d, struct error *err)
 	struct buf b = {0};
 	int rc, caught;
 
-	if (!d->inventory)
+	if (!d->n_inventories)
 		return 0;
 	interrupt_catch();
-	rc = inventory_remove(d->inventory, err);
+	rc = remove_regions(d, err);
 	caught = interrupt_release();
 	cloud_left_settle(&d->left);
 	if (rc == 0)
 		return 0;
 	if (caught)
 		out_say("furrow: interrupted");
-	cloud_left_write_problems(&b, d->inventory);
+	for (size_t i = 0; i < d->n_inventories; i++)
+		cloud_left_write_problems(&b, d->inventories[i]);
 	out_words(&b);
 	buf_free(&b);
 	return caught ? caught : error_exit_code(err->code);
@@ -370,7 +428,9 @@ run(int argc, char **argv)
 	status = destroy(&d, &err);
 	if (d.engine)
 		engine_close(d.engine);
-	inventory_close(d.inventory);
+	inventory_locks_close(d.locks);
+	for (size_t i = 0; i < d.n_inventories; i++)
+		inventory_close(d.inventories[i]);
 	lock_release(d.lock);
 	arena_free(&d.arena);
 	return status;

@@ -5,6 +5,7 @@
 #include "cmd/furrow/gc_store.h"
 #include "cmd/furrow/interrupt.h"
 #include "planner/base/clock.h"
+#include "planner/regions.h"
 #include "providers/aws/s3.h"
 #include "providers/parallel.h"
 #include "providers/store/collect_s3.h"
@@ -39,6 +40,7 @@ static int
 open_region(const struct gc_cloud *c, struct str region, struct inventory **out, struct error *err)
 {
 	const struct inventory_options options = {.region = region,
+		.locks = c->locks,
 		.store = is_of_manifest(c, region) ? c->manifest->store : (struct str){0},
 		.as = STR("gc"),
 		.clock = clock_system(),
@@ -69,6 +71,16 @@ add_all(struct gc_cloud *c, struct arena *a, struct error *err)
 	return rc;
 }
 
+static void
+add_of_manifest(struct gc_cloud *c, struct arena *a)
+{
+	struct region_wish *regions;
+	size_t n = regions_of(a, &c->manifest->instances, &regions);
+
+	for (size_t i = 0; i < n; i++)
+		add_region(c, a, regions[i].name);
+}
+
 int
 gc_cloud_regions(struct gc_cloud *c, struct arena *a, const struct options *o, struct error *err)
 {
@@ -87,8 +99,8 @@ gc_cloud_regions(struct gc_cloud *c, struct arena *a, const struct options *o, s
 	}
 	if (o->all_regions)
 		return add_all(c, a, err);
-	if (c->n == 0 && c->manifest && c->manifest->instances.infra.kind == INFRA_AWS)
-		add_region(c, a, c->manifest->instances.infra.region);
+	if (c->n == 0 && c->manifest)
+		add_of_manifest(c, a);
 	return 0;
 }
 
@@ -108,6 +120,7 @@ read_region(void *ctx, size_t i)
 void
 gc_cloud_read(struct gc_cloud *c, struct arena *a, struct leftovers *left)
 {
+	c->locks = inventory_locks_open();
 	parallel_for(c->n, REGION_THREADS, read_region, c);
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->regions[i].rc == 0)
@@ -183,6 +196,7 @@ gc_cloud_remove(struct gc_cloud *c, const struct collected *collected, size_t n_
 void
 gc_cloud_close(struct gc_cloud *c)
 {
+	inventory_locks_close(c->locks);
 	for (size_t i = 0; i < c->n; i++)
 		inventory_close(c->regions[i].inventory);
 }

@@ -21,6 +21,7 @@ struct gc_region {
 struct gc_cloud {
 	struct gc_region *regions;
 	size_t n;
+	struct inventory_locks *locks;	 /* of all of them */
 	const struct manifest *manifest; /* NULL: none */
 	struct str results;		 /* of the manifest; absent, a path, or s3://… */
 	struct inventory_ages ages;

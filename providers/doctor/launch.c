@@ -43,8 +43,7 @@ find_offer(struct doctor *d, struct error *err)
 
 	if (fleet_read(s, READ_TYPE, err) == STEP_FAILED)
 		return err->code;
-	if (ec2_subnets(s->aws, &s->reads[READ_NETWORK], in->infra.zone, &s->subnets, &s->n_subnets,
-		    err) < 0)
+	if (regions_read(s, false, REGION_NETWORK, fleet_read_subnets, err) < 0)
 		return 0; /* the finding on subnets says so */
 	if (fleet_read(s, READ_OFFERS, err) == STEP_FAILED)
 		return err->code;

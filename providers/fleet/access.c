@@ -1,5 +1,5 @@
 /* access: what has to be there before instances can be launched and reached: the bucket that they
- * share with this machine, and a security group that lets this machine in, on port 22 alone. */
+ * share with this machine, and in each region a security group that lets this machine in, on port 22 alone. */
 #include "providers/fleet/internal.h"
 
 #include "providers/aws/s3.h"
@@ -18,14 +18,16 @@ make_bucket(struct fleet_site *s, struct arena *a, struct error *err)
 }
 
 static int
-make_group(struct fleet_site *s, struct arena *a, struct error *err)
+make_group(struct region *r, struct arena *a, struct error *err)
 {
+	const struct fleet_site *s = r->site;
 	struct pair pairs[] = {{STR("furrow:job"), s->site.config.manifest->name},
 		{STR("furrow:store"), s->site.seen.observed.fleet.store}};
 	const struct pairs tags = {.v = pairs, .n = pairs[1].value.n <= EC2_TAG_BYTES ? 2 : 1};
 
-	return ec2_make_group(
-		s->aws, a, s->subnets[0].vpc, s->group_name, &tags, s->caller_cidr, &s->group, err);
+	return r->group_ready ? 0
+			      : ec2_make_group(r->aws, a, r->subnets[0].vpc, s->group_name, &tags,
+					s->caller_cidr, &r->group, err);
 }
 
 int
@@ -38,6 +40,6 @@ fleet_access(struct fleet_run *r, struct arena *a, struct error *err)
 	if (rc == 0 && !f->bucket_ready)
 		rc = make_bucket(s, a, err);
 	if (rc == 0 && !f->group_ready)
-		rc = make_group(s, &s->reads[READ_NETWORK], err);
+		rc = regions_read(s, false, REGION_NETWORK, make_group, err);
 	return rc;
 }

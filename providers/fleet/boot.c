@@ -31,7 +31,7 @@ tell_disk(struct host *h)
 	}
 	if (disk->warm_bytes_per_s > 0) {
 		h->boot.disk_bytes_per_s = disk->warm_bytes_per_s;
-		h->boot.disk_bytes = h->site->image.disk_bytes;
+		h->boot.disk_bytes = h->region->image.disk_bytes;
 	}
 }
 

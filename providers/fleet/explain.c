@@ -29,26 +29,6 @@ fleet_bucket_failed(struct fleet_site *s, struct arena *a, struct str bucket, co
 	return fleet_at(err, pos, key);
 }
 
-/* Asked once, when something failed: a region that isn't one shows as a host name without an address, or as
- * credentials that are not good. */
-static bool
-is_no_region(struct fleet_site *s, struct arena *a, struct error *why)
-{
-	bool unknown;
-
-	pthread_mutex_lock(&s->lock);
-	if (!s->region_asked) {
-		s->region_asked = true;
-		s->region_bad = ec2_check_region(s->aws, a, str_from(aws_region(s->aws)),
-					&s->region_why) == ERR_INPUT &&
-				s->region_why.class != CLASS_DENIED;
-	}
-	unknown = s->region_bad;
-	*why = s->region_why;
-	pthread_mutex_unlock(&s->lock);
-	return unknown;
-}
-
 static bool
 is_of_store(enum fleet_read what)
 {
@@ -60,14 +40,11 @@ void
 fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, struct error *err)
 {
 	const struct manifest *m = s->site.config.manifest;
-	struct error why;
 
 	if (err->code != ERR_HOST && err->class != CLASS_DENIED)
 		return;
-	if (is_no_region(s, a, &why)) {
-		*err = why;
-		fleet_at(err, &m->instances.infra.pos, "instances.infra");
-	} else if (m->store.p && s->bucket.p && is_of_store(what) && err->class == CLASS_DENIED) {
+	if (region_explain(&s->regions[0], a, err))
+		return;
+	if (m->store.p && s->bucket.p && is_of_store(what) && err->class == CLASS_DENIED)
 		fleet_bucket_failed(s, a, s->bucket, &m->pos_store, "store", err->code, err);
-	}
 }

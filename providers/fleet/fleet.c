@@ -221,6 +221,8 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 	digest_hex(r->source_id, &plan->job.export_identity);
 	digest_hex(r->env_id, &plan->job.environment_identity);
 	share_name(r->share_id, s, &plan->job);
+	r->looks = ARENA_ARRAY(&r->arena, struct look, s->n_regions);
+	memset(r->looks, 0, s->n_regions * sizeof(*r->looks));
 	r->dir = (char *)arena_printf(&r->arena, "%s/%s", site->config.state->runs, run).p;
 	r->logs = (char *)arena_printf(&r->arena, "%s/logs", r->dir).p;
 	share_open(r);
@@ -241,7 +243,7 @@ begin_run(struct site *site, const struct plan *plan, const char *run, const cha
 static void
 add_left(struct fleet_site *s, const struct host *h, uint32_t n_hosts)
 {
-	const char *region = aws_region(s->aws);
+	const char *region = aws_region(h->region ? h->region->aws : s->aws);
 	struct pairs *left = &s->site.left;
 	struct pair *p;
 
@@ -292,7 +294,8 @@ end_run(struct site *site)
 	rmdir(r->logs); /* only when it is empty, */
 	rmdir(r->dir);	/* as this is when the run failed before it began */
 	share_close(r);
-	arena_free(&r->seen_arena);
+	for (size_t i = 0; i < s->n_regions; i++)
+		arena_free(&r->looks[i].arena);
 	arena_free(&r->arena);
 	free(r);
 	s->run = NULL;
@@ -314,11 +317,9 @@ close_site(struct site *site)
 		store_close(site->store);
 	if (s->job_lock)
 		job_lock_release(s->job_lock);
-	aws_close(s->aws);
+	regions_close(s);
 	for (int i = 0; i < FLEET_READS; i++)
 		arena_free(&s->reads[i]);
-	for (size_t i = 0; i < sizeof(s->choice_reads) / sizeof(s->choice_reads[0]); i++)
-		arena_free(&s->choice_reads[i]);
 	arena_free(&s->arena);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->ear_lock);
@@ -339,8 +340,6 @@ static const struct site_ops ops = {
 int
 fleet_open(struct site **out, const struct site_config *config, struct error *err)
 {
-	const struct aws_options options = {
-		.region = config->manifest->instances.infra.region, .clock = config->clock};
 	struct fleet_site *s = mem_alloc(sizeof(*s));
 	int rc;
 
@@ -350,7 +349,7 @@ fleet_open(struct site **out, const struct site_config *config, struct error *er
 	s->site.provider = (struct provider){
 		.ctx = s, .listen = fleet_listen, .step = step, .submit = submit, .stop = stop};
 	s->group_name = arena_printf(&s->arena, "furrow-%.*s", STR_ARG(config->manifest->name));
-	rc = aws_open(&s->aws, &options, err);
+	rc = regions_open(s, err);
 	if (rc == 0)
 		rc = fleet_find_runner(s, err);
 	if (rc < 0) {

@@ -4,8 +4,8 @@
 
 #include "planner/base/buf.h"
 #include "providers/aws/ec2.h"
-#include "providers/aws/prices.h"
 #include "providers/fleet/fleet.h"
+#include "providers/fleet/region.h"
 #include "providers/fleet/share.h"
 #include "providers/host/ssh.h"
 #include "providers/host/ssh_key.h"
@@ -73,7 +73,8 @@ struct far_image {
 /* One instance, launched or found. A step, or the reading, has it; then the run. */
 struct host {
 	struct fleet_site *site;
-	uint32_t index; /* instance[index] */
+	struct region *region; /* that it is in, or was asked for last; NULL: none yet */
+	uint32_t index;	       /* instance[index] */
 	char id[HOST_ID_BYTES], address[HOST_ADDRESS_BYTES], type[32], zone[32];
 	char host_key[SSH_KEY_PUBLIC_BYTES];
 	int64_t launched_wall_ns;
@@ -91,7 +92,8 @@ struct host {
 	 * data, or looked for by its token at the end. */
 	bool unsure;
 	char token[64];
-	size_t offer, subnet; /* indices of those that were tried last */
+	size_t offer,
+		subnet; /* indices of those that were tried last; the subnet is the region's */
 	struct buf user_data;
 	int64_t sent_ns; /* when it was asked for last */
 	/* Of the instance that it has now; 0: not known. */
@@ -120,15 +122,11 @@ struct host {
 	atomic_bool reclaimed;
 };
 
-/* A type, and the wish that it fits: of `instances`, or of one of its any_of. */
-struct fit {
-	const struct ec2_type *type;
-	const struct instances *wish;
-};
-
 struct fleet_site {
 	struct site site;
-	struct aws *aws;
+	struct region *regions; /* home first */
+	size_t n_regions;
+	struct aws *aws;		 /* home's: its client, where the store is */
 	struct arena arena;		 /* the coordinator's */
 	struct arena reads[FLEET_READS]; /* one each: reads run side by side */
 	struct source_reader *reader;
@@ -141,23 +139,7 @@ struct fleet_site {
 		[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
 	struct str bucket, prefix;
 	bool has_bucket;
-	bool region_asked,
-		region_bad; /* under lock: whether the region is one, once that is in doubt */
-	struct error region_why;
 	struct str group_name, caller_cidr;
-	struct ec2_subnet *subnets;
-	size_t n_subnets;
-	struct ec2_group group; /* id absent: none yet */
-	struct fit *fits;	/* types that a new instance may be of */
-	size_t n_fits;
-	struct ec2_prices prices;
-	struct ec2_offering *offerings; /* none: not known */
-	size_t n_offerings;
-	struct ec2_interruption *interruptions;
-	size_t n_interruptions;
-	struct str zones_missing;     /* why offerings are not known; absent: they are */
-	struct arena choice_reads[2]; /* what these were read to, beside READ_TYPE's */
-	struct ec2_image image;
 	struct far_image container;
 	char wish[17]; /* what is asked of an instance, in short: a tag */
 	char *runner_path;
@@ -171,6 +153,15 @@ struct fleet_site {
 	struct fleet_run *run;
 	pthread_mutex_t ear_lock; /* over ear */
 	struct ear ear;		  /* notice NULL: nobody listens */
+};
+
+/* What EC2 said of the run's instances in one region. */
+struct look {
+	struct ec2_instance *v;
+	size_t n;
+	int64_t at_ns;	  /* 0: it was not asked */
+	struct error err; /* code ERR_NONE: it went well */
+	struct arena arena;
 };
 
 /* One execution of a plan. */
@@ -188,13 +179,8 @@ struct fleet_run {
 	uint32_t n_hosts, n_seated;
 	atomic_bool stop_steps; /* what can be made later is not to be waited for */
 	atomic_bool ending;	/* the run is over: cuts are not mended any more */
-	/* The last look at all instances; under the site's lock. */
-	struct ec2_instance *seen;
-	size_t n_seen;
-	int64_t seen_ns;
-	struct error seen_err; /* code ERR_NONE: it went well */
-	struct arena seen_arena;
-	struct lost *lost; /* NULL: not read yet; under the site's lock */
+	struct look *looks; /* at each region's instances, the last ones; under the site's lock */
+	struct lost *lost;  /* NULL: not read yet; under the site's lock */
 	/* Of the plan's offers: EC2 had none of it; not to be asked for before. Under the site's lock. */
 	int64_t *offer_again_ns;
 };
@@ -265,6 +251,8 @@ bool fleet_has_image(const struct fleet_site *s);
 const char *fleet_cache_dir(struct arena *a);
 /* "203.0.113.7/32": whom instances see when we call. */
 int fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err);
+/* Its subnets alone. */
+int fleet_read_subnets(struct region *r, struct arena *a, struct error *err);
 int fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err);
 void fleet_describe_wish(struct fleet_site *s);
 int fleet_find_runner(struct fleet_site *s, struct error *err);
@@ -295,7 +283,7 @@ int fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err);
 int fleet_read_offers(struct fleet_site *s, struct arena *a, struct error *err);
 /* An hour of an instance that is there, as of an offer; < 0: not known. */
 double fleet_hourly_usd(
-	const struct fleet_site *s, struct str type, struct str zone, bool spot, int64_t cpus);
+	const struct region *r, struct str type, struct str zone, bool spot, int64_t cpus);
 /* How many tasks at a time with so many cpus and GPUs. */
 uint32_t fleet_slots(const struct fleet_site *s, int64_t cpus, int64_t gpus);
 
@@ -307,8 +295,9 @@ int launch_host(struct fleet_run *r, struct host *h, struct call *call, struct e
 int replace_host(struct fleet_run *r, struct host *h, struct call *call, struct error *err);
 
 /* lost.c: what runs that died a moment ago have asked EC2 for. The next of these instances that can
- * serve; waits until EC2 must show it if there is one. 1: *out; 0: there is none. */
-int lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct error *err);
+ * serve; waits until EC2 must show it if there is one. 1: *out, in *region; 0: there is none. */
+int lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out,
+	struct region **region, struct error *err);
 /* Terminates those that nobody took. */
 void lost_close(struct fleet_run *r);
 
@@ -319,7 +308,7 @@ void host_tell_boot(struct host *h);
 /* Of the instance that it has now; empty: none. Whoever looks at EC2 asks for those of all hosts, so that
  * others than its own thread read it under the site's lock, and it is set under that. */
 void host_set_id(struct host *h, struct str id);
-/* What EC2 says of the host now, no older than max_age_ns; one call for all hosts. NULL: it doesn't
+/* What EC2 says of the host now, no older than max_age_ns; one call for all hosts of a region. NULL: it doesn't
  * know it (yet). */
 int fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
 	struct ec2_instance **out, struct error *err);

@@ -21,8 +21,12 @@ inventory_open(struct inventory **out, const struct inventory_options *options, 
 	inv->as = arena_str(&inv->arena, options->as);
 	inv->job = arena_str(&inv->arena, options->job);
 	inv->store = arena_str(&inv->arena, options->store);
+	inv->own_locks = options->locks == NULL;
+	inv->locks = options->locks ? options->locks : inventory_locks_open();
 	rc = aws_open(&inv->aws, &aws, err);
 	if (rc < 0) {
+		if (inv->own_locks)
+			inventory_locks_close(inv->locks);
 		arena_free(&inv->arena);
 		free(inv);
 		return rc;
@@ -36,7 +40,8 @@ inventory_close(struct inventory *inv)
 {
 	if (!inv)
 		return;
-	inventory_unlock(inv);
+	if (inv->own_locks)
+		inventory_locks_close(inv->locks);
 	aws_close(inv->aws);
 	for (int i = 0; i < INVENTORY_PARTS; i++)
 		arena_free(&inv->reads[i]);
@@ -54,6 +59,13 @@ struct aws *
 inventory_aws(struct inventory *inv)
 {
 	return inv->aws;
+}
+
+struct str
+inventory_store(const struct inventory *inv, struct arena *a)
+{
+	return arena_printf(a, "s3://%.*s%s%.*s", STR_ARG(inv->bucket), inv->prefix.n ? "/" : "",
+		STR_ARG(inv->prefix));
 }
 
 struct inventory_item *
@@ -285,47 +297,59 @@ inventory_read(struct inventory *inv, bool objects, struct error *err)
 	return 0;
 }
 
-/* Of any state, also terminated: a launch that came and went is one that is known. */
+/* Those that show in the region are taken from the list. Of any state, also terminated: a launch that came and went
+ * is one that is known. */
 static int
-count_unseen(struct inventory *inv, const struct strings *tokens, size_t *n, struct error *err)
+take_seen(struct inventory *inv, struct strings *tokens, struct error *err)
 {
 	struct arena scratch = {0};
 	struct pair filter = {STR("tag:furrow:job"), inv->job};
 	const struct pairs wanted = {.v = &filter, .n = 1};
 	struct ec2_instance *found;
-	size_t n_found;
+	size_t n_found, n = 0;
 	int rc = ec2_describe_instances(
 		inv->aws, &scratch, (struct str){0}, NULL, &wanted, &found, &n_found, err);
 
-	*n = tokens->n;
 	for (size_t i = 0; rc == 0 && i < tokens->n; i++) {
-		for (size_t k = 0; k < n_found; k++) {
-			if (str_eq(found[k].client_token, tokens->v[i])) {
-				(*n)--;
-				break;
-			}
-		}
+		bool seen = false;
+
+		for (size_t k = 0; k < n_found; k++)
+			seen |= str_eq(found[k].client_token, tokens->v[i]);
+		if (!seen)
+			tokens->v[n++] = tokens->v[i];
 	}
+	if (rc == 0)
+		tokens->n = n;
 	arena_free(&scratch);
 	return rc;
 }
 
 int
-inventory_await(struct inventory *inv, const struct strings *tokens, bool objects,
+inventory_await(struct inventory *const *v, size_t n, const struct strings *tokens,
 	int64_t asked_wall_ns, struct error *err)
 {
+	const struct clock *clock = v[0]->clock;
 	int64_t until_wall_ns = asked_wall_ns + EC2_SHOWS_NS;
-	size_t unseen;
-	int rc = count_unseen(inv, tokens, &unseen, err);
+	struct arena scratch = {0};
+	struct strings unseen = {.v = ARENA_ARRAY(&scratch, struct str, tokens->n)};
+	int rc = 0;
 
-	while (rc == 0 && unseen && inv->clock->wall_ns(inv->clock->ctx) < until_wall_ns) {
-		if (!inventory_sleep(inv, again_ns))
-			return error_set(err, ERR_CANCELLED,
+	for (; unseen.n < tokens->n; unseen.n++)
+		unseen.v[unseen.n] = tokens->v[unseen.n];
+	for (;;) {
+		bool last = clock->wall_ns(clock->ctx) >= until_wall_ns;
+
+		for (size_t i = 0; i < n && rc == 0 && unseen.n; i++)
+			rc = take_seen(v[i], &unseen, err);
+		if (rc < 0 || !unseen.n || last)
+			break;
+		if (!inventory_sleep(v[0], again_ns))
+			rc = error_set(err, ERR_CANCELLED,
 				"interrupted while EC2 was asked for "
 				"what the last run launched");
-		rc = count_unseen(inv, tokens, &unseen, err);
 	}
-	return rc < 0 ? rc : inventory_read(inv, objects, err);
+	arena_free(&scratch);
+	return rc;
 }
 
 struct str

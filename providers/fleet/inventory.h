@@ -1,6 +1,6 @@
 /* inventory: what of furrow's is in one region of an account, whoever launched it, and ending it. It is
  * told by tags and by names in the store alone: no manifest and no state of this machine is needed.
- * One thread at a time. */
+ * One thread at a time for each. */
 #ifndef FURROW_INVENTORY_H
 #define FURROW_INVENTORY_H
 
@@ -13,6 +13,7 @@
 
 struct aws;
 struct inventory;
+struct inventory_locks;
 struct store;
 
 enum inventory_kind {
@@ -42,11 +43,17 @@ struct inventory_item {
 	int64_t absent_since_ns; /* since when EC2 doesn't find it; 0: it does */
 };
 
+/* What inventories of several regions lock together: instances of a job in one region may name a store in another.
+ * Closed before these, which gives the locks back. */
+struct inventory_locks *inventory_locks_open(void);
+void inventory_locks_close(struct inventory_locks *locks); /* NULL: nothing */
+
 struct inventory_options {
-	struct str region; /* absent: as the SDKs find it */
-	struct str job;	   /* absent: of all jobs */
-	struct str store;  /* s3://bucket/prefix; absent: the account's own for the region */
-	struct str as;	   /* whom others find at a job that we have locked: "destroy" */
+	struct str region;	       /* absent: as the SDKs find it */
+	struct inventory_locks *locks; /* NULL: its own alone */
+	struct str job;		       /* absent: of all jobs */
+	struct str store; /* s3://bucket/prefix; absent: the account's own for the region */
+	struct str as;	  /* whom others find at a job that we have locked: "destroy" */
 	const struct clock *clock;
 	const atomic_bool *stop; /* true: what waits gives up; NULL: nothing stops it */
 };
@@ -54,10 +61,12 @@ struct inventory_options {
 /* Reads the settings of the environment, makes no call. ERR_INPUT: these, or the store, are wrong. */
 int inventory_open(
 	struct inventory **out, const struct inventory_options *options, struct error *err);
-void inventory_close(struct inventory *inv); /* gives back the locks it took */
+void inventory_close(struct inventory *inv); /* gives back the locks that it alone took */
 
 const char *inventory_region(const struct inventory *inv);
 struct aws *inventory_aws(struct inventory *inv);
+/* "s3://bucket/prefix", after inventory_lock. In the arena. */
+struct str inventory_store(const struct inventory *inv, struct arena *a);
 /* Valid until the next inventory_read or _await; the strings until close. */
 struct inventory_item *inventory_items(struct inventory *inv, size_t *n);
 
@@ -66,9 +75,9 @@ struct inventory_item *inventory_items(struct inventory *inv, size_t *n);
  * runners and locks. ERR_INPUT: also for a region that there is none of. */
 int inventory_read(struct inventory *inv, bool objects, struct error *err);
 
-/* EC2 may be late with what it has launched: reads again until each of these ClientTokens shows, or
+/* EC2 may be late with what it has launched: waits until each of these ClientTokens shows in one of the n regions, or
  * EC2 would have shown what was asked for at asked_wall_ns. ERR_CANCELLED: stopped. */
-int inventory_await(struct inventory *inv, const struct strings *tokens, bool objects,
+int inventory_await(struct inventory *const *v, size_t n, const struct strings *tokens,
 	int64_t asked_wall_ns, struct error *err);
 
 /* Keeps others from applying the job (options.job) until close: in its store, and in those that the tags
@@ -78,14 +87,14 @@ int inventory_lock(struct inventory *inv, bool look, struct error *err);
 
 /* For gc: whatever is younger stays, and so does all of a job that somebody is at, or of which that
  * cannot be known; groups stay when an instance of their job does. The locks of all other jobs are
- * held until close (look: only looked at). */
+ * held until close (look: only looked at). Regions that lock together may be judged side by side. */
 struct inventory_ages {
 	int64_t instance_ns, object_ns;
 };
 void inventory_judge(struct inventory *inv, const struct inventory_ages *ages, bool look);
 
 /* Removes what doesn't stay. Instances are gone when EC2 says terminated, or doesn't find them for a
- * minute; then their groups are removed. 0: all is gone. Else the first failure, or ERR_CANCELLED, and
+ * minute; then their groups are removed. Regions may be cleared side by side. 0: all is gone. Else the first failure, or ERR_CANCELLED, and
  * items tell `gone` and `problem`. */
 int inventory_remove(struct inventory *inv, struct error *err);
 

@@ -5,6 +5,8 @@
 #include "providers/aws/s3.h"
 #include "providers/fleet/inventory.h"
 
+#include <pthread.h>
+
 struct job_lock;
 
 enum inventory_part {
@@ -26,6 +28,12 @@ struct holding {
 	struct holding *next;
 };
 
+struct inventory_locks {
+	pthread_mutex_t lock; /* over the list: held while locks are added and taken */
+	struct arena arena;   /* theirs */
+	struct holding *first;
+};
+
 struct inventory {
 	struct aws *aws;
 	const struct clock *clock;
@@ -36,7 +44,8 @@ struct inventory {
 	bool no_bucket;				   /* found not to be there */
 	struct inventory_item *v;
 	size_t n, n_instances;
-	struct holding *holdings;
+	struct inventory_locks *locks;
+	bool own_locks; /* no other inventory's as well */
 };
 
 /* inventory_wait.c */
@@ -51,6 +60,6 @@ int inventory_locate(struct inventory *inv, struct error *err);
 const struct holding *inventory_holding(const struct inventory *inv, struct str job);
 /* Whether what was locked still is. */
 int inventory_check(const struct inventory *inv, struct str job, struct error *err);
-void inventory_unlock(struct inventory *inv);
+void inventory_unlock(struct inventory_locks *locks);
 
 #endif

@@ -6,6 +6,7 @@
 #include "providers/store/job_lock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { LOCK_THREADS = 16 };
 
@@ -61,7 +62,7 @@ take_one(void *ctx, size_t i)
 static struct holding *
 find(const struct inventory *inv, struct str job, struct str bucket, struct str prefix)
 {
-	struct holding *h = inv->holdings;
+	struct holding *h = inv->locks->first;
 
 	while (h &&
 		!(str_eq(h->job, job) && str_eq(h->bucket, bucket) && str_eq(h->prefix, prefix)))
@@ -71,37 +72,39 @@ find(const struct inventory *inv, struct str job, struct str bucket, struct str 
 
 /* A lock that is to be looked at, unless it was. */
 static size_t
-add_wanted(struct inventory *inv, struct str job, struct str store)
+add_wanted_locked(struct inventory *inv, struct str job, struct str store)
 {
 	struct str bucket = inv->bucket, prefix = inv->prefix;
+	struct arena *a = &inv->locks->arena;
 	struct holding *h;
 	bool known = !store.p || s3_parse_url(store, &bucket, &prefix);
 
 	if (!job.p || find(inv, job, bucket, prefix))
 		return 0;
-	h = ARENA_NEW(&inv->arena, struct holding);
-	*h = (struct holding){.job = arena_str(&inv->arena, job),
-		.bucket = arena_str(&inv->arena, bucket),
-		.prefix = arena_str(&inv->arena, prefix),
-		.next = inv->holdings};
+	h = ARENA_NEW(a, struct holding);
+	*h = (struct holding){.job = arena_str(a, job),
+		.bucket = arena_str(a, bucket),
+		.prefix = arena_str(a, prefix),
+		.next = inv->locks->first};
 	if (!known) {
 		h->rc = ERR_INPUT;
 		h->why = arena_printf(
-			&inv->arena, "its tag furrow:store, '%.*s', is no store", STR_ARG(store));
+			a, "its tag furrow:store, '%.*s', is no store", STR_ARG(store));
 	}
-	inv->holdings = h;
+	inv->locks->first = h;
 	return known;
 }
 
 /* The newest n of the list. */
 static int
-take_wanted(struct inventory *inv, size_t n, bool look, struct error *err)
+take_wanted_locked(struct inventory *inv, size_t n, bool look, struct error *err)
 {
+	struct arena *a = &inv->locks->arena;
 	struct taking t = {.inv = inv,
-		.v = ARENA_ARRAY(&inv->arena, struct holding *, n),
+		.v = ARENA_ARRAY(a, struct holding *, n),
 		.look = look,
-		.errors = ARENA_ARRAY(&inv->arena, struct error, n)};
-	struct holding *h = inv->holdings;
+		.errors = ARENA_ARRAY(a, struct error, n)};
+	struct holding *h = inv->locks->first;
 	int rc = 0;
 
 	for (size_t i = 0; i < n; h = h->next) {
@@ -112,7 +115,7 @@ take_wanted(struct inventory *inv, size_t n, bool look, struct error *err)
 	for (size_t i = 0; i < n; i++) {
 		if (t.v[i]->rc == 0)
 			continue;
-		t.v[i]->why = arena_str(&inv->arena, str_from(t.errors[i].message));
+		t.v[i]->why = arena_str(a, str_from(t.errors[i].message));
 		if (rc == 0 && err)
 			*err = t.errors[i];
 		rc = rc ? rc : t.v[i]->rc;
@@ -128,12 +131,15 @@ inventory_lock(struct inventory *inv, bool look, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	n = add_wanted(inv, inv->job, (struct str){0});
+	pthread_mutex_lock(&inv->locks->lock);
+	n = add_wanted_locked(inv, inv->job, (struct str){0});
 	for (size_t i = 0; i < inv->n; i++) {
 		if (inv->v[i].store.p)
-			n += add_wanted(inv, inv->job, inv->v[i].store);
+			n += add_wanted_locked(inv, inv->job, inv->v[i].store);
 	}
-	return take_wanted(inv, n, look, err);
+	rc = take_wanted_locked(inv, n, look, err);
+	pthread_mutex_unlock(&inv->locks->lock);
+	return rc;
 }
 
 const struct holding *
@@ -141,7 +147,7 @@ inventory_holding(const struct inventory *inv, struct str job)
 {
 	const struct holding *first = NULL;
 
-	for (const struct holding *h = inv->holdings; h; h = h->next) {
+	for (const struct holding *h = inv->locks->first; h; h = h->next) {
 		if (!str_eq(h->job, job))
 			continue;
 		if (h->rc < 0)
@@ -156,30 +162,57 @@ inventory_check(const struct inventory *inv, struct str job, struct error *err)
 {
 	int rc = 0;
 
-	for (const struct holding *h = inv->holdings; h && rc == 0; h = h->next) {
+	for (const struct holding *h = inv->locks->first; h && rc == 0; h = h->next) {
 		if (h->lock && str_eq(h->job, job))
 			rc = job_lock_check(h->lock, err);
 	}
 	return rc;
 }
 
+static bool
+is_of_store(const struct inventory *inv, const struct holding *h)
+{
+	return str_eq(h->bucket, inv->bucket) && str_eq(h->prefix, inv->prefix);
+}
+
 struct str
 inventory_busy(const struct inventory *inv)
 {
-	for (const struct holding *h = inv->holdings; h; h = h->next) {
-		if (h->rc < 0 && str_eq(h->bucket, inv->bucket) && str_eq(h->prefix, inv->prefix))
+	for (const struct holding *h = inv->locks->first; h; h = h->next) {
+		if (h->rc < 0 && is_of_store(inv, h))
 			return h->why;
 	}
 	return (struct str){0};
 }
 
 void
-inventory_unlock(struct inventory *inv)
+inventory_unlock(struct inventory_locks *locks)
 {
-	for (struct holding *h = inv->holdings; h; h = h->next) {
+	for (struct holding *h = locks->first; h; h = h->next) {
 		job_lock_release(h->lock);
 		h->lock = NULL;
 	}
+}
+
+struct inventory_locks *
+inventory_locks_open(void)
+{
+	struct inventory_locks *locks = mem_alloc(sizeof(*locks));
+
+	*locks = (struct inventory_locks){0};
+	pthread_mutex_init(&locks->lock, NULL);
+	return locks;
+}
+
+void
+inventory_locks_close(struct inventory_locks *locks)
+{
+	if (!locks)
+		return;
+	inventory_unlock(locks);
+	pthread_mutex_destroy(&locks->lock);
+	arena_free(&locks->arena);
+	free(locks);
 }
 
 static void
@@ -220,8 +253,9 @@ judge_shared(struct inventory *inv, struct inventory_item *item)
 			item->stays = arena_printf(
 				&inv->arena, "%.*s stays, which uses it", STR_ARG(other->id));
 	}
-	for (const struct holding *h = inv->holdings; h && !item->stays.p; h = h->next) {
-		if (!item->job.p && item->kind != INVENTORY_GROUP && h->rc < 0)
+	for (const struct holding *h = inv->locks->first; h && !item->stays.p; h = h->next) {
+		if (!item->job.p && item->kind != INVENTORY_GROUP && h->rc < 0 &&
+			is_of_store(inv, h))
 			item->stays = arena_printf(
 				&inv->arena, "somebody is at job %.*s", STR_ARG(h->job));
 	}
@@ -234,6 +268,7 @@ inventory_judge(struct inventory *inv, const struct inventory_ages *ages, bool l
 	size_t n = 0;
 	int rc = inventory_locate(inv, &err);
 
+	pthread_mutex_lock(&inv->locks->lock);
 	for (size_t i = 0; i < inv->n; i++) {
 		struct inventory_item *item = &inv->v[i];
 
@@ -241,11 +276,12 @@ inventory_judge(struct inventory *inv, const struct inventory_ages *ages, bool l
 		if (rc < 0)
 			item->stays = arena_str(&inv->arena, str_from(err.message));
 		else if (!item->stays.p || item->kind == INVENTORY_LOCK)
-			n += add_wanted(inv, item->job, item->store);
+			n += add_wanted_locked(inv, item->job, item->store);
 	}
-	take_wanted(inv, n, look, NULL);
+	take_wanted_locked(inv, n, look, NULL);
 	for (size_t i = 0; i < inv->n; i++)
 		judge_lock(inv, &inv->v[i]);
 	for (size_t i = 0; i < inv->n; i++)
 		judge_shared(inv, &inv->v[i]);
+	pthread_mutex_unlock(&inv->locks->lock);
 }

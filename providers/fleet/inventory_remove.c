@@ -312,7 +312,8 @@ remove_locks(struct inventory *inv)
 		if (item->kind == INVENTORY_LOCK && is_wanted(item))
 			item->gone = true;
 	}
-	inventory_unlock(inv);
+	if (inv->own_locks)
+		inventory_unlock(inv->locks);
 }
 
 /* What somebody took over from us since is theirs. */

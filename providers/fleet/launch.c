@@ -120,13 +120,13 @@ take_instance(struct host *h, const struct ec2_instance *i)
 
 /* Named also when it is the image's own: gp3, whatever the image was made with. */
 static int64_t
-disk_bytes(const struct fleet_site *s)
+disk_bytes(const struct region *r)
 {
-	int64_t wished = s->site.config.manifest->instances.disk.size_bytes;
+	int64_t wished = r->site->site.config.manifest->instances.disk.size_bytes;
 
 	if (wished >= 0)
 		return wished;
-	return s->image.disk_bytes > 0 ? s->image.disk_bytes : -1;
+	return r->image.disk_bytes > 0 ? r->image.disk_bytes : -1;
 }
 
 static struct ec2_launch
@@ -134,19 +134,20 @@ describe_launch(struct fleet_run *r, const struct host *h, struct arena *a)
 {
 	const struct fleet_site *s = r->site;
 	const struct instances *wish = &s->site.config.manifest->instances;
-	const struct ec2_subnet *subnet = &s->subnets[h->subnet];
+	const struct region *region = h->region;
+	const struct ec2_subnet *subnet = &region->subnets[h->subnet];
 	const struct offer *o = offer_of(r, h);
 	char print[SSH_KEY_PRINT_BYTES] = "";
 
 	ssh_key_print(print, str_from(s->key.public_key));
 	return (struct ec2_launch){.token = str_from(h->token),
-		.image = s->image.id,
+		.image = region->image.id,
 		.type = o->type,
 		.zone = subnet->zone,
 		.subnet = subnet->id,
-		.group = s->group.id,
-		.root_device = s->image.root_device,
-		.disk_bytes = disk_bytes(s),
+		.group = region->group.id,
+		.root_device = region->image.root_device,
+		.disk_bytes = disk_bytes(region),
 		.disk_warm_bytes_per_s = wish->disk.warm_bytes_per_s,
 		.spot = o->spot,
 		.public_address = subnet->public_address,
@@ -159,16 +160,17 @@ static int
 prepare_launch(
 	struct fleet_run *r, struct arena *a, struct host *h, size_t offer, struct error *err)
 {
-	const struct fleet_site *s = r->site;
 	const struct offer *o = &r->plan->changes.offers[offer];
+	struct region *region = region_named(r->site, o->region);
 	struct str token;
 	size_t i = 0;
 
-	while (i < s->n_subnets && !str_eq(s->subnets[i].zone, o->zone))
+	while (i < region->n_subnets && !str_eq(region->subnets[i].zone, o->zone))
 		i++;
-	if (i == s->n_subnets)
+	if (i == region->n_subnets)
 		return error_set(err, ERR_INTERNAL, "there is no subnet in %.*s", STR_ARG(o->zone));
 	h->offer = offer;
+	h->region = region;
 	h->subnet = i;
 	h->slots = o->slots;
 	h->bare_metal = o->bare_metal;
@@ -196,7 +198,7 @@ launch_once(
 	h->asked_ns = fleet_now(r->site);
 	h->accepted_ns = 0;
 	h->running_ns = 0;
-	rc = ec2_run_instance(r->site->aws, a, &launch, false, &made, &sent, err);
+	rc = ec2_run_instance(h->region->aws, a, &launch, false, &made, &sent, err);
 	h->sent_ns = fleet_now(r->site);
 	/* What EC2 cannot grant it has not granted before under this token. Who may not ask, or asks
 	 * wrongly, is told so whatever there is; and a reply that was lost says nothing. */
@@ -217,30 +219,32 @@ take_over(
 	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
 {
 	struct ec2_instance lost;
-	int rc = lost_take(r, a, &lost, err);
+	struct region *region;
+	int rc = lost_take(r, a, &lost, &region, err);
 
 	if (rc <= 0)
 		return rc;
+	h->region = region;
 	take_instance(h, &lost);
 	h->slots = fleet_slots_of(r->site, &lost);
 	snprintf(h->host_key, sizeof(h->host_key), "%.*s",
 		STR_ARG(ec2_tag(&lost, "furrow:host-key")));
 	call->hourly_usd =
-		fleet_hourly_usd(r->site, lost.type, lost.zone, lost.spot, fleet_cpus_of(&lost));
+		fleet_hourly_usd(region, lost.type, lost.zone, lost.spot, fleet_cpus_of(&lost));
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 
-/* EC2 has none of it; other hosts needn't ask as well. all_spot: the account may have no more spot
- * instances of any type. */
+/* EC2 has none of it; other hosts needn't ask as well. all: the account may have no more instances of any type
+ * in this region, in this market. */
 static void
-mark_empty(struct fleet_run *r, size_t offer, bool all_spot)
+mark_empty(struct fleet_run *r, size_t offer, bool all)
 {
-	const struct changes *c = &r->plan->changes;
+	const struct offer *v = r->plan->changes.offers, *o = &v[offer];
 	int64_t again_ns = fleet_now(r->site) + empty_ns;
 
 	pthread_mutex_lock(&r->site->lock);
-	for (size_t i = 0; i < c->n_offers; i++) {
-		if (i == offer || (all_spot && c->offers[i].spot))
+	for (size_t i = 0; i < r->plan->changes.n_offers; i++) {
+		if (i == offer || (all && v[i].spot == o->spot && str_eq(v[i].region, o->region)))
 			r->offer_again_ns[i] = again_ns;
 	}
 	pthread_mutex_unlock(&r->site->lock);
@@ -325,7 +329,7 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 	h->ready = false;
 	host_disconnect(h);
 	if (h->id[0])
-		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
+		rc = ec2_terminate_one(h->region->aws, str_from(h->id), err);
 	if (rc < 0 && rc != ERR_MISSING)
 		return rc;
 	/* What EC2 has taken back it hasn't: the next best is another zone, type or market. */

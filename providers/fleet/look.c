@@ -1,4 +1,4 @@
-/* look: what EC2 says of the run's instances: one call for all of them, shared by all who ask within a
+/* look: what EC2 says of the run's instances: one call for all of a region, shared by all who ask within a
  * moment, its failure too. */
 #include "providers/fleet/internal.h"
 
@@ -18,21 +18,21 @@ host_set_id(struct host *h, struct str id)
 }
 
 static void
-refresh_locked(struct fleet_run *r)
+refresh_locked(struct fleet_run *r, struct region *region, struct look *l)
 {
 	struct strings ids = {.v = mem_alloc((r->n_hosts + 1) * sizeof(struct str))};
 
 	for (uint32_t i = 0; i < r->n_hosts; i++) {
-		if (r->hosts[i]->id[0])
+		if (r->hosts[i]->id[0] && r->hosts[i]->region == region)
 			ids.v[ids.n++] = str_from(r->hosts[i]->id);
 	}
-	arena_reset(&r->seen_arena);
-	r->n_seen = 0;
-	r->seen_err = (struct error){0};
-	if (ids.n && ec2_describe_instances(r->site->aws, &r->seen_arena, (struct str){0}, &ids,
-			     NULL, &r->seen, &r->n_seen, &r->seen_err) < 0)
-		r->n_seen = 0;
-	r->seen_ns = fleet_now(r->site);
+	arena_reset(&l->arena);
+	l->n = 0;
+	l->err = (struct error){0};
+	if (ids.n && ec2_describe_instances(region->aws, &l->arena, (struct str){0}, &ids, NULL,
+			     &l->v, &l->n, &l->err) < 0)
+		l->n = 0;
+	l->at_ns = fleet_now(r->site);
 	free(ids.v);
 }
 
@@ -46,17 +46,18 @@ int
 fleet_look(struct fleet_run *r, const struct host *h, int64_t max_age_ns, struct arena *a,
 	struct ec2_instance **out, struct error *err)
 {
+	struct look *l = &r->looks[h->region - r->site->regions];
 	int rc;
 
 	*out = NULL;
 	pthread_mutex_lock(&r->site->lock);
-	if (!r->seen_ns || fleet_now(r->site) - r->seen_ns > max_age_ns)
-		refresh_locked(r);
-	rc = r->seen_err.code;
+	if (!l->at_ns || fleet_now(r->site) - l->at_ns > max_age_ns)
+		refresh_locked(r, h->region, l);
+	rc = l->err.code;
 	if (rc && err)
-		*err = r->seen_err;
-	for (size_t i = 0; i < r->n_seen; i++) {
-		struct ec2_instance *seen = &r->seen[i];
+		*err = l->err;
+	for (size_t i = 0; i < l->n; i++) {
+		struct ec2_instance *seen = &l->v[i];
 
 		if (!str_is(seen->id, h->id))
 			continue;

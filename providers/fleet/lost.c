@@ -151,18 +151,22 @@ was_observed(struct fleet_site *s, struct str id)
 	return was;
 }
 
-/* 1: there is such an instance, in whatever state. */
+/* 1: there is such an instance, in whatever state. A journal does not tell in which region it was asked for. */
 static int
 find(struct fleet_run *r, struct arena *a, struct str token, struct ec2_instance *out,
-	struct error *err)
+	struct region **region, struct error *err)
 {
 	struct pair filter = {.name = STR("client-token"), .value = token};
 	const struct pairs filters = {.v = &filter, .n = 1};
 	struct ec2_instance *found;
-	size_t n;
-	int rc = ec2_describe_instances(
-		r->site->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+	size_t n = 0;
+	int rc = 0;
 
+	for (size_t i = 0; i < r->site->n_regions && rc == 0 && n == 0; i++) {
+		*region = &r->site->regions[i];
+		rc = ec2_describe_instances(
+			(*region)->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+	}
 	if (rc < 0 || n == 0)
 		return rc;
 	*out = found[0];
@@ -171,13 +175,13 @@ find(struct fleet_run *r, struct arena *a, struct str token, struct ec2_instance
 
 static int
 await(struct fleet_run *r, struct arena *a, const struct launch_asked *l, struct ec2_instance *out,
-	struct error *err)
+	struct region **region, struct error *err)
 {
 	const struct timespec pause = {poll_ns / NS_PER_S, poll_ns % NS_PER_S};
 
 	for (;;) {
 		bool last = wall_now(r) >= l->shown_wall_ns || atomic_load(&r->stop_steps);
-		int rc = find(r, a, l->token, out, err);
+		int rc = find(r, a, l->token, out, region, err);
 
 		if (rc != 0 || last)
 			return rc;
@@ -193,13 +197,14 @@ can_serve(struct fleet_run *r, struct arena *a, const struct ec2_instance *i)
 }
 
 int
-lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct error *err)
+lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct region **region,
+	struct error *err)
 {
 	struct launch_asked *l;
 	int rc;
 
 	while ((l = claim(r))) {
-		rc = await(r, a, l, out, err);
+		rc = await(r, a, l, out, region, err);
 		if (rc < 0)
 			l->taken = false; /* for the next try */
 		if (rc < 0 || (rc > 0 && can_serve(r, a, out)))
@@ -214,12 +219,14 @@ lost_close(struct fleet_run *r)
 	struct lost *l = r->lost;
 	struct arena scratch = {0};
 	struct ec2_instance i = {0};
+	struct region *region;
 	struct error unwanted;
 
 	for (size_t k = 0; l && k < l->n; k++) {
-		if (!l->v[k].taken && find(r, &scratch, l->v[k].token, &i, &unwanted) > 0 &&
+		if (!l->v[k].taken &&
+			find(r, &scratch, l->v[k].token, &i, &region, &unwanted) > 0 &&
 			can_serve(r, &scratch, &i))
-			ec2_terminate_one(r->site->aws, i.id, &unwanted);
+			ec2_terminate_one(region->aws, i.id, &unwanted);
 	}
 	arena_free(&scratch);
 	if (l)

@@ -79,10 +79,11 @@ take_known(struct fleet_site *s, struct known *known, const struct ec2_instance 
 }
 
 static struct host *
-host_of_instance(struct fleet_site *s, struct known *known, const struct ec2_instance *i)
+host_of_instance(struct region *r, struct known *known, const struct ec2_instance *i)
 {
-	struct host *h = take_known(s, known, i);
+	struct host *h = take_known(r->site, known, i);
 
+	h->region = r;
 	copy(h->id, sizeof(h->id), i->id);
 	copy(h->type, sizeof(h->type), i->type);
 	copy(h->zone, sizeof(h->zone), i->zone);
@@ -209,27 +210,39 @@ ask(struct fleet_site *s, struct arena *a, struct host *h, const struct ec2_inst
 }
 
 static int
-read_hosts(struct fleet_site *s, struct arena *a, struct known *known, struct error *err)
+read_region(struct region *r, struct arena *a, struct error *err)
 {
 	struct pair filters[] = {
-		{.name = STR("tag:furrow:job"), .value = s->site.config.manifest->name},
+		{.name = STR("tag:furrow:job"), .value = r->site->site.config.manifest->name},
 		{.name = STR("instance-state-name"), .value = STR("pending,running")}};
 	const struct pairs wanted = {.v = filters, .n = 2};
-	struct ec2_instance *found;
-	struct warm *warm;
-	size_t n;
-	int rc = ec2_describe_instances(s->aws, a, (struct str){0}, NULL, &wanted, &found, &n, err);
 
+	return ec2_describe_instances(
+		r->aws, a, (struct str){0}, NULL, &wanted, &r->found, &r->n_found, err);
+}
+
+static int
+read_hosts(struct fleet_site *s, struct arena *a, struct known *known, struct error *err)
+{
+	struct warm *warm;
+	size_t n = 0;
+	int rc = regions_read(s, true, REGION_HOSTS, read_region, err);
+
+	for (size_t k = 0; k < s->n_regions; k++)
+		n += s->regions[k].n_found;
 	if (rc < 0 || n == 0)
 		return rc;
 	if (fleet_key(s, false, err) < 0 && err->code != ERR_MISSING)
 		return err->code;
 	warm = ARENA_ARRAY(a, struct warm, n);
 	s->hosts = ARENA_ARRAY(a, struct host *, n);
-	s->n_hosts = n;
-	for (size_t i = 0; i < n; i++) {
-		s->hosts[i] = host_of_instance(s, known, &found[i]);
-		warm[i] = ask(s, a, s->hosts[i], &found[i]);
+	for (size_t k = 0; k < s->n_regions; k++) {
+		struct region *r = &s->regions[k];
+
+		for (size_t i = 0; i < r->n_found; i++, s->n_hosts++) {
+			s->hosts[s->n_hosts] = host_of_instance(r, known, &r->found[i]);
+			warm[s->n_hosts] = ask(s, a, s->hosts[s->n_hosts], &r->found[i]);
+		}
 	}
 	listen_to_all(s, a, warm);
 	s->site.seen.observed.fleet.warm = warm;

@@ -31,7 +31,7 @@ find_lost(struct fleet_run *r, struct host *h, struct arena *a, struct error *er
 		bool last = fleet_now(r->site) - h->sent_ns >= EC2_SHOWS_NS;
 
 		rc = ec2_describe_instances(
-			r->site->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
+			h->region->aws, a, (struct str){0}, NULL, &filters, &found, &n, err);
 		if (rc < 0)
 			return error_wrap(err,
 				"whether an instance was launched under the client token %s, which "
@@ -67,7 +67,7 @@ terminate(struct fleet_run *r, struct host *h, struct error *err)
 	for (;;) {
 		bool known = !h->sent_ns || fleet_now(r->site) - h->sent_ns >= EC2_SHOWS_NS;
 
-		rc = ec2_terminate_one(r->site->aws, str_from(h->id), err);
+		rc = ec2_terminate_one(h->region->aws, str_from(h->id), err);
 		if (rc != ERR_MISSING)
 			break;
 		if (known)
@@ -77,8 +77,8 @@ terminate(struct fleet_run *r, struct host *h, struct error *err)
 	if (rc < 0)
 		return error_wrap(err,
 			"%s still runs and costs money; remove it with furrow destroy, or aws ec2 "
-			"terminate-instances --instance-ids %s",
-			h->id, h->id);
+			"terminate-instances --region %s --instance-ids %s",
+			h->id, aws_region(h->region->aws), h->id);
 	return 0;
 }
 

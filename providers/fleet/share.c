@@ -45,7 +45,7 @@ sort_of(const struct fleet_site *s)
 	if (fleet_has_image(s))
 		return s->site.config.manifest->instances.arch == ARCH_ARM64 ? STR("arm64")
 									     : STR("x86_64");
-	return s->image.id;
+	return s->site.seen.observed.fleet.image;
 }
 
 /* Below which all lie that are the same. */

@@ -12,23 +12,21 @@ enum look_part { LOOK_INSTANCES, LOOK_LOCK, LOOK_PARTS };
 struct looking {
 	struct fleet_site *s;
 	struct arena *arenas[LOOK_PARTS];
-	struct ec2_instance *found;
-	size_t n;
 	struct job_holder holder;
 	int rc[LOOK_PARTS];
 	struct error err[LOOK_PARTS];
 };
 
 static int
-look_for_instances(struct looking *l, struct arena *a, struct error *err)
+look_in_region(struct region *r, struct arena *a, struct error *err)
 {
-	struct pair filters[] = {{STR("tag:furrow:job"), l->s->site.config.manifest->name},
+	struct pair filters[] = {{STR("tag:furrow:job"), r->site->site.config.manifest->name},
 		{STR("instance-state-name"),
 			STR("pending,running,shutting-down,stopping,stopped")}};
 	const struct pairs wanted = {.v = filters, .n = 2};
 
 	return ec2_describe_instances(
-		l->s->aws, a, (struct str){0}, NULL, &wanted, &l->found, &l->n, err);
+		r->aws, a, (struct str){0}, NULL, &wanted, &r->found, &r->n_found, err);
 }
 
 static int
@@ -50,8 +48,9 @@ look_part(void *ctx, size_t i)
 {
 	struct looking *l = ctx;
 
-	l->rc[i] = i == LOOK_LOCK ? look_at_lock(l, l->arenas[i], &l->err[i])
-				  : look_for_instances(l, l->arenas[i], &l->err[i]);
+	l->rc[i] = i == LOOK_LOCK
+			   ? look_at_lock(l, l->arenas[i], &l->err[i])
+			   : regions_read(l->s, true, REGION_HOSTS, look_in_region, &l->err[i]);
 }
 
 static const struct host *
@@ -119,6 +118,7 @@ fleet_survey(struct site *site, struct arena *a, struct site_cloud *out, struct 
 {
 	struct fleet_site *s = (struct fleet_site *)site;
 	struct looking l = {.s = s, .arenas = {[LOOK_INSTANCES] = a, [LOOK_LOCK] = &s->arena}};
+	size_t n = 0;
 
 	parallel_for(LOOK_PARTS, LOOK_PARTS, look_part, &l);
 	for (int i = 0; i < LOOK_PARTS; i++) {
@@ -127,12 +127,17 @@ fleet_survey(struct site *site, struct arena *a, struct site_cloud *out, struct 
 			return l.rc[i];
 		}
 	}
-	*out = (struct site_cloud){.instances = ARENA_ARRAY(a, struct site_instance, l.n),
-		.n_instances = l.n,
-		.holder = l.holder};
-	for (size_t i = 0; i < l.n; i++)
-		out->instances[i] = describe(s, a, &l.found[i]);
-	if (l.n)
-		qsort(out->instances, l.n, sizeof(*out->instances), by_launch);
+	for (size_t i = 0; i < s->n_regions; i++)
+		n += s->regions[i].n_found;
+	*out = (struct site_cloud){
+		.instances = ARENA_ARRAY(a, struct site_instance, n), .holder = l.holder};
+	for (size_t i = 0; i < s->n_regions; i++) {
+		const struct region *r = &s->regions[i];
+
+		for (size_t k = 0; k < r->n_found; k++)
+			out->instances[out->n_instances++] = describe(s, a, &r->found[k]);
+	}
+	if (n)
+		qsort(out->instances, n, sizeof(*out->instances), by_launch);
 	return 0;
 }

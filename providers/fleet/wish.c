@@ -137,35 +137,68 @@ fleet_ask_caller(struct arena *a, struct str *cidr, struct error *err)
 }
 
 static bool
-lets_in(const struct fleet_site *s)
+lets_in(const struct ec2_group *group, struct str caller_cidr)
 {
-	for (size_t i = 0; i < s->group.cidrs.n; i++) {
-		if (str_eq(s->group.cidrs.v[i], s->caller_cidr) ||
-			str_is(s->group.cidrs.v[i], "0.0.0.0/0"))
+	for (size_t i = 0; i < group->cidrs.n; i++) {
+		if (str_eq(group->cidrs.v[i], caller_cidr) ||
+			str_is(group->cidrs.v[i], "0.0.0.0/0"))
 			return true;
 	}
 	return false;
 }
 
 int
+fleet_read_subnets(struct region *r, struct arena *a, struct error *err)
+{
+	const struct instances *in = &r->site->site.config.manifest->instances;
+	const struct str any = {0}, zone = in->n_any_of ? any : in->infra.zone;
+	int rc = ec2_subnets(r->aws, a, zone, &r->subnets, &r->n_subnets, err);
+
+	if (rc == ERR_INPUT && err->class != CLASS_DENIED && (zone.p || regions_are_many(r->site)))
+		return fleet_at(err, &r->wish->wish->infra.pos, arena_cstr(a, r->wish->key));
+	return rc;
+}
+
+static int
+read_network(struct region *r, struct arena *a, struct error *err)
+{
+	int rc = fleet_read_subnets(r, a, err);
+
+	if (rc == 0)
+		rc = ec2_find_group(
+			r->aws, a, r->subnets[0].vpc, r->site->group_name, &r->group, err);
+	if (rc == ERR_MISSING) {
+		r->group = (struct ec2_group){0};
+		rc = 0;
+	}
+	return rc;
+}
+
+int
 fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 {
 	struct fleet *f = &s->site.seen.observed.fleet;
-	const struct instances *in = &s->site.config.manifest->instances;
-	const struct str any = {0}, zone = in->n_any_of ? any : in->infra.zone;
-	int rc = ec2_subnets(s->aws, a, zone, &s->subnets, &s->n_subnets, err);
+	int rc = regions_read(s, false, REGION_NETWORK, read_network, err);
 
-	if (rc == ERR_INPUT && err->class != CLASS_DENIED && zone.p)
-		fleet_at(err, &in->infra.pos, "instances.infra");
 	if (rc == 0)
 		rc = fleet_ask_caller(a, &s->caller_cidr, err);
-	if (rc == 0)
-		rc = ec2_find_group(s->aws, a, s->subnets[0].vpc, s->group_name, &s->group, err);
-	if (rc == ERR_MISSING) {
-		s->group = (struct ec2_group){0};
-		rc = 0;
-	}
+	if (rc < 0)
+		return rc;
 	f->group = s->group_name;
-	f->group_ready = rc == 0 && s->group.id.p && lets_in(s);
-	return rc;
+	f->group_ready = true;
+	f->regions.v = ARENA_ARRAY(a, struct str, s->n_regions);
+	f->group_missing.v = ARENA_ARRAY(a, struct str, s->n_regions);
+	for (size_t i = 0; i < s->n_regions; i++) {
+		struct region *r = &s->regions[i];
+
+		if (!r->wish->launches)
+			continue;
+		r->group_ready = r->group.id.p && lets_in(&r->group, s->caller_cidr);
+		f->group_ready &= r->group_ready;
+		if (regions_are_many(s))
+			f->regions.v[f->regions.n++] = r->wish->name;
+		if (regions_are_many(s) && !r->group_ready)
+			f->group_missing.v[f->group_missing.n++] = r->wish->name;
+	}
+	return 0;
 }

@@ -249,6 +249,8 @@ state_offer(struct side *s, const struct words *w)
 	struct fleet *f = &s->plan.observed.fleet;
 	struct offer o = {.type = w->v[1],
 		.zone = w->v[2],
+		.region = {.p = w->v[2].p, .n = w->v[2].n - 1},
+		.far = !str_starts(w->v[2], STR("us-east-2")),
 		.cpus = number(s, w->v[3]),
 		.memory_bytes = number(s, w->v[4]) << 30,
 		.spot = str_is(w->v[5], "spot"),
@@ -287,6 +289,31 @@ state_warm(struct side *s, const struct words *w)
 	}
 }
 
+/* "region NAME AMI [group]": one of several, where instances may be; with its image, and whether the group is there. */
+static void
+state_region(struct side *s, const struct words *w)
+{
+	struct fleet *f = &s->plan.observed.fleet;
+
+	if (!f->regions.n) {
+		f->regions.v = ARENA_ARRAY(s->arena, struct str, MAX_WORDS);
+		f->group_missing.v = ARENA_ARRAY(s->arena, struct str, MAX_WORDS);
+		f->group_ready = true;
+		f->image = STR("");
+	}
+	f->regions.v[f->regions.n++] = w->v[1];
+	f->image = arena_printf(s->arena, "%.*s%s%.*s in %.*s", STR_ARG(f->image),
+		f->image.n ? ", " : "", STR_ARG(w->v[2]), STR_ARG(w->v[1]));
+	if (w->n == 3) {
+		f->group_missing.v[f->group_missing.n++] = w->v[1];
+		f->group_ready = false;
+	}
+	for (size_t i = 0; i < f->n_offers; i++) {
+		if (str_eq(f->offers[i].region, w->v[1]))
+			f->offers[i].image = w->v[2];
+	}
+}
+
 /* The statements about instances, and what they share. */
 static bool
 state_cloud(struct side *s, const struct words *w)
@@ -311,6 +338,8 @@ state_cloud(struct side *s, const struct words *w)
 			f->runner_ready |= str_is(w->v[i], "runner");
 			f->offers[0].spot |= str_is(w->v[i], "spot");
 		}
+	} else if (str_is(w->v[0], "region") && w->n >= 3 && f->offers) {
+		state_region(s, w);
 	} else {
 		return false;
 	}

@@ -21,9 +21,9 @@ inventory_check(const struct inventory *inv, struct str job, struct error *err)
 }
 
 void
-inventory_unlock(struct inventory *inv)
+inventory_unlock(struct inventory_locks *locks)
 {
-	(void)inv;
+	(void)locks;
 }
 
 int

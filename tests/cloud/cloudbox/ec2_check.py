@@ -56,17 +56,29 @@ class Places:
         self.moto = moto
         self._images: dict[tuple[str, str], ET.Element | None] = {}
         self._ready: set[str] = set()
+        self._blocks = 0  # of 172.31.0.0/16, each a /20, that are given away
         self._lock = threading.Lock()
 
     def prepare(self, region: str) -> None:
-        """Default subnets hand out no public addresses."""
+        """Default subnets hand out no public addresses, and no two regions the same ones: all hosts are on one bridge."""
         with self._lock:
             if region in self._ready:
                 return
-            for item in self.moto.ec2(region, "DescribeSubnets").findall("subnetSet/item"):
-                self.moto.ec2(region, "ModifySubnetAttribute", SubnetId=item.findtext("subnetId", ""),
-                              MapPublicIpOnLaunch__Value="false")
+            for subnet in self._apart(region, self.moto.ec2(region, "DescribeSubnets").findall("subnetSet/item")):
+                self.moto.ec2(region, "ModifySubnetAttribute", SubnetId=subnet, MapPublicIpOnLaunch__Value="false")
             self._ready.add(region)
+
+    def _apart(self, region: str, items: list[ET.Element]) -> list[str]:
+        """A region's default subnets, in blocks that no other region has as long as there are any."""
+        first, self._blocks = self._blocks, min(16, self._blocks + len(items))
+        if first == 0 or first + len(items) > 16:
+            return [i.findtext("subnetId", "") for i in items]
+        for i in items:
+            self.moto.ec2(region, "DeleteSubnet", SubnetId=i.findtext("subnetId", ""))
+        return [self.moto.ec2(region, "CreateSubnet", VpcId=i.findtext("vpcId", ""),
+                              CidrBlock=f"172.31.{16 * block}.0/20",
+                              AvailabilityZone=i.findtext("availabilityZone", "")).findtext("subnet/subnetId", "")
+                for block, i in enumerate(items, first)]
 
     def subnets(self, region: str) -> list[Subnet]:
         items = self.moto.ec2(region, "DescribeSubnets").findall("subnetSet/item")

@@ -132,6 +132,7 @@ class Pricing:
         for t in self.catalog.types_of(region):
             name = t["InstanceType"]
             price = self.settings.prices.get(name, price_sheet.on_demand_usd(region, t))
+            price = self.settings.prices.get(f"{name}@{region}", price)
             for capacity, system, tenancy, market, times in wares:
                 usual = capacity == "Used" and system == "Linux" and tenancy == "Shared"
                 if usual and price == "absent":

@@ -32,8 +32,9 @@ class Settings:
     rates: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     """{"ec2:Describe*": {"burst": 100, "per_s": 20}}: a token bucket each; beyond it the service throttles."""
     prices: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """{TYPE, "gp3" or "ipv4": on demand; "TYPE/ZONE": spot}: USD, or what the answer says instead: a text ("NaN"),
-    {"CNY": "0.7"}, [two, prices], "absent". `price.NAME` sets one of them, null takes it away again."""
+    """{TYPE, "gp3" or "ipv4": on demand, "TYPE@REGION": there alone; "TYPE/ZONE": spot}: USD, or what the answer says
+    instead: a text ("NaN"), {"CNY": "0.7"}, [two, prices], "absent". `price.NAME` sets one of them, null takes it
+    away again."""
     buckets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     """{name: {"owner": "other"} or {"region": "eu-west-1", "answer": 301 | 307 | 400}}"""
     page_instances: int = 0  # at most so many a page, whatever MaxResults says; 0: as EC2

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Instances in two regions: the cheaper one first, the other when that has no more; hosts of both in one run, warm in both, and
+# nothing left in either.
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=faulty.sh
+. "$ROOT/tests/cloud/faulty.sh"
+
+both=', any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-2}]'
+box set price.t3.micro@us-west-2 0.002 >/dev/null
+
+# where KEY: of the instances that run, sorted.
+where() { box ledger | jq -r "[.instances[] | select(.live) | .$1] | sort | join(\" \")"; }
+groups() { client aws ec2 describe-security-groups --region "$1" --filters Name=tag-key,Values=furrow:job --query 'length(SecurityGroups)'; }
+marked() { [ "$(for id in $(the_host); do box host "$id" cat /tmp/marks; done 2>/dev/null | wc -l)" = "$1" ]; }
+
+# One instance is to be had in the cheaper region; each task waits for those of the other host.
+west='{"us-west-2a":1,"us-west-2b":0,"us-west-2c":0,"us-west-2d":0}'
+box set capacity "{\"t3.micro\":$west}" >/dev/null
+work two inputs='{count: 4}' max=2 idle=10m instances="$both" \
+	entrypoint='echo x >>/tmp/marks; until [ -e /tmp/go ]; do sleep 0.05; done; hostname >"$FURROW_OUT/said"'
+run furrow plan
+is_status 0 'plan'
+out_like 'by security group furrow-two in us-east-2, us-west-2$' 'a group in each region'
+out_like 'launch t3.micro in us-west-2.: ' 'the cheaper region'
+run furrow plan --json
+ok 'both regions in its offers' jq -e '[.offers[].region] | unique == ["us-east-2", "us-west-2"]' "$OUT"
+since
+begin_apply
+ok 'its tasks run on two hosts' comes_true 60 marked 4
+is 'in two regions' "$(where region)" 'us-east-2 us-west-2'
+run furrow status
+out_like 't3.micro in us-west-2a, running' 'status: one region'
+out_like 't3.micro in us-east-2., running' 'status: and the other'
+for id in $(the_host); do box host "$id" touch /tmp/go; done
+await_apply
+is_status 0 'one run in two regions'
+ok 'every task has its result' whole
+is 'from two hosts' "$(sort -u results/*/said | wc -l)" 2
+is 'each launched once' $(($(launched) - before)) 2
+
+sed -i 's/echo x/echo again/' furrow.yaml
+apply
+is_status 0 'once more'
+ok 'on warm hosts: every task has its result' whole
+is 'none was launched' $(($(launched) - before)) 2
+ok 'the one in the second region is used' comes_true 1 grep -q "i-.* is warm (t3.micro in us-west-2a)" "$ERR" "$OUT"
+
+# What cannot be ended is told with its region.
+box set deny '["ec2:TerminateInstances"]' >/dev/null
+run furrow destroy -y
+is_status 3 'destroy that may not'
+err_like 'by hand: aws ec2 terminate-instances --region us-west-2 --instance-ids' 'how to, there'
+err_like 'by hand: aws ec2 terminate-instances --region us-east-2 --instance-ids' 'and here'
+box set deny '[]' >/dev/null
+run furrow destroy -y
+is_status 0 'destroy'
+is 'nothing runs' "$(running)" 0
+is 'no group here' "$(groups us-east-2)" 0
+is 'no group there' "$(groups us-west-2)" 0
+
+# killed_there NAME: an apply that dies when it has asked for an instance in the second region, which EC2 doesn't show yet.
+killed_there() {
+	work "$1" instances="$both"
+	since
+	fault '{"action":"RunInstances","nth":1,"delay_reply":20}'
+	begin_apply
+	ok "$1: it comes there" comes_true 30 faults_done
+	kill -9 "$pid"
+	await_apply
+	box faults clear >/dev/null
+	is "$1: in the second region" "$(where region)" us-west-2
+}
+box set capacity '{}' >/dev/null
+box set visibility_delay_s 3 >/dev/null
+box set token_visibility_delay_s 3 >/dev/null
+killed_there taken-over
+apply
+ends 'killed, then an apply' 0 1
+killed_there destroyed
+run timeout 110 box run furrow destroy -y
+is_status 0 'killed, then a destroy'
+newly 'killed, then a destroy' 1
+box set visibility_delay_s 0 >/dev/null
+box set token_visibility_delay_s 0 >/dev/null
+killed_there collected
+run furrow gc --older-than 0
+is_status 0 'killed, then gc'
+newly 'killed, then gc' 1
+is 'nothing is left there' "$(groups us-west-2)" 0
+done_testing
