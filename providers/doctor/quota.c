@@ -65,7 +65,8 @@ read_use(struct doctor *d, struct arena *a, const struct ec2_quota *q, int64_t *
 	return rc;
 }
 
-static void
+/* Whether there is no room for a single one. */
+static bool
 judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struct ec2_quota *q,
 	double quota, int64_t used)
 {
@@ -78,18 +79,17 @@ judge(struct doctor *d, struct doctor_findings *f, struct str tried, const struc
 		q->name, quota, (long long)used, (long long)max, (long long)d->offer.cpus);
 
 	if (room >= (double)max)
-		return;
-	/* With `spot: auto` there is the other market. */
-	finding->verdict =
-		room < 1 && d->manifest->instances.spot != TRI_AUTO ? DOCTOR_FAIL : DOCTOR_WARN;
+		return false;
+	finding->verdict = DOCTOR_WARN;
 	doctor_advise(f, finding,
 		"there is room for %g: ask for more in Service Quotas (`aws service-quotas "
 		"request-service-quota-increase --service-code ec2 --quota-code %s "
 		"--desired-value %lld --region %s`), or wish for fewer or smaller instances",
 		room < 0 ? 0 : room, q->code, (long long)wanted, aws_region(d->aws));
+	return room < 1;
 }
 
-static void
+static bool
 ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 {
 	const struct ec2_quota *q = ec2_quota_of(d->offer.type, spot);
@@ -97,6 +97,7 @@ ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 	struct arena scratch = {0};
 	struct str tried = STR("servicequotas GetServiceQuota");
 	struct error err;
+	bool full = false;
 	int64_t used;
 	int rc;
 
@@ -104,7 +105,7 @@ ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 		doctor_add(f, "quota", DOCTOR_WARN, tried,
 			"which quota %.*s counts against is not known to furrow",
 			STR_ARG(d->offer.type));
-		return;
+		return false;
 	}
 	tried = arena_printf(&scratch, "servicequotas GetServiceQuota ec2 %s", q->code);
 	rc = service_quota_get(d->aws, &scratch, "ec2", q->code, &quota, &err);
@@ -118,16 +119,23 @@ ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 	else if (rc < 0 || read_use(d, &scratch, q, &used, &err) < 0)
 		doctor_add_error(f, "quota", DOCTOR_WARN, tried, &err)->input = false;
 	else
-		judge(d, f, tried, q, quota.value, used);
+		full = judge(d, f, tried, q, quota.value, used);
 	arena_free(&scratch);
+	return full;
 }
 
 void
 doctor_quota(struct doctor *d, struct doctor_findings *f)
 {
+	size_t first = f->n;
+	bool full;
+
 	if (!d->has_offer)
 		return;
-	ask_quota(d, f, d->offer.spot);
+	full = ask_quota(d, f, d->offer.spot);
+	/* Then there is the other market. */
 	if (d->manifest->instances.spot == TRI_AUTO)
-		ask_quota(d, f, !d->offer.spot);
+		full = ask_quota(d, f, !d->offer.spot) && full;
+	for (size_t i = first; full && i < f->n; i++)
+		f->v[i].verdict = DOCTOR_FAIL;
 }

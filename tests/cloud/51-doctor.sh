@@ -93,6 +93,11 @@ doctor auto.yaml
 is_status 0 'no spot, but on demand'
 finds quota warn 'L-34B43A08: .*is 0 vCPUs'
 finds quota ok 'L-1216C47A: '
+box set quotas '{"L-34B43A08": 0, "L-1216C47A": 1}' >/dev/null
+doctor auto.yaml
+is_status 3 'neither spot nor on demand'
+finds quota fail 'L-34B43A08: .*is 0 vCPUs'
+finds quota fail 'L-1216C47A: .*is 1 vCPUs'
 box set quotas '{}' >/dev/null
 
 # The clock, by twenty minutes.
