@@ -48,8 +48,7 @@ doctor_reads(struct doctor *d, struct doctor_findings *f)
 {
 	static const char *const actions[] = {"DescribeInstances", "DescribeInstanceTypes",
 		"DescribeImages", "DescribeSubnets", "DescribeSecurityGroups",
-		"DescribeAvailabilityZones", "DescribeInstanceTypeOfferings",
-		"DescribeSpotPriceHistory"};
+		"DescribeAvailabilityZones", "DescribeInstanceTypeOfferings"};
 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		struct query q = {.service = AWS_EC2, .action = actions[i]};
@@ -62,6 +61,8 @@ doctor_reads(struct doctor *d, struct doctor_findings *f)
 void
 doctor_prices(struct doctor *d, struct doctor_findings *f)
 {
+	struct query spot = {.service = AWS_EC2, .action = "DescribeSpotPriceHistory"};
+	struct doctor_finding *last;
 	struct error err;
 	int rc = price_list_may_ask(d->aws, str_from(aws_region(d->aws)), &err);
 
@@ -73,6 +74,13 @@ doctor_prices(struct doctor *d, struct doctor_findings *f)
 				f, "permission", DOCTOR_WARN, STR("pricing:GetProducts"), &err),
 			"until then prices on demand are not known, and no max_cost or "
 			"max_hourly_cost can be kept to");
+	ask(d, f, &spot);
+	last = &f->v[f->n - 1];
+	if (last->verdict == DOCTOR_FAIL) {
+		last->verdict = DOCTOR_WARN;
+		doctor_advise(f, last,
+			"until then spot prices are not known, and what has none is taken last");
+	}
 }
 
 static struct pair

@@ -86,6 +86,13 @@ is_status 0 'others use it'
 finds quota warn 'is 12 vCPUs, 8 of them in use by others.*room for 2'
 box set quotas '{}' >/dev/null
 
+# Without spot prices it goes on.
+box set deny '["ec2:DescribeSpotPriceHistory"]' >/dev/null
+doctor
+is_status 0 'spot prices may not be read'
+finds permission warn 'ec2:DescribeSpotPriceHistory.*"Action":"ec2:DescribeSpotPriceHistory","Resource":"\*"'
+box set deny '[]' >/dev/null
+
 # With spot: auto each market has its own.
 sed 's/spot: false/spot: auto/' furrow.yaml >auto.yaml
 box set quotas '{"L-34B43A08": 0}' >/dev/null
