@@ -126,7 +126,7 @@ look_at_job(
 	out->n_tasks = plan->changes.n_tasks_run;
 	for (size_t i = 0; i < plan->changes.n_todo; i++)
 		out->n_launched += plan->changes.todo[i].kind == KIND_INSTANCE;
-	if (!out->n) {
+	if (!out->n || !out->n_tasks) {
 		/* Nothing is to run: as if all of it were. */
 		const struct offer_need need = {.tasks = plan->job.n_tasks,
 			.max_instances = out->fleet->max,

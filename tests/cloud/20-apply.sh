@@ -31,6 +31,8 @@ out_like '^  \+ instance\[0\] +launch [a-z0-9.]+ \(spot\) in us-east-2[abc]: 2 c
 out_like '^  \+ environment\[0\] +start a runner on it, 2 tasks at a time$'
 out_like '^  > task\[0\.\.2\] '
 out_like '^  - release\[0\] +terminate it$'
+first_offer() { furrow offers --json 2>/dev/null | jq -c '.offers[0] | [.type, .zone, .market]'; }
+cold=$(first_offer)
 is 'a plan changes nothing' "$(changes)" ''
 ledger_is 'a plan' 0 0
 run furrow plan --json
@@ -99,6 +101,7 @@ is 'nothing of the run is left on it' "$(box host "$host" sh -c 'ls -A /var/lib/
 log_from
 run furrow plan
 out_like "Nothing to do" 'a plan with all in place'
+is 'offers are ranked as if all were to run' "$(first_offer)" "$cold"
 is 'looks only' "$(changes)" ''
 run furrow status
 is_status 0 'status'
