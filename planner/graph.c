@@ -26,8 +26,9 @@ grown(uint32_t cap, uint32_t wanted)
 	return more > wanted ? more : wanted;
 }
 
-void
-graph_reserve(struct graph *g, uint32_t n_nodes, uint32_t n_edges)
+/* Room for so many more; only spares growing. */
+static void
+reserve(struct graph *g, uint32_t n_nodes, uint32_t n_edges)
 {
 	if (g->cap_nodes - g->n_nodes < n_nodes) {
 		struct node *old = g->nodes;
@@ -53,7 +54,7 @@ graph_add(struct graph *g, const struct node *node, const uint32_t *after, uint3
 	uint32_t index = g->n_nodes;
 	struct node *copy;
 
-	graph_reserve(g, 1, n);
+	reserve(g, 1, n);
 	copy = &g->nodes[g->n_nodes++];
 	*copy = *node;
 	copy->after = g->n_edges;
@@ -74,13 +75,13 @@ graph_add_edge(struct graph *g, uint32_t node, uint32_t after)
 	if (g->nodes[node].after + n != g->n_edges) {
 		uint32_t from = g->nodes[node].after;
 
-		graph_reserve(g, 0, n + 1);
+		reserve(g, 0, n + 1);
 		if (n)
 			memcpy(g->edges + g->n_edges, g->edges + from, n * sizeof(*g->edges));
 		g->nodes[node].after = g->n_edges;
 		g->n_edges += n;
 	}
-	graph_reserve(g, 0, 1);
+	reserve(g, 0, 1);
 	g->edges[g->n_edges++] = after;
 	g->nodes[node].n_after++;
 }
@@ -306,7 +307,7 @@ struct span {
 static void
 add_edges(struct graph *g, uint32_t node, struct span to)
 {
-	graph_reserve(g, 0, to.n);
+	reserve(g, 0, to.n);
 	for (uint32_t i = 0; i < to.n; i++)
 		graph_add_edge(g, node, to.first + i);
 }
@@ -372,7 +373,7 @@ graph_of_changes(struct arena *a, struct graph *out, const struct job *job,
 	struct estimator estimator;
 
 	graph_init(out, a);
-	graph_reserve(out, (uint32_t)changes->n_todo,
+	reserve(out, (uint32_t)changes->n_todo,
 		(2 + changes->n_instances) * changes->n_tasks_run + 4 * (uint32_t)KIND_COUNT);
 	estimator_init(&estimator, job, &obs->history);
 	for (size_t i = 0; i < changes->n_todo; i++) {

@@ -46,9 +46,6 @@ struct graph {
 
 void graph_init(struct graph *g, struct arena *a);
 
-/* Room for so many more; only spares growing. */
-void graph_reserve(struct graph *g, uint32_t n_nodes, uint32_t n_edges);
-
 /* Adds a node that comes after the n given ones; returns its index. Names of `after` may be added
  * before the nodes themselves (graph_add_edge), so a cycle is possible and graph_freeze finds it.
  */

@@ -46,19 +46,6 @@ job_setup_env(const struct manifest *m, struct arena *a, struct pairs *out)
 	}
 }
 
-struct digest
-job_source_identity(const struct manifest *m, const struct source *source)
-{
-	struct arena scratch = {0};
-	struct roles roles;
-	struct digest d;
-
-	roles_init(&roles, &scratch, m, source);
-	d = source_identity(source, role_skip, &roles);
-	arena_free(&scratch);
-	return d;
-}
-
 static void
 check_template(const struct manifest *m, struct str text, const char *where, struct pos pos,
 	struct diagnostics *diags)

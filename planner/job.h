@@ -62,9 +62,6 @@ int job_resolve(struct arena *a, struct job *out, const struct manifest *m,
 	const struct source *source, const struct job_inputs *inputs, struct diagnostics *diags,
 	struct error *err);
 
-/* The same as out->source_identity, for those who need it before the job is resolved. */
-struct digest job_source_identity(const struct manifest *m, const struct source *source);
-
 /* What environment.build is made from: the Dockerfile and the files below the context, which is a
  * folder of the source. It names the built image, and stands for it in the keys: whether and when
  * the image was built, and what its digest came out as, changes no key. Zero without a build. */

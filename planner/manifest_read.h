@@ -85,9 +85,6 @@ bool check_inner_path(struct reading *r, const struct value *v, struct str text,
 /* Adds an error at the second of two equal values; sorts nothing that the caller sees. */
 void check_distinct(struct reading *r, const struct value *list, const struct strings *values);
 
-/* Every "${{ }}" in the scalars of entrypoint, env and results names something that the map has. */
-void check_templates(struct reading *r, const struct doc_node *root);
-
 /* What no single key shows: names that meet, limits that contradict each other. */
 void check_together(struct reading *r, const struct doc_node *root);
 

@@ -67,7 +67,8 @@ check_all(struct reading *r, struct str path, const struct doc_node *n)
 			n->entries[i].value);
 }
 
-void
+/* Every "${{ }}" in the scalars of entrypoint, env and results names something that the map has. */
+static void
 check_templates(struct reading *r, const struct doc_node *root)
 {
 	const struct doc_entry *entrypoint = doc_find(root, "entrypoint");

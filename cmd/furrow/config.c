@@ -123,8 +123,9 @@ take_document(struct config *c, yaml_document_t *doc, const char *file, struct e
 	return rc;
 }
 
-int
-config_parse(struct config *c, struct str bytes, const char *file, struct error *err)
+/* The text of a config file called `file` in messages. */
+static int
+parse(struct config *c, struct str bytes, const char *file, struct error *err)
 {
 	yaml_parser_t parser;
 	yaml_document_t doc;
@@ -191,7 +192,7 @@ config_load(struct config *c, struct error *err)
 		return 0;
 	rc = file_read(&a, path.p, 64 << 10, &bytes, err);
 	if (rc == 0)
-		rc = config_parse(c, bytes, path.p, err);
+		rc = parse(c, bytes, path.p, err);
 	else if (rc == ERR_MISSING)
 		rc = 0;
 	if (rc != 0 && is_somebody_elses(path.p, err)) {

@@ -31,7 +31,4 @@ int config_set(struct config *c, enum config_from from, struct str name, struct 
 /* What the environment says, then the file (none there is fine). */
 int config_load(struct config *c, struct error *err);
 
-/* The text of a config file called `file` in messages. */
-int config_parse(struct config *c, struct str bytes, const char *file, struct error *err);
-
 #endif

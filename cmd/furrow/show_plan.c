@@ -344,8 +344,9 @@ show_hint(struct buf *out, const struct view *v)
 		buf_addf(out, "Note: %.*s.\n\n", STR_ARG(text));
 }
 
-void
-show_plan_time(struct buf *out, const struct plan *p)
+/* "about 12 s (p90 15 s)", or "time unknown yet: no history" (of what). */
+static void
+add_time(struct buf *out, const struct plan *p)
 {
 	char text[TEXT_BYTES], p90[TEXT_BYTES];
 
@@ -368,8 +369,10 @@ show_plan_time(struct buf *out, const struct plan *p)
 	}
 }
 
-void
-show_plan_usd(struct buf *out, const struct plan *p)
+/* "about $0.12, and up to $0.04 more if nobody uses it again within 10m"; "price unknown yet: $0.0728 an
+ * hour"; "price unknown: " and why. */
+static void
+add_usd(struct buf *out, const struct plan *p)
 {
 	char text[TEXT_BYTES], less[TEXT_BYTES];
 	struct arena a = {0};
@@ -413,10 +416,10 @@ show_summary(struct buf *out, const struct view *v)
 	buf_addf(out, ", %u in place", c->n_tasks_in_place);
 	if (c->n_tasks_run || p->ns >= 0) {
 		buf_add_cstr(out, ", ");
-		show_plan_time(out, p);
+		add_time(out, p);
 	}
 	buf_add_cstr(out, ", ");
-	show_plan_usd(out, p);
+	add_usd(out, p);
 	buf_add_char(out, '\n');
 }
 

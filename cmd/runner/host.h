@@ -89,8 +89,6 @@ void host_end_others(const char *run);
 void host_forget_run(const char *run);
 /* Starts the run's runner unless it lives; a socket that is connected to it, or -1. */
 int host_open_run(const struct order *o);
-/* Removes an entry of a folder below the root, with all that is in it, whoever's that is. */
-void host_remove(const char *folder, const char *name);
 /* true: in a child of init's, for what nobody waits for; it has none of furrow's connection. */
 bool host_detach(void);
 /* Connects to a socket; -1 and errno. */

@@ -101,6 +101,41 @@ end_run(const char *run)
 	kill_left(run);
 }
 
+/* In the child: what belongs to a container's root is not ours to remove. */
+static void
+become_remover(const char *path)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0)
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+	execlp("sudo", "sudo", "-n", "rm", "-rf", "--one-file-system", path, (char *)NULL);
+	_exit(127);
+}
+
+/* Removes an entry of a folder below the root, with all that is in it, whoever's that is. */
+static void
+remove_entry(const char *folder, const char *name)
+{
+	char path[HOST_PATH_BYTES];
+	int fd =
+		host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	pid_t pid;
+
+	if (fd < 0)
+		return;
+	if (dir_remove(fd, name) != 0 && errno != ENOENT && geteuid() != 0 &&
+		host_path(path, "%s/%s", folder, name)) {
+		pid = fork();
+		if (pid == 0)
+			become_remover(path);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+	close(fd);
+}
+
 enum visit { END, REMOVE, PUT_AWAY, CLEAN };
 
 struct others {
@@ -124,7 +159,7 @@ each_other(void *ctx, const char *name, unsigned char type)
 	(void)type;
 	if (o->what == CLEAN) {
 		if (dot && strcmp(dot, gone_suffix) == 0)
-			host_remove("/var/lib/furrow/run", name);
+			remove_entry("/var/lib/furrow/run", name);
 	} else if (o->what == PUT_AWAY && !ours && !dot) {
 		if (snprintf(gone, sizeof(gone), "%s%s", name, gone_suffix) < (int)sizeof(gone))
 			renameat(o->fd, name, o->fd, gone);
@@ -180,45 +215,11 @@ host_end_others(const char *run)
 	}
 }
 
-/* In the child: what belongs to a container's root is not ours to remove. */
-static void
-become_remover(const char *path)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null >= 0)
-		for (int fd = 0; fd < 3; fd++)
-			dup2(null, fd);
-	execlp("sudo", "sudo", "-n", "rm", "-rf", "--one-file-system", path, (char *)NULL);
-	_exit(127);
-}
-
-void
-host_remove(const char *folder, const char *name)
-{
-	char path[HOST_PATH_BYTES];
-	int fd =
-		host_path(path, "%s", folder) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	pid_t pid;
-
-	if (fd < 0)
-		return;
-	if (dir_remove(fd, name) != 0 && errno != ENOENT && geteuid() != 0 &&
-		host_path(path, "%s/%s", folder, name)) {
-		pid = fork();
-		if (pid == 0)
-			become_remover(path);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-	}
-	close(fd);
-}
-
 void
 host_forget_run(const char *run)
 {
-	host_remove("/run/furrow/runs", run);
-	host_remove("/var/lib/furrow/run", run);
+	remove_entry("/run/furrow/runs", run);
+	remove_entry("/var/lib/furrow/run", run);
 }
 
 int

@@ -209,30 +209,6 @@ credentials_forget(struct credentials_chain *c, struct str key_id)
 }
 
 int
-credentials_region(
-	struct credentials_chain *c, struct arena *a, struct str *region, struct error *err)
-{
-	struct looking l = {.config = c->config, .world = &c->world};
-	struct error why = {0};
-	struct str found;
-	int rc = credentials_imds_region(&l, &found, &why);
-
-	*region = (struct str){0};
-	if (rc > 0)
-		*region = arena_str(a, found);
-	if (rc == 0)
-		rc = error_set(&why, ERR_MISSING,
-			"no AWS region: AWS_REGION, AWS_DEFAULT_REGION and the profile's region "
-			"are "
-			"not set; %s",
-			l.notes.n ? buf_cstr(&l.notes) : "IMDS has none");
-	if (rc < 0 && err)
-		*err = why;
-	looking_end(&l);
-	return rc < 0 ? rc : 0;
-}
-
-int
 credentials_open(struct credentials_chain **out, const struct shared_config *config,
 	const struct credentials_world *world, struct error *err)
 {

@@ -64,9 +64,4 @@ int credentials_get(
 /* AWS refused these as expired or unknown: the next get looks anew. */
 void credentials_forget(struct credentials_chain *c, struct str key_id);
 
-/* The region of the instance that furrow runs on, from IMDS: the last resort when
- * shared_config_region has none. ERR_MISSING: no IMDS here, or it was turned off. */
-int credentials_region(
-	struct credentials_chain *c, struct arena *a, struct str *region, struct error *err);
-
 #endif

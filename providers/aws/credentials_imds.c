@@ -1,5 +1,5 @@
-/* credentials_imds: the role of the instance that furrow runs on, and its region, from the instance
- * metadata service, version 2 only: a token first, with which all else is asked. */
+/* credentials_imds: the role of the instance that furrow runs on, from the instance metadata service,
+ * version 2 only: a token first, with which all else is asked. */
 #include "providers/aws/credentials_internal.h"
 
 #include "providers/aws/printable.h"
@@ -198,26 +198,4 @@ credentials_from_imds(
 	out->from = arena_printf(&l->arena, "role %.*s of this instance", STR_ARG(role));
 	l->from_imds = rc > 0;
 	return rc;
-}
-
-int
-credentials_imds_region(struct looking *l, struct str *region, struct error *err)
-{
-	struct imds i;
-	int rc = open_imds(l, &i, err);
-
-	if (rc > 0)
-		rc = get(l, &i, "/latest/meta-data/placement/region", region, err);
-	if (rc <= 0)
-		return rc;
-	for (size_t n = 0; n < region->n; n++) {
-		char c = region->p[n];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
-			region->n = 0;
-	}
-	if (region->n == 0 || region->n > 40)
-		return credentials_wrong(
-			err, "IMDS %.*s: placement/region is none", STR_ARG(i.base));
-	return 1;
 }

@@ -36,9 +36,6 @@ credentials_place credentials_from_environment, credentials_from_role, credentia
 	credentials_from_sso, credentials_from_keys, credentials_from_process,
 	credentials_from_container, credentials_from_imds;
 
-/* The same return values. */
-int credentials_imds_region(struct looking *l, struct str *region, struct error *err);
-
 /* What a program's command line is cut into, as the SDKs do: blanks part words, '…' and "…" hold
  * them together, a backslash takes the next character as it is (between "…" only before " and \).
  * NULL-terminated. NULL with *problem: a quote without an end. */

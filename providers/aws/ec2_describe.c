@@ -105,8 +105,9 @@ ec2_parse_instance(struct arena *a, const struct xml *item, struct ec2_instance 
 		out->reason = text_of(a, item, "reason");
 }
 
-void
-ec2_parse_reservations(struct arena *a, const struct xml *root, struct ec2_list *list)
+/* Of a DescribeInstances answer: adds to a list of struct ec2_instance. */
+static void
+parse_reservations(struct arena *a, const struct xml *root, struct ec2_list *list)
 {
 	const struct xml *r = xml_at(root, "reservationSet/item");
 
@@ -134,7 +135,7 @@ add_page(void *ctx, const struct xml *root, struct error *err)
 	struct describing *d = ctx;
 
 	(void)err;
-	ec2_parse_reservations(d->arena, root, &d->found);
+	parse_reservations(d->arena, root, &d->found);
 	return 0;
 }
 

@@ -116,8 +116,9 @@ arch_name(bool arm64)
 	return arm64 ? "arm64" : "x86_64";
 }
 
-int
-ec2_parse_image(struct arena *a, const struct xml *item, bool arm64, struct ec2_image *out,
+/* From an `item` of an imagesSet, for wish and architecture. ERR_INPUT: furrow cannot boot it. */
+static int
+parse_image(struct arena *a, const struct xml *item, bool arm64, struct ec2_image *out,
 	struct error *err)
 {
 	struct str arch = xml_text(item, "architecture"), state = xml_text(item, "imageState");
@@ -169,7 +170,7 @@ describe(struct aws *aws, struct arena *a, struct str id, bool arm64, struct ec2
 			"no image '%.*s' in %s that this account may use: an image belongs to one "
 			"region, and has another id in each",
 			STR_ARG(id), aws_region(aws));
-	return ec2_parse_image(a, item, arm64, out, err);
+	return parse_image(a, item, arm64, out, err);
 }
 
 int

@@ -36,27 +36,17 @@ int ec2_each_page(struct aws *aws, struct arena *a, struct query *q, ec2_page_fn
 
 /* From an `item` of an instancesSet. */
 void ec2_parse_instance(struct arena *a, const struct xml *item, struct ec2_instance *out);
-/* Of a DescribeInstances answer: adds to a list of struct ec2_instance. */
-void ec2_parse_reservations(struct arena *a, const struct xml *root, struct ec2_list *list);
 /* The items of a tagSet; NULL: none. */
 struct pairs ec2_parse_tags(struct arena *a, const struct xml *set);
 /* "2026-11-25T04:50:00.000Z"; 0 when it is none. */
 int64_t ec2_parse_time(struct str text);
 
-/* ERR_INPUT, ERR_INTERNAL: what EC2 would refuse. */
-int ec2_check_launch(const struct ec2_launch *launch, struct error *err);
-void ec2_launch_params(struct query *q, struct arena *a, const struct ec2_launch *launch, bool dry);
 /* Puts "launch TYPE in ZONE (spot): " before a failure's message, and behind it what to do about
  * capacity or the quota. */
 void ec2_explain_launch(const struct ec2_launch *launch, struct error *err);
-/* Those of ids that the answer to a failed call names. */
-struct strings ec2_ids_in(struct arena *a, const struct strings *ids, struct str body);
 
 void ec2_parse_group(struct arena *a, const struct xml *item, struct ec2_group *out);
 void ec2_ingress_params(struct query *q, struct str group, struct str cidr);
-
-/* Of a DescribeInstanceTypes answer: adds to a list of struct ec2_type. */
-void ec2_parse_types(struct arena *a, const struct xml *root, struct ec2_list *list);
 
 /* The cache's file, see ec2_type_cache.c. false: none, of another version, of another region, too
  * old at wall_ns, or damaged. */
@@ -70,9 +60,6 @@ bool ec2_type_cache_load(struct arena *a, const char *cache_dir, const char *reg
 void ec2_type_cache_save(const char *cache_dir, const char *region, int64_t wall_ns,
 	const struct ec2_type *types, size_t n);
 
-/* From an `item` of an imagesSet, for wish and architecture. ERR_INPUT: furrow cannot boot it. */
-int ec2_parse_image(struct arena *a, const struct xml *item, bool arm64, struct ec2_image *out,
-	struct error *err);
 /* The image id in GetParameter's answer. */
 int ec2_parse_parameter(
 	struct arena *a, struct str json, struct str name, struct str *id, struct error *err);

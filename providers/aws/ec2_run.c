@@ -22,8 +22,9 @@ enum {
 #define WARM_LEAST (100 * MIB)
 #define WARM_MOST (300 * MIB)
 
-int
-ec2_check_launch(const struct ec2_launch *l, struct error *err)
+/* ERR_INPUT, ERR_INTERNAL: what EC2 would refuse. */
+static int
+check_launch(const struct ec2_launch *l, struct error *err)
 {
 	struct arena a = {0};
 	int rc = 0;
@@ -116,8 +117,8 @@ base64(struct arena *a, struct str bytes)
 	return (struct str){out, (size_t)n};
 }
 
-void
-ec2_launch_params(struct query *q, struct arena *a, const struct ec2_launch *l, bool dry)
+static void
+add_launch(struct query *q, struct arena *a, const struct ec2_launch *l, bool dry)
 {
 	if (dry)
 		query_add_bool(q, true, "DryRun");
@@ -154,7 +155,7 @@ run(struct aws *aws, struct arena *a, const struct ec2_launch *l, bool dry,
 	const struct xml *root, *item;
 	int rc;
 
-	ec2_launch_params(&q, a, l, dry);
+	add_launch(&q, a, l, dry);
 	do {
 		answer = (struct aws_answer){0};
 		rc = query_call(aws, a, &q, &root, &answer, err);
@@ -180,7 +181,7 @@ int
 ec2_run_instance(struct aws *aws, struct arena *a, const struct ec2_launch *launch, bool dry,
 	struct ec2_instance *out, uint32_t *sent, struct error *err)
 {
-	int rc = ec2_check_launch(launch, err);
+	int rc = check_launch(launch, err);
 	uint32_t own = 0;
 
 	*out = (struct ec2_instance){0};
@@ -208,8 +209,9 @@ names(struct str body, struct str id)
 	return false;
 }
 
-struct strings
-ec2_ids_in(struct arena *a, const struct strings *ids, struct str body)
+/* Those of ids that the answer to a failed call names. */
+static struct strings
+ids_in(struct arena *a, const struct strings *ids, struct str body)
 {
 	struct strings out = {.v = ARENA_ARRAY(a, struct str, ids->n)};
 
@@ -257,7 +259,7 @@ terminate(
 			return 0;
 		if (strcmp(answer.code, "InvalidInstanceID.NotFound") != 0)
 			return rc;
-		unknown = ec2_ids_in(a, ids, answer.body);
+		unknown = ids_in(a, ids, answer.body);
 		if (!unknown.n)
 			return rc;
 		leave_out(ids, &unknown);
@@ -294,23 +296,5 @@ ec2_terminate_one(struct aws *aws, struct str id, struct error *err)
 	rc = query_call(aws, &scratch, &q, &root, NULL, err);
 	query_free(&q);
 	arena_free(&scratch);
-	return rc;
-}
-
-int
-ec2_create_tags(struct aws *aws, struct arena *a, struct str id, const struct pairs *tags,
-	struct error *err)
-{
-	struct query q = {.service = AWS_EC2, .action = "CreateTags"};
-	const struct xml *root;
-	int rc;
-
-	query_add(&q, id, "ResourceId.1");
-	for (size_t i = 0; i < tags->n; i++) {
-		query_add(&q, tags->v[i].name, "Tag.%zu.Key", i + 1);
-		query_add(&q, tags->v[i].value, "Tag.%zu.Value", i + 1);
-	}
-	rc = query_call(aws, a, &q, &root, NULL, err);
-	query_free(&q);
 	return rc;
 }

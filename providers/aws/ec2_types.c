@@ -34,8 +34,9 @@ parse_type(struct arena *a, const struct xml *item, struct ec2_type *t)
 		t->gpus += xml_int(gpu, "count", 0);
 }
 
-void
-ec2_parse_types(struct arena *a, const struct xml *root, struct ec2_list *list)
+/* Of a DescribeInstanceTypes answer: adds to a list of struct ec2_type. */
+static void
+parse_types(struct arena *a, const struct xml *root, struct ec2_list *list)
 {
 	const struct xml *item = xml_at(root, "instanceTypeSet/item");
 
@@ -54,7 +55,7 @@ add_page(void *ctx, const struct xml *root, struct error *err)
 	struct finding *f = ctx;
 
 	(void)err;
-	ec2_parse_types(f->arena, root, &f->found);
+	parse_types(f->arena, root, &f->found);
 	return 0;
 }
 
@@ -149,7 +150,7 @@ ec2_types_named(struct aws *aws, struct arena *a, const struct strings *names,
 		return unknown_type(aws, a, names, err);
 	if (rc < 0)
 		return rc;
-	ec2_parse_types(a, root, &found);
+	parse_types(a, root, &found);
 	if (found.n < names->n)
 		return unknown_type(aws, a, names, err);
 	*out = found.v;

@@ -94,9 +94,8 @@ engine_find_image(struct engine_handle *e, struct arena *a, const char *name,
 	return rc;
 }
 
-int
-engine_tag(struct engine_handle *e, struct arena *a, const char *id, const char *name,
-	struct error *err)
+static int
+tag(struct engine_handle *e, struct arena *a, const char *id, const char *name, struct error *err)
 {
 	struct words w = {.arena = a};
 	struct buf errs = {0};
@@ -295,9 +294,9 @@ pull(struct engine_handle *e, struct arena *a, const struct reference *ref, stru
 	if (rc == 0)
 		rc = expect_image(e, a, name, id, err);
 	if (rc == 0)
-		rc = engine_tag(e, a, id->p, own_name(a, own_image, digest), err);
+		rc = tag(e, a, id->p, own_name(a, own_image, digest), err);
 	if (rc == 0 && ref->tag.p)
-		rc = engine_tag(e, a, id->p,
+		rc = tag(e, a, id->p,
 			arena_printf(a, "%.*s:%.*s", STR_ARG(ref->name), STR_ARG(ref->tag)).p, err);
 	return rc;
 }
@@ -345,7 +344,7 @@ ensure_archive(struct engine_handle *e, struct arena *a, const struct image_arch
 	if (rc == 0)
 		rc = expect_image(e, a, arena_cstr(a, digest), id, err);
 	if (rc == 0)
-		rc = engine_tag(e, a, id->p, own_name(a, own_image, digest), err);
+		rc = tag(e, a, id->p, own_name(a, own_image, digest), err);
 	return rc;
 }
 

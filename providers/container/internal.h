@@ -71,8 +71,6 @@ int engine_find_image(struct engine_handle *e, struct arena *a, const char *name
 	struct held_image *out, struct error *err);
 /* Whether it said that there is no such image. */
 bool engine_says_absent(struct str said);
-int engine_tag(struct engine_handle *e, struct arena *a, const char *id, const char *name,
-	struct error *err);
 
 /* The job that an image was built for. Not "furrow.job": containers have the labels of their image, and those of furrow's are
  * known by that one. */

@@ -93,7 +93,6 @@ void index_add_locked(struct dir_store *s, const struct record *r, size_t log, u
 void index_forget_locked(struct dir_store *s);
 /* Locks a log for appending (s->own), or makes one; cuts a torn end. */
 int index_own_locked(struct dir_store *s, struct error *err);
-void index_disown_locked(struct dir_store *s);
 /* Locks a log against appending, on a descriptor that can write: 1 with *fd, 0 when another has
  * it or it is gone. */
 int log_try_lock(struct dir_store *s, const char *name, int *fd, struct error *err);

@@ -352,15 +352,6 @@ index_own_locked(struct dir_store *s, struct error *err)
 	}
 }
 
-void
-index_disown_locked(struct dir_store *s)
-{
-	if (s->own < 0)
-		return;
-	flock(s->logs[s->own].fd, LOCK_UN);
-	s->own = -1;
-}
-
 static int
 damaged(const struct dir_store *s, const struct store_log *log, uint64_t at, struct error *err)
 {

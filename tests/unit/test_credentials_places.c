@@ -269,34 +269,6 @@ attempts_of_imds(void **state)
 }
 
 static void
-the_region(void **state)
-{
-	struct world *w = world_new();
-	struct str region;
-
-	(void)state;
-	imds_routes(w, "");
-	w->routes[3] = (struct route){.method = "GET",
-		.url = IMDS "meta-data/placement/region",
-		.status = 200,
-		.body = "eu-north-1\n"};
-	assert_int_equal(world_open(w, NULL), 0);
-	assert_int_equal(credentials_region(w->chain, &w->arena, &region, &w->err), 0);
-	assert_true(str_is(region, "eu-north-1"));
-	w->routes[3].body = "<html>";
-	assert_int_equal(credentials_region(w->chain, &w->arena, &region, &w->err), ERR_INPUT);
-	assert_true(strstr(w->err.message, "placement/region is none"));
-	w->routes[3].status = 404;
-	assert_int_equal(credentials_region(w->chain, &w->arena, &region, &w->err), ERR_MISSING);
-	assert_null(region.p);
-	w->routes[0].status = 0;
-	assert_int_equal(credentials_region(w->chain, &w->arena, &region, &w->err), ERR_MISSING);
-	assert_true(strstr(w->err.message, "no AWS region: AWS_REGION, AWS_DEFAULT_REGION and the "
-					   "profile's region are not set; IMDS: no answer in 1 s"));
-	world_free(w);
-}
-
-static void
 times(void **state)
 {
 	static const struct {
@@ -404,7 +376,6 @@ main(void)
 		cmocka_unit_test(where_imds_is),
 		cmocka_unit_test(instances_that_fail),
 		cmocka_unit_test(attempts_of_imds),
-		cmocka_unit_test(the_region),
 		cmocka_unit_test(times),
 		cmocka_unit_test(the_real_wire),
 	};

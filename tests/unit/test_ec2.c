@@ -419,19 +419,6 @@ terminates_very_many(void **state)
 	lacks("InstanceId.1001=");
 }
 
-static void
-tags(void **state)
-{
-	struct pairs t = {job_tags, 2};
-
-	(void)state;
-	SCRIPT({.action = "CreateTags"});
-	assert_int_equal(ec2_create_tags(NULL, &service.arena, STR("i-1"), &t, &service.err), 0);
-	assert_string_equal(buf_cstr(&service.asked),
-		"CreateTags \nResourceId.1=i-1\nTag.1.Key=furrow:job\n"
-		"Tag.1.Value=count\nTag.2.Key=Name\nTag.2.Value=furrow-count\n");
-}
-
 static int
 make_group(const char *cidr, struct ec2_group *g)
 {
@@ -591,7 +578,6 @@ main(void)
 		cmocka_unit_test(times),
 		cmocka_unit_test(terminates),
 		cmocka_unit_test(terminates_very_many),
-		cmocka_unit_test(tags),
 		cmocka_unit_test(groups),
 		cmocka_unit_test(new_group),
 		cmocka_unit_test(group_rules),
