@@ -220,17 +220,17 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 	return rc;
 }
 
-/* How long each part of the way took, from what the connection saw. */
+/* How long each part of the way took, from what the connection saw. A warm host may have been reached long
+ * before, by who observed it. */
 static void
-tell_phases(struct host *h, const struct call *call, struct outcome *outcome)
+tell_phases(struct host *h, struct outcome *outcome)
 {
 	struct ssh_times t = ssh_times(h->ssh);
 	int64_t boot = t.connected_ns - h->since_ns, ssh = t.open_ns - t.connected_ns;
 
-	(void)call;
 	if (t.connected_ns && boot > 0 && !h->found)
 		outcome->phase_ns[PHASE_BOOT] = boot;
-	if (t.open_ns && t.connected_ns)
+	if (t.open_ns && t.connected_ns && boot > 0)
 		outcome->phase_ns[PHASE_SSH] = ssh;
 	if (h->asked_ns) {
 		host_tell_boot(h);
@@ -250,6 +250,7 @@ static enum step
 replace(struct fleet_run *r, struct host *h, struct call *call, struct error *err)
 {
 	host_disconnect(h);
+	h->env_since_ns = 0;
 	h->spent = true;
 	if (h->failed++ >= REPLACEMENTS || atomic_load(&r->stop_steps))
 		return STEP_FAILED;
@@ -310,6 +311,8 @@ wait_for_setup(struct fleet_run *r, struct host *h, struct call *call, struct er
 	int64_t now_ns = fleet_now(r->site);
 
 	call->sink->phase(call, PHASE_ENV);
+	if (!h->env_since_ns)
+		h->env_since_ns = now_ns;
 	if (now_ns - h->share.leased_ns >= LEASE_S / 10 * NS_PER_S) {
 		h->share.leased_ns = now_ns;
 		if (share_send_lease(h->fd, LEASE_S, err) < 0)
@@ -335,8 +338,10 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 	if (rc == 0)
 		return wait_for_setup(r, h, call, err);
 	call->sink->phase(call, PHASE_ENV);
-	tell_phases(h, call, outcome);
+	tell_phases(h, outcome);
 	outcome->slots = h->slots;
+	if (!h->env_since_ns)
+		h->env_since_ns = fleet_now(r->site);
 	/* Then the first tasks go out in one flight with the order, which costs no round trip of its own. Where
 	 * the host cannot serve after all they are lost with it, and have not begun. */
 	if (prepared) {
@@ -346,6 +351,8 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 	rc = host_begin(r, h, &h->runner.session, prepared ? NULL : &far, err);
 	share_end(r, h);
 	share_tell(r, h, call);
+	outcome->phase_ns[PHASE_ENV] = fleet_now(r->site) - h->env_since_ns;
+	h->env_since_ns = 0;
 	if (rc >= 0 && !prepared) {
 		h->ready = true; /* from now on the executor is told of an interruption */
 		runner_renew(&h->runner);

@@ -101,11 +101,12 @@ struct host {
 	_Atomic int64_t running_ns; /* whoever looks at EC2 next may see it */
 	struct boot boot;	    /* what is told of these at the end */
 	int64_t since_ns;	    /* when the wait for it began */
-	int64_t again_ns;	    /* not to be connected to before */
-	int64_t unseen_since_ns;    /* EC2 doesn't find it; 0: it does */
-	bool found;		    /* there before this run */
-	atomic_bool ready;	    /* a session runs on it; the mender takes that back */
-	bool spent; /* dead, or as good as dead: another one is to stand in for it */
+	int64_t env_since_ns; /* since when it is being prepared, or waits for that; 0: it is not */
+	int64_t again_ns;     /* not to be connected to before */
+	int64_t unseen_since_ns; /* EC2 doesn't find it; 0: it does */
+	bool found;		 /* there before this run */
+	atomic_bool ready;	 /* a session runs on it; the mender takes that back */
+	bool spent;		 /* dead, or as good as dead: another one is to stand in for it */
 	bool released;
 	bool kept; /* released, and left warm */
 	struct share_part share;
