@@ -159,6 +159,7 @@ report(struct apply *a)
 		.results_dir = place_shown(&p->place, p->results),
 		.logs = arena_printf(&p->arena, "%s/logs", a->run.path).p,
 		.exit_status = a->run.exit_status,
+		.fail_fast = p->manifest.map.fail_fast && !a->options.keep_going,
 		.out_of_time = a->run.out_of_time,
 		.out_of_money = a->run.out_of_money,
 		.left = &a->run.left,

@@ -251,6 +251,9 @@ add_headline(struct buf *b, const struct summary *s)
 			text_usd(text, s->plan->job.manifest->max_cost_usd));
 	if (s->out_of_time || s->out_of_money)
 		add_not_run(b, s);
+	else if (s->fail_fast && c.failed && c.not_run && !s->timings->interrupted)
+		buf_add_cstr(b, "map.fail_fast: nothing was started after the first failure; apply "
+				"-k goes on\n");
 	if ((s->timings->interrupted || s->out_of_time || s->out_of_money) && c.stopped + c.not_run)
 		buf_add_cstr(b, "what is done is kept: the next apply goes on from here\n");
 }

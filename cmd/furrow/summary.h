@@ -12,6 +12,7 @@ struct summary {
 	struct str results_dir; /* as people call it */
 	const char *logs;	/* folder of the attempts' streams; NULL: none */
 	int exit_status;
+	bool fail_fast;		  /* a failed task ends the run */
 	bool out_of_time;	  /* max_duration was over */
 	bool out_of_money;	  /* max_cost would have been passed */
 	const struct pairs *left; /* what still costs money; NULL: nothing */

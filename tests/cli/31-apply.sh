@@ -161,7 +161,7 @@ entrypoint: "[ $FURROW_INPUT != 0 ]"
 map: {inputs: {count: 6}, per_instance: 1, fail_fast: true}
 E
 sed -i 's/^entrypoint.*/entrypoint: test $FURROW_INPUT != 0/' furrow.yaml
-run furrow apply -y; is_status 1 'fail_fast'; err_like '[1-5] did not run' 'fail_fast starts nothing more'
+run furrow apply -y; is_status 1 'fail_fast'; err_like '[1-5] did not run' 'fail_fast starts nothing more'; err_like '^map.fail_fast: .*-k goes on' 'and says so'
 rm -rf .furrow results
 run furrow apply -y -k; is_status 1; err_like '^5 tasks done, 1 failed' '-k goes on'
 
