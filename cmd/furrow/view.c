@@ -39,12 +39,20 @@ view_add_name(const struct view *v, struct buf *b, uint32_t node)
 	text_add_safe(b, v->facts.plan->job.tasks[n->index].label, 0);
 }
 
+uint32_t
+view_running(const struct view *v)
+{
+	uint32_t slots = v->facts.plan->slots;
+
+	return slots && v->tasks_running > slots ? slots : v->tasks_running;
+}
+
 int64_t
 view_remaining_ns(const struct view *v, int64_t t_ns)
 {
 	uint32_t ended = v->tasks_ok + v->tasks_failed + v->tasks_cancelled;
 	uint32_t left = v->n_tasks > ended ? v->n_tasks - ended : 0;
-	double slots = v->facts.plan->slots ? v->facts.plan->slots : 1, mean;
+	double slots = v->facts.plan->slots ? v->facts.plan->slots : 1, mean, by_mean, by_pace;
 
 	if (left == 0)
 		return -1;
@@ -53,7 +61,11 @@ view_remaining_ns(const struct view *v, int64_t t_ns)
 	mean = (double)v->tasks_ns / v->tasks_ended;
 	if (left < slots)
 		slots = left;
-	return (int64_t)(mean * (left - v->tasks_running / 2.0) / slots);
+	by_mean = mean * (left - view_running(v) / 2.0) / slots;
+	/* Results that are stored while the next tasks run already make the mean too long. Of a fleet that
+	 * still grows the pace so far is too slow. */
+	by_pace = (double)(t_ns - v->first_task_ns) / v->tasks_ended * left;
+	return (int64_t)(by_pace < by_mean ? by_pace : by_mean);
 }
 
 void
@@ -65,7 +77,7 @@ view_add_counts(const struct view *v, struct buf *b, int64_t t_ns)
 	char text[TEXT_BYTES];
 
 	buf_addf(b, "%u of %u task%s done, %u running, %s%u failed%s, %s", v->tasks_ok, v->n_tasks,
-		v->n_tasks == 1 ? "" : "s", v->tasks_running, red, v->tasks_failed, plain,
+		v->n_tasks == 1 ? "" : "s", view_running(v), red, v->tasks_failed, plain,
 		text_elapsed(text, t_ns));
 	if (left >= 2 * NS_PER_S)
 		buf_addf(b, ", about %s left", text_elapsed(text, left));
@@ -137,19 +149,20 @@ view_add_end(
 void
 view_add_interrupt(const struct view *v, struct buf *b, int count)
 {
-	const char *s = v->tasks_running == 1 ? "" : "s";
-	const char *them = v->tasks_running == 1 ? "it" : "them";
+	uint32_t n = view_running(v);
+	const char *s = n == 1 ? "" : "s";
+	const char *them = n == 1 ? "it" : "them";
 
 	if (count > 2)
-		buf_addf(b, "killing %u running task%s", v->tasks_running, s);
+		buf_addf(b, "killing %u running task%s", n, s);
 	else if (count == 2)
-		buf_addf(b, "stopping %u running task%s; press Ctrl-C again to kill %s at once",
-			v->tasks_running, s, them);
-	else if (v->tasks_running == 0)
+		buf_addf(b, "stopping %u running task%s; press Ctrl-C again to kill %s at once", n,
+			s, them);
+	else if (n == 0)
 		buf_add_cstr(b, "interrupted: nothing more is started");
 	else
-		buf_addf(b, "finishing %u running task%s; press Ctrl-C again to stop %s",
-			v->tasks_running, s, them);
+		buf_addf(b, "finishing %u running task%s; press Ctrl-C again to stop %s", n, s,
+			them);
 }
 
 void
@@ -208,8 +221,11 @@ on_begun(void *ctx, uint32_t node, int64_t t_ns)
 	struct view *v = ctx;
 
 	v->now_ns = t_ns;
-	if (is_task(v, node))
-		add_running(v, node, v->attempts[node], t_ns);
+	if (!is_task(v, node))
+		return;
+	if (v->first_task_ns < 0)
+		v->first_task_ns = t_ns;
+	add_running(v, node, v->attempts[node], t_ns);
 }
 
 static void
@@ -349,7 +365,8 @@ view_open(enum progress mode, const struct view_facts *facts, const struct view_
 	uint32_t n = facts->plan->graph.n_nodes;
 	struct view *v = mem_alloc(sizeof(*v));
 
-	*v = (struct view){.facts = *facts, .target = *target, .way = ways[mode]};
+	*v = (struct view){
+		.facts = *facts, .target = *target, .way = ways[mode], .first_task_ns = -1};
 	v->n_tasks = facts->plan->changes.n_tasks_run;
 	v->running = mem_alloc((n + 1) * sizeof(*v->running));
 	v->since_ns = mem_alloc((n + 1) * sizeof(*v->since_ns));

@@ -99,7 +99,7 @@ add_counts(struct view *v, int64_t t_ns)
 	begin_line(v, "counts", t_ns);
 	json_add_member_int(&v->out, "tasks", v->n_tasks);
 	json_add_member_int(&v->out, "done", v->tasks_ok);
-	json_add_member_int(&v->out, "running", v->tasks_running);
+	json_add_member_int(&v->out, "running", view_running(v));
 	json_add_member_int(&v->out, "failed", v->tasks_failed);
 	json_add_member_int(&v->out, "cancelled", v->tasks_cancelled);
 	if (left >= 0) {

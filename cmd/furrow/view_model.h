@@ -52,6 +52,7 @@ struct view {
 	uint32_t n_failures; /* lines about failures so far */
 	int64_t tasks_ns;    /* of all that ended, together */
 	uint32_t tasks_ended;
+	int64_t first_task_ns;	   /* when the first task began; < 0: none did */
 	int64_t now_ns;		   /* of the last event */
 	const struct meter *meter; /* of the run's instances; NULL: not told */
 
@@ -64,6 +65,8 @@ struct view {
 const struct node *view_node(const struct view *v, uint32_t node);
 /* "task[7] c.txt" or "environment[0]". */
 void view_add_name(const struct view *v, struct buf *b, uint32_t node);
+/* How many tasks run. A result that is being stored has no slot any more, though its task is not over. */
+uint32_t view_running(const struct view *v);
 /* "12 of 200 tasks done, 2 running, 1 failed, 34 s, about 2m 10s left". */
 void view_add_counts(const struct view *v, struct buf *b, int64_t t_ns);
 /* The lines, each with its newline, that stay when a node ended: none when it is not worth one.

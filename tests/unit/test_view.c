@@ -166,6 +166,7 @@ tty_folds_what_is_too_much(void **state)
 
 	(void)state;
 	open_screen(&s, PROGRESS_TTY, 60);
+	s.plan.slots = 60;
 	s.rows = 8;
 	for (uint32_t i = 0; i < 60; i++)
 		begin(&s, i + 2, i);
@@ -234,6 +235,7 @@ plain_lines(void **state)
 
 	(void)state;
 	open_screen(&s, PROGRESS_PLAIN, 60);
+	s.plan.slots = 4;
 	begin(&s, 0, 0);
 	end_ok(&s, 0, 20);
 	assert_string_equal(taken(&s), "done   source 20 ms\n");
@@ -281,6 +283,31 @@ plain_says_when_it_will_end(void **state)
 	tick(&s, 20000);
 	assert_string_equal(
 		taken(&s), "2 of 60 tasks done, 0 running, 0 failed, 20 s, about 4m 50s left\n");
+	close_screen(&s, 0);
+	buf_free(&s.bytes);
+}
+
+static void
+what_is_only_stored_has_no_slot(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	open_screen(&s, PROGRESS_PLAIN, 60);
+	/* Each runs for ten seconds and is stored for as long, while the next two run. */
+	for (uint32_t i = 0; i < 10; i += 2) {
+		begin(&s, 2 + i, 5000 * i);
+		begin(&s, 3 + i, 5000 * i);
+		if (i > 0) {
+			end_ok(&s, i, 5000 * i + 9990);
+			end_ok(&s, 1 + i, 5000 * i + 9990);
+		}
+	}
+	begin(&s, 12, 50000);
+	taken(&s);
+	tick(&s, 50000);
+	assert_string_equal(
+		taken(&s), "8 of 60 tasks done, 2 running, 0 failed, 50 s, about 5m 25s left\n");
 	close_screen(&s, 0);
 	buf_free(&s.bytes);
 }
@@ -467,6 +494,7 @@ main(void)
 		cmocka_unit_test(tty_goes_back_over_wrapped_lines),
 		cmocka_unit_test(plain_lines),
 		cmocka_unit_test(plain_says_when_it_will_end),
+		cmocka_unit_test(what_is_only_stored_has_no_slot),
 		cmocka_unit_test(failures_are_bounded),
 		cmocka_unit_test(last_words),
 		cmocka_unit_test(json_lines),
