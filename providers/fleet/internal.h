@@ -84,6 +84,7 @@ struct host {
 	struct buf line; /* what it said so far */
 	struct host_words words;
 	struct arena arena; /* of words */
+	int64_t cpus;	    /* of one that was found, as its tags say */
 	uint32_t slots;	    /* tasks at a time */
 	bool bare_metal;
 	uint32_t launches; /* so far, in this run */

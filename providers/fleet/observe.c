@@ -229,8 +229,8 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 	for (size_t i = 0; i < f->n_warm; i++) {
 		const struct host *h = find_host(s->hosts, s->n_hosts, f->warm[i].id);
 
-		f->warm[i].hourly_usd = fleet_hourly_usd(h->region, f->warm[i].type,
-			f->warm[i].zone, f->warm[i].spot, h->words.cpus);
+		f->warm[i].hourly_usd = fleet_hourly_usd(
+			h->region, f->warm[i].type, f->warm[i].zone, f->warm[i].spot, h->cpus);
 		f->warm[i].source_ready = host_lists(&h->words.sources, source);
 		f->warm[i].setup_ready =
 			host_lists(fleet_has_image(s) ? &h->words.image_envs : &h->words.envs, env);

@@ -90,6 +90,7 @@ host_of_instance(struct region *r, struct known *known, const struct ec2_instanc
 	copy(h->address, sizeof(h->address), address_of(i));
 	copy(h->host_key, sizeof(h->host_key), ec2_tag(i, "furrow:host-key"));
 	h->launched_wall_ns = i->launched_wall_ns;
+	h->cpus = fleet_cpus_of(i);
 	h->found = true;
 	return h;
 }

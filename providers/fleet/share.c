@@ -305,6 +305,8 @@ share_tell(struct fleet_run *r, const struct host *h, struct call *call)
 	buf_addf(&note, "what %s makes: %s", what(r), text);
 	runner_note(&h->runner, buf_str(&note));
 	buf_free(&note);
+	/* It costs nothing by itself, whatever the call has launched before. */
+	call->hourly_usd = 0;
 	/* A journal that cannot be written ends the run by itself. */
 	if (call->sink->intent(
 		    call, is_built(r->site) ? "Build" : "Setup", r->share_id, &unwanted) == 0)

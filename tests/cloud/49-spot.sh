@@ -89,4 +89,5 @@ go_on
 is_status 0 'and the job is done there'
 ok 'it has all results' whole
 newly 'a doomed one' 2
+is 'each of the two is paid once' "$(box run furrow report --json | jq '.instances | length')" 2
 done_testing
