@@ -5,6 +5,7 @@
 #include "cmd/furrow/show_plan.h"
 #include "planner/cost.h"
 
+#include <string.h>
 #include <unistd.h>
 
 enum { STATUS_CHANGES = 2 };
@@ -29,8 +30,8 @@ static const char help[] =
 	"                           aws/REGION[/ZONE]\n"
 	"  -m, --manifest FILE      the manifest, instead of the argument\n"
 	"  -j, --jobs N             count on N tasks at a time\n"
-	"  -o, --output FILE        save the plan in FILE; what is no saved plan is not\n"
-	"                           replaced\n"
+	"  -o, --output FILE        save the plan in FILE (- is stdout); what is no saved\n"
+	"                           plan is not replaced\n"
 	"      --curve              what it takes and costs with 1, 2, 5, 10, … instances\n"
 	"      --task-time TIME     with --curve: how long a task takes (90s), or its\n"
 	"                           median and 90th percentile (60s,90s); default: as long\n"
@@ -54,11 +55,11 @@ static const char help[] =
 	"  64   the command line or the manifest is wrong, or max_cost is not enough\n";
 
 static int
-save(struct prepared *p, const char *path, struct error *err)
+save(struct prepared *p, const char *path, bool to_stdout, struct error *err)
 {
 	int rc = saved_plan_write(p, path, err);
 
-	if (rc == 0)
+	if (rc == 0 && !to_stdout)
 		out_say("saved in %s; `furrow apply %s` does exactly that, once", path, path);
 	return rc;
 }
@@ -109,16 +110,18 @@ print(const struct plan *plan, const struct options *o)
 }
 
 static int
-plan(struct prepared *p, const struct options *o, struct error *err)
+plan(struct prepared *p, struct options *o, struct error *err)
 {
 	bool saves_to_stdout = false;
 	int status;
 
+	if (o->output && strcmp(o->output, "-") == 0)
+		o->output = "/dev/stdout";
 	if ((o->output && saved_plan_may_write(o->output, &saves_to_stdout, err) < 0) ||
 		prepare_plan(p, o, options_arg(o, 0), err) < 0 ||
 		prepare_check_results(p, err) < 0 ||
 		(o->output && plan_check_cost(&p->plan, err) < 0) ||
-		(o->output && save(p, o->output, err) < 0))
+		(o->output && save(p, o->output, saves_to_stdout, err) < 0))
 		return out_fail(err);
 	status = saves_to_stdout ? 0 : print(&p->plan, o);
 	if (status == 0 && plan_check_cost(&p->plan, err) < 0)

@@ -66,7 +66,11 @@ run furrow plan -o /dev/full; is_status 3 'a full device'; err_like 'No space le
 ok '/dev/full is still one' [ -c /dev/full ]
 mkfifo "$T/fifo"; cat "$T/fifo" >"$T/through" & run furrow plan -o "$T/fifo"; is_status 0 'through a fifo'; wait
 ok 'which stays one' [ -p "$T/fifo" ]; rm "$T/made"; cp "$T/through" "$T/made"
-run furrow plan -o /dev/stdout; is_status 0; ok 'on standard output: the plan and nothing else' jq -e .saved "$OUT"
+for to in /dev/stdout -; do
+	run furrow plan -o $to; is_status 0; ok 'on standard output: the plan and nothing else' jq -e .saved "$OUT"
+	is 'and nothing is said of a file' "$(cat "$ERR")" ''
+	ok 'nor made' test ! -e -
+done
 run furrow plan -o "$T/no/such"; is_status 3 'a folder that is not there'
 run furrow apply "$T/through"; is_status 0 'what came through can be applied'
 
