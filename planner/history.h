@@ -30,6 +30,7 @@ struct history {
  * furrow. Strings point into bytes. */
 bool history_parse(struct arena *a, struct history *out, struct str bytes);
 
+/* Valid as long as h is; NULL: it has none. */
 const struct history_entry *history_find(const struct history *h, enum kind kind, struct str label);
 
 /* Median and 90th percentile of a kind (nearest rank, each entry once); false: there is none. */

@@ -78,6 +78,7 @@ struct schema {
 extern const struct schema schema_manifest, schema_environment, schema_build, schema_workdir,
 	schema_instances, schema_alternative, schema_disk, schema_map, schema_inputs, schema_retry;
 
+/* NULL: it has no such key. */
 const struct schema_key *schema_find(const struct schema *s, struct str name);
 
 /* What somebody meant by an unknown key of s: "did you mean 'memory'?"; without an idea, the keys

@@ -20,6 +20,7 @@ struct proc_list {
 	size_t n;
 };
 
+/* false: there is no such process any more, or it cannot be read. */
 bool proc_read(pid_t pid, struct proc *out);
 /* All processes that can be seen. */
 void proc_all(struct proc_list *out);

@@ -25,8 +25,9 @@ struct record {
 	int error;	  /* errno of that */
 };
 
+/* The log below root_fd, which stays the caller's. 0, or -1 with why; record_close is for both. */
 int record_open(struct record *r, int root_fd, int epoll, char *why, size_t why_bytes);
-/* Gives the attempt's number. */
+/* Gives the attempt's number, by which `durable` and `failed` tell of it. What is no key is left out. */
 uint64_t record_add(struct record *r, uint64_t id, uint32_t attempt, const char *key);
 /* Sends on their way what has been added, unless others still are. */
 void record_sync(struct record *r);

@@ -132,6 +132,7 @@ int timings_parse(
 int timings_parse_head(
 	struct arena *a, struct timings *out, struct str bytes, struct str name, struct error *err);
 
+/* NULL: the journal names no such node. */
 const struct timing_node *timings_find(const struct timings *t, enum kind kind, uint32_t index);
 
 #endif

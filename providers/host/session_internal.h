@@ -58,6 +58,8 @@ struct session {
 	char note[512]; /* the last one: often why the runner ends */
 };
 
+/* Under s->lock. What they give holds until the next open_add or open_remove: those move others. NULL: it
+ * is not open; 0 is no id. open_add is for one that is not there. */
 struct open_task *open_find(struct open_tasks *o, uint64_t id);
 struct open_task *open_add(struct open_tasks *o, uint64_t id);
 void open_remove(struct open_tasks *o, struct open_task *t);

@@ -13,6 +13,7 @@ struct ssh_key {
 	char public_key[SSH_KEY_PUBLIC_BYTES];	 /* "ssh-ed25519 AAAA…", no comment */
 };
 
+/* A new one. ERR_INTERNAL: OpenSSL cannot. The caller wipes what is private in it. */
 int ssh_key_make(struct ssh_key *out, struct error *err);
 
 /* Reads a private key file's text, without a passphrase; a comment in it is dropped. ERR_INPUT, that says
