@@ -47,8 +47,8 @@ no_match(const struct job *job, struct diagnostics *diags)
 	else if (s->kind == SOURCE_COMMIT && s->n_untracked > 0)
 		hint = STR("are they committed? --allow-dirty takes the working files as they are");
 	diag_add(diags, DIAG_ERROR, map->pos_inputs, hint,
-		"map.inputs: '%.*s' matches none of the %zu files of the source",
-		STR_ARG(map->glob), s->n_entries);
+		"map.inputs: '%.*s' matches none of the %zu file%s of the source",
+		STR_ARG(map->glob), s->n_entries, s->n_entries == 1 ? "" : "s");
 }
 
 static void

@@ -11,6 +11,8 @@
 #include "planner/suggest.h"
 #include "planner/template.h"
 
+#include <string.h>
+
 struct str
 job_source_path(
 	struct arena *a, const struct manifest *m, const struct source *source, struct str path)
@@ -114,6 +116,48 @@ check_setup_file(const struct job *job, struct str name, struct diagnostics *dia
 			STR_ARG(name), s->n_entries);
 }
 
+/* The next word of a shell command, as far as a file's name may be one. */
+static struct str
+next_word(struct str *rest)
+{
+	static const char apart[] = " \t\n;&|<>()\"'`=";
+	struct str word;
+
+	while (rest->n && strchr(apart, rest->p[0]))
+		rest->p++, rest->n--;
+	word = (struct str){.p = rest->p};
+	while (rest->n && !strchr(apart, rest->p[0]))
+		rest->p++, rest->n--, word.n++;
+	return word;
+}
+
+/* The first file of the source that setup names and will not find. */
+static void
+check_setup(const struct job *job, struct diagnostics *diags)
+{
+	const struct environment *env = &job->manifest->environment;
+	struct arena *a = diags->arena;
+	struct str rest = env->setup, word;
+
+	while (rest.n) {
+		const struct source_entry *e;
+		bool listed = false;
+
+		word = next_word(&rest);
+		e = word.n ? source_find(job->source, path_clean(a, word)) : NULL;
+		for (size_t i = 0; e && i < env->setup_files.n && !listed; i++)
+			listed = str_eq(path_clean(a, env->setup_files.v[i]), e->path);
+		if (!e || listed)
+			continue;
+		diag_add(diags, DIAG_WARNING, env->pos_setup,
+			arena_printf(a, "add setup_files: [%.*s]", STR_ARG(e->path)),
+			"environment.setup names '%.*s', which it does not see: of the source it "
+			"has its setup_files alone",
+			STR_ARG(e->path));
+		return;
+	}
+}
+
 static void
 check_environment(const struct job *job, struct diagnostics *diags)
 {
@@ -127,8 +171,10 @@ check_environment(const struct job *job, struct diagnostics *diags)
 		diag_add(diags, DIAG_ERROR, env->pos_image, none,
 			"environment.image: '%.*s' was not resolved to a digest",
 			STR_ARG(env->image));
-	if (!env->build.context.p)
+	if (!env->build.context.p) {
+		check_setup(job, diags);
 		return;
+	}
 	dockerfile = path_join(a, env->build.context, env->build.dockerfile);
 	if (!source_find(job->source, dockerfile))
 		diag_add(diags, DIAG_ERROR, env->pos_build, elsewhere(a, job->source, dockerfile),

@@ -392,9 +392,11 @@ remove_all(struct destroy *d, struct error *err)
 
 	if (status <= 128 && leftovers_remove(&d->left, d->engine, err) < 0)
 		status = out_fail(err);
-	if (status == 0)
+	if (status == 0 && leftovers_bytes(&d->left))
 		out_say("%zu removed, %s freed", leftovers_count(&d->left),
 			text_bytes(size, leftovers_bytes(&d->left)));
+	else if (status == 0)
+		out_say("%zu removed", leftovers_count(&d->left));
 	return status;
 }
 

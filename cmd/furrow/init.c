@@ -57,7 +57,7 @@ static const char body[] =
 	"  # fail_fast: true              # start no more once one failed\n"
 	"\n"
 	"results: results/          # where results come together: a folder for each task\n"
-	"# outputs: out/            # a folder that the task fills, besides $FURROW_OUT\n"
+	"# outputs: out/            # a folder that the task makes, besides $FURROW_OUT\n"
 	"\n"
 	"# The environment of the entrypoint. Without an image it runs on the host, in a\n"
 	"# folder of its own.\n"

@@ -24,7 +24,7 @@ static const char help[] =
 	"\n"
 	"Prints what tasks of a run wrote to stdout and stderr: all of them, or one.\n"
 	"RUN is `latest` (the default), ^1 for the one before, or the beginning of a\n"
-	"run's id; TASK is task[7], 7, or the task's name. Of a task that the latest run\n"
+	"run's id; TASK is task[7], or the task's name, or 7. Of a task that the latest run\n"
 	"found in place, it prints what the run that made its result left.\n"
 	"\n"
 	"Examples:\n"

@@ -118,6 +118,18 @@ add_spans(struct buf *b, const struct report_facts *f, const struct timing_node 
 	arena_free(&a);
 }
 
+/* What a step failed of in one line: without the announcement of lines that are not shown here. */
+static struct str
+error_line(struct str error)
+{
+	const struct str more = STR("; it said last:");
+	struct str line = text_first_line(error);
+
+	if (str_ends(line, more))
+		line.n -= more.n;
+	return line;
+}
+
 static void
 add_attempt(struct buf *b, const struct report_facts *f, const struct timing_attempt *at)
 {
@@ -131,7 +143,7 @@ add_attempt(struct buf *b, const struct report_facts *f, const struct timing_att
 	buf_add_cstr(b, report_state_name(at->state));
 	if (at->error.p) {
 		buf_add_cstr(b, ": ");
-		text_add_safe(b, text_first_line(at->error), 160);
+		text_add_safe(b, error_line(at->error), 160);
 	}
 	buf_add_char(b, '\n');
 }
@@ -157,12 +169,14 @@ add_node(struct buf *b, const struct report_facts *f, const struct timing_node *
 	add_phases(b, n->phase_ns);
 	if (n->n_attempts == 1 && last->error.p) {
 		buf_add_cstr(b, "  ");
-		text_add_safe(b, text_first_line(last->error), 160);
+		text_add_safe(b, error_line(last->error), 160);
 	}
 	if (last && kept_less(&last->outcome)) {
 		buf_add_cstr(b, "  kept ");
 		kept_add(b, &last->outcome);
 	}
+	while (b->n && b->p[b->n - 1] == ' ')
+		b->n--;
 	buf_add_char(b, '\n');
 	if (report_boot_of(n))
 		report_boot_add(b, report_boot_of(n), 4);

@@ -208,7 +208,8 @@ add_cloud(struct buf *b, const struct status *s, bool color)
 	buf_addf(b, "%.*s%s\n", STR_ARG(f->store), f->bucket_ready ? "" : ", not there yet");
 	add_row(b, "group", color);
 	buf_addf(b, "%.*s%s\n", STR_ARG(f->group),
-		f->group_ready ? ", lets this machine in" : ", does not let this machine in yet");
+		f->group_ready ? ", lets this machine in"
+			       : ", not open to this machine yet: apply sees to it");
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "planner/ranges.h"
 #include "planner/units.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { SHOWN_FAILURES = 10, SHOWN_PATH = 8, SHOWN_KEPT = 5, NOT_RUN_BYTES = 60 };
@@ -161,7 +162,7 @@ summary_add_usd(struct buf *b, const struct timings *t)
 	return true;
 }
 
-/* " (+14 %)" */
+/* " (it was 14 % more)" */
 static void
 add_error(struct buf *b, double was, double said)
 {
@@ -170,7 +171,7 @@ add_error(struct buf *b, double was, double said)
 	if (percent > -0.5 && percent < 0.5)
 		buf_add_cstr(b, " (as it was)");
 	else if (percent < 1000)
-		buf_addf(b, " (it was %+.0f %%)", percent);
+		buf_addf(b, " (it was %.0f %% %s)", fabs(percent), percent > 0 ? "more" : "less");
 	else
 		buf_addf(b, " (it was %.0f times that)", was / said);
 }

@@ -16,7 +16,9 @@ tell(struct doctor_findings *f, const char *permission, const char *code, int rc
 {
 	const struct str tried = str_from(permission);
 
-	if (rc == 0 || strcmp(code, "DryRunOperation") == 0)
+	/* A group in use is told of after the permission was asked for. */
+	if (rc == 0 || strcmp(code, "DryRunOperation") == 0 ||
+		strcmp(code, "DependencyViolation") == 0)
 		doctor_add(f, "permission", DOCTOR_OK, tried, "allowed");
 	else if (err->class == CLASS_DENIED)
 		doctor_add_error(f, "permission", DOCTOR_FAIL, tried, err);

@@ -127,6 +127,8 @@ err_like '^failed environment\[0\]: environment.setup ended with status 3' 'a se
 is 'its words are lines of their own, live and in the summary' "$(grep -c '^    | .*last words' "$ERR")" 2
 err_unlike '\?' 'without question marks'
 run furrow report; out_unlike '\?' 'nor in the report'
+out_like 'failed  .*environment.setup ended with status 3$' 'where its words are not announced'
+out_like ' cancelled$' 'and no line ends in blanks'
 
 # What furrow.yaml(5) says of setup, folders and environment.
 job kept <<'E'

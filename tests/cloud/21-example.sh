@@ -4,7 +4,6 @@
 box down
 mkdir -p "$T/repository/examples" && cp -r "$ROOT/examples/ec2-map" "$T/repository/examples/" || exit 1
 rm -rf "$T/repository/examples/ec2-map/"{results,.furrow}
-printf '.furrow\nresults\n' >"$T/repository/.gitignore"
 repo "$T/repository"
 cd "$T/repository" || exit 1
 

@@ -90,7 +90,7 @@ is 'that one alone, and the stranger stays' "$(running)" 2
 kill -TERM $apply; sleep 0.3; kill -TERM $apply; wait $apply
 is 'an interrupted apply lets go of its instance' "$(running)" 1
 stranger=$(box ledger | jq -r '.instances[] | select(.state == "running") | .id')
-run furrow destroy -y; is_status 0
+run furrow destroy -y; is_status 0; err_like '^[12] removed$' 'instances are no bytes'
 
 # It takes as long as EC2 takes, and an interrupt tells what is still there.
 box set shutdown_delay_s 3 >/dev/null

@@ -292,13 +292,13 @@ out_of_money(void **state)
 		"not done: task[2,3]\n"
 		"what is done is kept: the next apply goes on from here\n"));
 	assert_non_null(
-		strstr(buf_cstr(&s->text), "plan said      1.6 s (it was +100 %), $0.30\n"));
+		strstr(buf_cstr(&s->text), "plan said      1.6 s (it was 100 % more), $0.30\n"));
 	buf_clear(&s->text);
 	s->timings.n_lives = 1;
 	s->timings.usd_least = false;
 	summary_write(&s->text, &s->summary);
 	assert_non_null(
-		strstr(buf_cstr(&s->text), "1.6 s (it was +100 %), $0.30 (it was +20 %)\n"));
+		strstr(buf_cstr(&s->text), "1.6 s (it was 100 % more), $0.30 (it was 20 % more)\n"));
 	buf_clear(&s->text);
 	s->timings.n_lives = 2;
 	summary_write_json(&s->text, &s->summary);
