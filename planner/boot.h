@@ -19,9 +19,12 @@ enum boot_mark {
 	BOOT_MARKS
 };
 
+enum { BOOT_WHY_BYTES = 160 };
+
 struct boot {
-	int64_t ns[BOOT_MARKS];	     /* since it was asked for; 0: not known */
-	int64_t warm_ns, warm_bytes; /* of warm_files; warm_ns 0: none, or not done yet */
+	int64_t ns[BOOT_MARKS];	       /* since it was asked for; 0: not known */
+	int64_t warm_ns, warm_bytes;   /* of warm_files; warm_ns 0: none, or not done yet */
+	char warm_why[BOOT_WHY_BYTES]; /* what of them was not to be read, at first; "": all was */
 	/* What was asked of EBS: to fill a disk of so many bytes so fast; 0: nothing. */
 	int64_t disk_bytes, disk_bytes_per_s;
 };

@@ -59,6 +59,14 @@ add_warm(struct buf *b, const struct boot *boot)
 		text_bytes(speed, rate(boot->warm_bytes, boot->warm_ns)));
 }
 
+static void
+add_warm_why(struct buf *b, const struct boot *boot)
+{
+	buf_add_cstr(b, "warm_files: not all could be read: ");
+	text_add_safe(b, str_from(boot->warm_why), 0);
+	buf_add_char(b, '\n');
+}
+
 void
 report_boot_add(struct buf *b, const struct boot *boot, size_t indent)
 {
@@ -77,6 +85,10 @@ report_boot_add(struct buf *b, const struct boot *boot, size_t indent)
 	if (boot->warm_ns) {
 		text_add_pad(b, indent);
 		add_warm(b, boot);
+	}
+	if (boot->warm_why[0]) {
+		text_add_pad(b, indent);
+		add_warm_why(b, boot);
 	}
 	if (boot->disk_bytes_per_s) {
 		text_add_pad(b, indent);
@@ -104,6 +116,8 @@ report_boot_add_json(struct buf *b, const struct boot *boot)
 		buf_add_char(b, '{');
 		json_add_member_seconds(b, "s", boot->warm_ns);
 		json_add_member_int(b, "bytes", boot->warm_bytes);
+		if (boot->warm_why[0])
+			json_add_member_string(b, "why", str_from(boot->warm_why));
 		buf_add_char(b, '}');
 	}
 	if (boot->disk_bytes_per_s) {
@@ -121,6 +135,7 @@ void
 report_boot_add_sum(struct buf *b, const struct timings *t)
 {
 	char bytes[TEXT_BYTES], time[TEXT_BYTES];
+	const struct boot *lacking = NULL;
 	int64_t all_bytes = 0, longest_ns = 0;
 	unsigned n = 0;
 
@@ -130,6 +145,8 @@ report_boot_add_sum(struct buf *b, const struct timings *t)
 		if (!boot || !boot->warm_ns)
 			continue;
 		n++;
+		if (!lacking && boot->warm_why[0])
+			lacking = boot;
 		all_bytes += boot->warm_bytes;
 		if (boot->warm_ns > longest_ns)
 			longest_ns = boot->warm_ns;
@@ -138,4 +155,6 @@ report_boot_add_sum(struct buf *b, const struct timings *t)
 		buf_addf(b, "\nwarm_files: %u instance%s read %s while booting, in %s%s\n", n,
 			n == 1 ? "" : "s", text_bytes(bytes, all_bytes),
 			text_duration(time, longest_ns), n == 1 ? "" : " at most");
+	if (lacking)
+		add_warm_why(b, lacking);
 }

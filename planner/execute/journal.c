@@ -50,7 +50,7 @@
  *         ph            {"boot":ns,…}: shares of its time by phase, but for what `ran` and the
  *                       `phase` lines say anyway
  *         boot          {"accepted":ns,…}: the marks of boot.h, since the instance was asked for;
- *                       "warm_files":[ns, bytes], "disk":[bytes, bytes a second]
+ *                       "warm_files":[ns, bytes], "warm_why": what of them could not be read, "disk":[bytes, bytes a second]
  *   {"ev":"notice","n":…,"t":…,"place":i,"until":ns,"msg":…}
  *       The place of environment[i] (i: when not 0) will be taken away: no task begins there any more.
  *   {"ev":"gone","n":…,"t":…,"place":i}

@@ -311,6 +311,7 @@ add_boot(struct buf *b, const struct boot *boot)
 		line_count(b, boot_mark_name((enum boot_mark)m), boot->ns[m]);
 	if (boot->warm_ns)
 		line_pair(b, "warm_files", boot->warm_ns, boot->warm_bytes);
+	line_cstr(b, "warm_why", boot->warm_why);
 	if (boot->disk_bytes_per_s)
 		line_pair(b, "disk", boot->disk_bytes, boot->disk_bytes_per_s);
 	if (b->n == empty)

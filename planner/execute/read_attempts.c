@@ -3,6 +3,7 @@
 #include "planner/execute/reader.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* The few words that the executor writes need no copies. */
 static struct str
@@ -267,6 +268,14 @@ read_shares(struct scan *s, struct outcome *o)
 	}
 }
 
+static void
+read_why(struct scan *s, char out[BOOT_WHY_BYTES])
+{
+	struct str said = scan_string(s);
+
+	snprintf(out, BOOT_WHY_BYTES, "%.*s", STR_ARG(said));
+}
+
 static const struct boot *
 read_boot(struct scan *s, struct arena *a)
 {
@@ -280,6 +289,8 @@ read_boot(struct scan *s, struct arena *a)
 			boot->ns[mark] = scan_count(s);
 		else if (str_is(key, "warm_files"))
 			read_pair(s, &boot->warm_ns, &boot->warm_bytes);
+		else if (str_is(key, "warm_why"))
+			read_why(s, boot->warm_why);
 		else if (str_is(key, "disk"))
 			read_pair(s, &boot->disk_bytes, &boot->disk_bytes_per_s);
 		else

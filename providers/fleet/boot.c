@@ -2,6 +2,8 @@
  * from its kernel's begin. */
 #include "providers/fleet/internal.h"
 
+#include <stdio.h>
+
 static int64_t
 since(const struct host *h, int64_t at_ns)
 {
@@ -13,6 +15,21 @@ static int64_t
 on_host(const struct host *h, int64_t kernel_ns, double s)
 {
 	return s < 0 ? 0 : since(h, kernel_ns + (int64_t)(s * (double)NS_PER_S));
+}
+
+/* The host's own words, of which the first line about warm_files counts. */
+static void
+tell_why(struct boot *boot, struct str said)
+{
+	const struct str name = STR("warm_files: ");
+
+	while (said.n && !boot->warm_why[0]) {
+		struct str line = str_cut(&said, '\n');
+
+		if (str_starts(line, name))
+			snprintf(boot->warm_why, sizeof(boot->warm_why), "%.*s",
+				STR_ARG(str_from_index(line, name.n)));
+	}
 }
 
 /* When the host read its files, and asked EBS to be filled, what that came to. */
@@ -28,6 +45,7 @@ tell_disk(struct host *h)
 		/* Times are told in hundredths. */
 		h->boot.warm_ns = s < 0.01 ? 10 * NS_PER_MS : (int64_t)(s * (double)NS_PER_S);
 		h->boot.warm_bytes = w->warm_bytes;
+		tell_why(&h->boot, w->boot_error);
 	}
 	if (disk->warm_bytes_per_s > 0) {
 		h->boot.disk_bytes_per_s = disk->warm_bytes_per_s;

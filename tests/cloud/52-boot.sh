@@ -34,6 +34,7 @@ run furrow apply -y --progress plain
 is_status 0 'apply'
 sum=$(cat /usr/share/doc/libc6/* $(find -H /usr/share/zoneinfo/Africa -xdev -type f) | wc -c)
 err_like 'warm_files: 1 instance read [0-9.]+ [KM]iB while booting, in [0-9.]+ m?s$' 'the summary tells what was read'
+err_like '^warm_files: not all could be read: .*/nowhere/at/all.*No such file' 'and what was not'
 is 'what was launched' "$(box log | jq -c '[.[] | select(.action == "RunInstances" and .status == 200) | .params |
 	[.ImageId, .["BlockDeviceMapping.1.Ebs.VolumeSize"], .["BlockDeviceMapping.1.Ebs.VolumeInitializationRate"]]] | unique')" \
 	"[[\"$second\",\"50\",\"300\"]]"
@@ -43,6 +44,7 @@ is_status 0 'a report'
 boots=$(jq -c '[.nodes[] | select(.kind == "environment") | .boot]' "$OUT")
 is 'it tells how it came up' "$(jq 'map(select(. != null)) | length' <<<"$boots")" 1
 is 'what they read' "$(jq -c 'map(.warm_files.bytes) | unique' <<<"$boots")" "[$sum]"
+ok 'and what they could not' jq -e 'all(.warm_files.why | test("/nowhere/at/all"))' <<<"$boots"
 ok 'in what time' jq -e 'all(.warm_files.s > 0)' <<<"$boots"
 ok 'what EBS was asked for' jq -e 'all(.disk.bytes_per_s == 314572800 and .disk.bytes > 0 and .disk.s > 0)' <<<"$boots"
 # Marks of the host are in hundredths of a second by its clock, ours come over a connection.

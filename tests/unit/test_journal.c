@@ -284,6 +284,7 @@ a_step_and_the_end_of_the_run(void **state)
 	const struct boot boot = {.ns = {[BOOT_ACCEPTED] = 7, [BOOT_READY] = 9},
 		.warm_ns = 3,
 		.warm_bytes = 0,
+		.warm_why = "no \"x\"",
 		.disk_bytes = 10,
 		.disk_bytes_per_s = 2};
 	struct fixture *f = *state;
@@ -300,7 +301,8 @@ a_step_and_the_end_of_the_run(void **state)
 	assert_string_equal(line_of(f, 3),
 		"{\"ev\":\"end\",\"n\":3,\"t\":50,\"span\":\"1cc2f3d3e2829e9e\",\"st\":\"ok\","
 		"\"a\":{\"slots\":4,\"ph\":{\"boot\":5,\"ssh\":6},"
-		"\"boot\":{\"accepted\":7,\"ready\":9,\"warm_files\":[3,0],\"disk\":[10,2]}}}");
+		"\"boot\":{\"accepted\":7,\"ready\":9,\"warm_files\":[3,0],\"warm_why\":\"no "
+		"\\\"x\\\"\",\"disk\":[10,2]}}}");
 	assert_string_equal(line_of(f, 4),
 		"{\"ev\":\"done\",\"n\":4,\"t\":90,\"exit\":130,\"ok\":1,\"failed\":2,\"tasks_ok\":"
 		"1,"

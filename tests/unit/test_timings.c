@@ -380,7 +380,8 @@ phases_of_a_step(void **state)
 	end(f, 50, 1, ",\"st\":\"ok\"");
 	end(f, 60, 2,
 		",\"st\":\"ok\",\"a\":{\"ph\":{\"boot\":20,\"ssh\":15,\"new\":4},"
-		"\"boot\":{\"kernel\":5,\"warm_files\":[3,4],\"disk\":[10,2],\"new\":[{}],"
+		"\"boot\":{\"kernel\":5,\"warm_files\":[3,4],\"warm_why\":\"no "
+		"such\",\"disk\":[10,2],\"new\":[{}],"
 		"\"ready\":9}}");
 	parse(f);
 	n = get(f, KIND_INSTANCE, 0);
@@ -397,6 +398,7 @@ phases_of_a_step(void **state)
 	boot = n->attempts[0].outcome.boot;
 	assert_true(boot && boot->ns[BOOT_KERNEL] == 5 && boot->ns[BOOT_READY] == 9);
 	assert_true(boot->ns[BOOT_RUNNING] == 0 && boot->warm_ns == 3 && boot->warm_bytes == 4);
+	assert_string_equal(boot->warm_why, "no such");
 	assert_true(boot->disk_bytes == 10 && boot->disk_bytes_per_s == 2);
 }
 
