@@ -49,7 +49,7 @@ static const char help[] =
 	"  3    reading failed\n"
 	"  64   there is no such run or task\n";
 
-enum { STREAMS = 2 };
+enum { STREAMS = 2, STATUS_UNREAD = 3 };
 static const char *const stream_names[STREAMS] = {"stdout", "stderr"};
 
 struct logs {
@@ -67,6 +67,7 @@ struct logs {
 	struct run_task found;
 	struct result stored;
 	struct buf out;
+	uint32_t n_unread; /* streams that could not be read, of which the first was told */
 };
 
 static bool
@@ -169,10 +170,20 @@ open_live(const struct logs *l, const struct run_task *t, uint32_t attempt, int 
 	return fd;
 }
 
+/* What is there and could not be read is no empty stream. */
+static void
+say_unread(struct logs *l, const struct run_task *t, int stream, const struct error *why)
+{
+	if (l->n_unread++ == 0)
+		out_say("furrow: task[%u] %.*s: its %s could not be read: %s", t->index,
+			STR_ARG(t->label), stream_names[stream], why->message);
+}
+
 /* Appends all of fd to l->out, or prints it as it comes. Closes fd. Returns an exit status. */
 static int
-take_fd(struct logs *l, int fd, bool print)
+take_fd(struct logs *l, const struct run_task *t, int stream, int fd, bool print)
 {
+	struct error err;
 	int status = 0;
 
 	for (;;) {
@@ -180,6 +191,10 @@ take_fd(struct logs *l, int fd, bool print)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0) {
+			error_set_errno(&err, ERR_HOST, errno, "read");
+			say_unread(l, t, stream, &err);
+		}
 		if (n <= 0)
 			break;
 		l->out.n += (size_t)n;
@@ -190,28 +205,47 @@ take_fd(struct logs *l, int fd, bool print)
 	return status;
 }
 
-/* The stream of the attempt that became the result. Nothing there: nothing to print. */
+/* Opens what is no part of result.json, or adds what is to l->out (*fd < 0 then). */
 static int
-take_stored(struct logs *l, const struct run_task *t, int stream, bool print)
+open_stored(struct logs *l, const struct run_task *t, int stream, int *fd, struct error *err)
 {
 	char name[STORE_NAME_BYTES];
 	struct arena a = {0};
 	struct result result;
+	struct str text;
 	int64_t size;
-	int fd, status = 0;
+	int rc;
 
-	if (l->store && result_load(l->store, &a, &result, &t->key, NULL) == 0) {
-		struct str text = stream == 0 ? result.stdout_text : result.stderr_text;
-
-		store_result_name(name, &t->key, stream_names[stream]);
+	*fd = -1;
+	if (!l->store)
+		return error_set(err, ERR_HOST, "it lies in the store, which was not reached");
+	rc = result_load(l->store, &a, &result, &t->key, err);
+	if (rc == 0) {
+		text = stream == 0 ? result.stdout_text : result.stderr_text;
 		buf_add_str(&l->out, text);
-		if (!text.p && store_open(l->store, name, &fd, &size, NULL) == 0)
-			status = take_fd(l, fd, print);
-		else if (print)
-			status = out_data(&l->out);
+		store_result_name(name, &t->key, stream_names[stream]);
+		if (!text.p)
+			rc = store_open(l->store, name, fd, &size, err);
 	}
 	arena_free(&a);
-	return status;
+	return rc;
+}
+
+/* The stream of the attempt that became the result. */
+static int
+take_stored(struct logs *l, const struct run_task *t, uint32_t attempt, int stream, bool print)
+{
+	const struct outcome *o = outcome_of(l, t, attempt);
+	struct error err;
+	int fd;
+
+	if (o && (stream == 0 ? o->stdout_kept_bytes : o->stderr_kept_bytes) == 0)
+		return 0;
+	if (open_stored(l, t, stream, &fd, &err) < 0)
+		say_unread(l, t, stream, &err);
+	else if (fd >= 0)
+		return take_fd(l, t, stream, fd, print);
+	return print ? out_data(&l->out) : 0;
 }
 
 static int
@@ -221,12 +255,12 @@ take_stream(struct logs *l, const struct run_task *t, uint32_t attempt, int stre
 	int fd = l->in_place ? -1 : open_live(l, t, attempt, stream);
 
 	if (fd >= 0)
-		return take_fd(l, fd, print);
+		return take_fd(l, t, stream, fd, print);
 	if (l->in_place)
-		return take_stored(l, t, stream, print);
+		return take_stored(l, t, attempt, stream, print);
 	/* Only the last attempt of what went well is in the store. */
 	if (n && n->state == NODE_OK && n->attempts[n->n_attempts - 1].attempt == attempt)
-		return take_stored(l, t, stream, print);
+		return take_stored(l, t, attempt, stream, print);
 	return 0;
 }
 
@@ -271,11 +305,18 @@ add_task_json(struct logs *l, struct buf *doc, const struct run_task *t)
 	if (outcome)
 		kept_add_json(doc, outcome);
 	for (int i = 0; i < STREAMS && attempt; i++) {
+		uint32_t n_unread = l->n_unread;
+		struct str text = STR("");
+
 		if (!wanted(l, i))
 			continue;
 		buf_clear(&l->out);
 		take_stream(l, t, attempt, i, false);
-		json_add_member_string(doc, stream_names[i], l->out.n ? buf_str(&l->out) : STR(""));
+		if (l->out.n)
+			text = buf_str(&l->out);
+		if (l->n_unread > n_unread)
+			text = (struct str){0};
+		json_add_member_string(doc, stream_names[i], text);
 	}
 	buf_add_char(doc, '}');
 }
@@ -502,6 +543,10 @@ run(int argc, char **argv)
 			&l.where, &l.arena, &l.place, &l.state, find_manifest(&l.arena, &l.place));
 		l.store = l.where.store;
 		status = find(&l, &task, &err) < 0 ? out_fail(&err) : print(&l, task);
+		if (l.n_unread > 1)
+			out_say("furrow: %u streams could not be read in all", l.n_unread);
+		if (l.n_unread && status == 0)
+			status = STATUS_UNREAD;
 	}
 	find_store_close(&l.where);
 	buf_free(&l.out);

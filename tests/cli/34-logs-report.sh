@@ -74,6 +74,12 @@ run furrow logs latest 'task[1]' --stdout; is 'by number, one stream' "$(cat "$O
 run furrow logs plain --json; ok 'as JSON' jq -e --arg run "$first" '.run == $run and .tasks[0].stderr == "err of plain\n"' "$OUT"
 run furrow logs -f plain; is_status 0; out_like 'out of plain' '-f has nothing to wait for'
 run furrow logs flaky --attempt 1; is_status 64 'an attempt that is not its result'
+mv .furrow/store away
+run furrow logs ^1 plain; is_status 3 'a stream that cannot be read is no empty one'
+err_like 'task\[0\] plain: its stdout could not be read' 'and is named'; err_like '^furrow: 2 streams' 'and counted'
+run furrow logs ^1 --json; is_status 3; ok 'as JSON it is null' jq -e '.tasks | map([.label, .stdout == null, .stderr == null]) ==
+	[["plain", true, true], ["flaky", true, true], ["big", true, true], ["bad", false, false]]' "$OUT"
+mv away .furrow/store
 run furrow logs "$second" nobody; is_status 64; err_like 'no task that ran' 'what is no task is none'
 rm furrow.yaml
 run furrow runs; is_status 0 'runs outlive their manifest'
