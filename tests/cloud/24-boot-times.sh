@@ -7,9 +7,13 @@ for m in base.yaml images/*/furrow.yaml; do
 	run furrow validate "$m"
 	is_status 0 "$m is valid"
 done
+mkdir images/none
+printf 'furrow: 1\nextends: ../../base.yaml\nname: boot-times-none\ninstances: {ami: ami-00000000000000000}\n' >images/none/furrow.yaml
 run client ./boot-times
-is_status 0 'it runs'
-is 'a column for each image' "$(head -n 1 "$OUT" | xargs)" "$(ls images | xargs)"
+is_status 1 'one of them is none'
+err_like "^boot-times: none: .*no image 'ami-00000000000000000'" 'which is told'
+rm -r images/none
+is 'a column for each of the others' "$(head -n 1 "$OUT" | xargs)" "$(ls images | xargs)"
 n_images=$(ls images | wc -l)
 awk -v n="$n_images" 'NR > 1 && /^(kernel began|cloud-init|runner|sshd|we |whole run|EC2 accepted)/ {
 	rows++
