@@ -172,6 +172,7 @@ host_await_boot(const struct order *o, const char *what, const char *id, const c
 		i++) {
 		pause_step();
 		host_lease_renew(o->lease_s, 0);
+		host_pass_notices();
 	}
 }
 

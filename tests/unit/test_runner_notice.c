@@ -266,13 +266,22 @@ it_is_told_amid_a_flood(void **state)
 	goodbye();
 }
 
+/* It stands there before anything else. */
+static void
+expect_notice_first(void)
+{
+	struct pollfd p = {.fd = place.fd, .events = POLLIN};
+	uint8_t head[FRAME_HEADER_BYTES];
+
+	assert_int_equal(poll(&p, 1, PATIENCE_S * 1000), 1);
+	assert_int_equal(recv(place.fd, head, sizeof(head), MSG_PEEK), sizeof(head));
+	assert_int_equal(head[4], FRAME_NOTICE);
+}
+
 /* While setup runs, long before the runner's first word. */
 static void
 it_is_told_while_the_host_is_prepared(void **state)
 {
-	uint8_t head[FRAME_HEADER_BYTES];
-	struct pollfd p;
-
 	(void)state;
 	gives_token(0, "t");
 	answers(1, notice_in("terminate", 100, ""));
@@ -280,15 +289,33 @@ it_is_told_while_the_host_is_prepared(void **state)
 	order(&(struct wish){.env_id = "e58",
 		.setup = "i=0; while [ ! -e ../../../../../go ]; do sleep 0.05; i=$((i+1)); "
 			 "[ $i -lt 2000 ] || exit 1; done"});
-	p = (struct pollfd){.fd = place.fd, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, PATIENCE_S * 1000), 1);
-	assert_int_equal(recv(place.fd, head, sizeof(head), MSG_PEEK), sizeof(head));
-	assert_int_equal(head[4], FRAME_NOTICE);
+	expect_notice_first();
 	write_text(at("/go"), "");
 	open_session();
 	expect_notice("terminate", 60, 100);
 	run_goes_on();
 	goodbye();
+}
+
+/* And while the boot fetches, which may be all of an image. */
+static void
+it_is_told_while_the_boot_is_at_it(void **state)
+{
+	const char *id = "0123456789012345678901234567890123456789012345678901234567890123";
+	char line[80];
+
+	(void)state;
+	gives_token(0, "t");
+	answers(1, notice_in("terminate", 100, ""));
+	snprintf(line, sizeof(line), "%s\n", id);
+	write_text(at("/run/furrow/source.id"), line);
+	snprintf(line, sizeof(line), "%d\n", (int)getpid());
+	write_text(at("/run/furrow/get_source.pid"), line);
+	call();
+	order(&(struct wish){.source_id = id, .source_url = "http://127.0.0.1:1/"});
+	expect_notice_first();
+	hang_up();
+	assert_int_equal(exit_status(), 1);
 }
 
 #define TEST_IMDS(f) cmocka_unit_test_setup_teardown(f, set_up_imds, tear_down_imds)
@@ -307,6 +334,7 @@ main(void)
 		TEST_IMDS(a_service_that_is_none),
 		TEST_IMDS(it_is_told_amid_a_flood),
 		TEST_IMDS(it_is_told_while_the_host_is_prepared),
+		TEST_IMDS(it_is_told_while_the_boot_is_at_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
