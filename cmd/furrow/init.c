@@ -80,7 +80,7 @@ static const char body[] =
 	"#   disk: 50GiB                  # or {size: 50GiB, warm: 300MiB/s}\n"
 	"#   spot: auto                   # true, false or auto\n"
 	"#   max_hourly_cost: 0.50        # US dollars for one instance\n"
-	"#   any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-2}]\n"
+	"#   any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-2}]   # the cheaper one\n"
 	"#   max: 20                      # instances at a time\n"
 	"#   idle: 10m                    # how long a warm one waits for the next apply\n"
 	"#   warm_files: [/opt/model/*]   # of the image: read while it boots\n"

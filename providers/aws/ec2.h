@@ -64,7 +64,7 @@ int ec2_terminate(struct aws *aws, struct arena *a, struct str region, const str
 /* One. ERR_MISSING: EC2 doesn't know it: any more, or not yet, as it was launched just now. */
 int ec2_terminate_one(struct aws *aws, struct str id, struct error *err);
 
-/* Where instances go: the zone's default subnet (or FURROW_SUBNET's), its VPC, and whether it gives public
+/* Where instances go: the zone's default subnet (or those of FURROW_SUBNET that are here), its VPC, and whether it gives public
  * addresses. zone absent: every zone that has one, in order. ERR_INPUT: unknown zone (lists those
  * there are), no default VPC. */
 struct ec2_subnet {

@@ -114,14 +114,6 @@ add_page(void *ctx, const struct xml *root, struct error *err)
 }
 
 static int
-by_zone(const void *a, const void *b)
-{
-	const struct ec2_subnet *x = a, *y = b;
-
-	return str_cmp(x->zone, y->zone);
-}
-
-static int
 not_in_zone(struct aws *aws, struct arena *a, struct str zone, struct error *err)
 {
 	struct query q = {.service = AWS_EC2, .action = "DescribeAvailabilityZones"};
@@ -157,15 +149,26 @@ no_subnet(struct aws *aws, struct arena *a, struct str zone, struct error *err)
 		aws_region(aws), aws_region(aws));
 }
 
-/* The user's own subnet. */
 static int
-named_subnet(struct aws *aws, struct str id, struct str zone, struct finding *f, struct error *err)
+by_zone(const void *a, const void *b)
+{
+	const struct ec2_subnet *x = a, *y = b;
+
+	return str_cmp(x->zone, y->zone);
+}
+
+/* The user's own subnets, of which those of this region count: they share a security group. */
+static int
+named_subnets(
+	struct aws *aws, struct str ids, struct str zone, struct finding *f, struct error *err)
 {
 	struct query q = {.service = AWS_EC2, .action = "DescribeSubnets"};
-	const struct ec2_subnet *s;
+	const struct ec2_filter filter = {STR("subnet-id"), ec2_split(f->arena, ids)};
+	struct ec2_subnet *v;
+	size_t n = 0;
 	int rc;
 
-	ec2_add_filter1(&q, 1, "subnet-id", id);
+	ec2_add_filter(&q, 1, &filter);
 	rc = ec2_each_page(aws, NULL, &q, add_page, f, err);
 	query_free(&q);
 	if (rc < 0)
@@ -174,12 +177,24 @@ named_subnet(struct aws *aws, struct str id, struct str zone, struct finding *f,
 		return error_set(err, ERR_INPUT,
 			"FURROW_SUBNET: no subnet '%.*s' in %s; `aws ec2 describe-subnets` lists "
 			"those there are",
-			STR_ARG(id), aws_region(aws));
-	s = f->found.v;
-	if (zone.p && !str_eq(s->zone, zone))
+			STR_ARG(ids), aws_region(aws));
+	v = f->found.v;
+	for (size_t i = 0; i < f->found.n; i++) {
+		if (!str_eq(v[i].vpc, v[0].vpc))
+			return error_set(err, ERR_INPUT,
+				"FURROW_SUBNET: %.*s is in %.*s and %.*s in %.*s; those of one "
+				"region have to be in one VPC",
+				STR_ARG(v[0].id), STR_ARG(v[0].vpc), STR_ARG(v[i].id),
+				STR_ARG(v[i].vpc));
+		if (!zone.p || str_eq(v[i].zone, zone))
+			v[n++] = v[i];
+	}
+	if (!n)
 		return error_set(err, ERR_INPUT,
 			"FURROW_SUBNET: %.*s is in %.*s, but the manifest's infra wants %.*s",
-			STR_ARG(id), STR_ARG(s->zone), STR_ARG(zone));
+			STR_ARG(v[0].id), STR_ARG(v[0].zone), STR_ARG(zone));
+	f->found.n = n;
+	qsort(v, n, sizeof(*v), by_zone);
 	return 0;
 }
 
@@ -208,7 +223,7 @@ ec2_subnets(struct aws *aws, struct arena *a, struct str zone, struct ec2_subnet
 {
 	struct str named = str_from(getenv("FURROW_SUBNET"));
 	struct finding f = {.arena = a};
-	int rc = named.n ? named_subnet(aws, named, zone, &f, err)
+	int rc = named.n ? named_subnets(aws, named, zone, &f, err)
 			 : default_subnets(aws, a, zone, &f, err);
 
 	*out = rc == 0 ? f.found.v : NULL;

@@ -234,6 +234,12 @@ take_over(
 	return call->sink->effect(call, h->id, err) < 0 ? err->code : 1;
 }
 
+static bool
+same_market(const struct offer *x, const struct offer *y)
+{
+	return x->spot == y->spot && str_eq(x->region, y->region);
+}
+
 /* EC2 has none of it; other hosts needn't ask as well. all: the account may have no more instances of any type
  * in this region, in this market. */
 static void
@@ -244,7 +250,7 @@ mark_empty(struct fleet_run *r, size_t offer, bool all)
 
 	pthread_mutex_lock(&r->site->lock);
 	for (size_t i = 0; i < r->plan->changes.n_offers; i++) {
-		if (i == offer || (all && v[i].spot == o->spot && str_eq(v[i].region, o->region)))
+		if (i == offer || (all && same_market(&v[i], o)))
 			r->offer_again_ns[i] = again_ns;
 	}
 	pthread_mutex_unlock(&r->site->lock);
@@ -262,6 +268,30 @@ next_offer(struct fleet_run *r, size_t from, bool all)
 		from++;
 	pthread_mutex_unlock(&r->site->lock);
 	return from;
+}
+
+/* A quota is a region's own. Of one region alone it is the end: what it is about should be told. */
+static bool
+may_be_elsewhere(const struct fleet_run *r, const struct error *err)
+{
+	return err->class == CLASS_CAPACITY ||
+	       (err->class == CLASS_QUOTA && regions_are_many(r->site));
+}
+
+/* Behind one that EC2 has just refused. */
+static size_t
+go_on(struct fleet_run *r, size_t refused, bool all, const struct error *err)
+{
+	const struct offer *v = r->plan->changes.offers;
+	size_t n = r->plan->changes.n_offers, i;
+	bool wide = err->class == CLASS_QUOTA ||
+		    strstr(err->message, "MaxSpotInstanceCountExceeded") != NULL;
+
+	mark_empty(r, refused, wide);
+	i = next_offer(r, refused + 1, all);
+	while (wide && i < n && same_market(&v[i], &v[refused]))
+		i = next_offer(r, i + 1, all);
+	return i;
 }
 
 /* The best first; whatever EC2 has none of, the next one at once. */
@@ -285,16 +315,15 @@ launch_somewhere(
 			rc = prepare_launch(r, a, h, i, err);
 		if (rc == 0)
 			rc = launch_once(r, a, h, call, err);
-		if (rc == 0 || err->class != CLASS_CAPACITY)
+		if (rc == 0 || !may_be_elsewhere(r, err))
 			break;
-		mark_empty(r, i, strstr(err->message, "MaxSpotInstanceCountExceeded") != NULL);
 		buf_addf(&tried, "%s%.*s", tries++ ? ", " : "",
 			STR_ARG(offer_name(a, offer_of(r, h))));
-		i = next_offer(r, i + 1, all);
+		i = go_on(r, i, all, err);
 		if (i == n || tries == TRIES)
 			break;
 	}
-	if (rc < 0 && err->class == CLASS_CAPACITY && tries > 1)
+	if (rc < 0 && may_be_elsewhere(r, err) && tries > 1)
 		error_wrap(err, "none of %zu offers was to be had (%s)", tries, buf_cstr(&tried));
 	buf_free(&tried);
 	return rc;

@@ -71,6 +71,16 @@ killed_there() {
 	is "$1: in the second region" "$(where region)" us-west-2
 }
 box set capacity '{}' >/dev/null
+
+# So is what the account may have: a quota is of a region.
+box set quota_vcpus '{"on-demand":2,"spot":2}' >/dev/null
+work quota inputs='{count: 4}' max=2 instances="$both"
+since
+apply
+ends 'a quota for one instance in each region' 0 2
+is 'and there they were' "$(box ledger | jq -r '[.instances[-2:][].region] | sort | join(" ")')" 'us-east-2 us-west-2'
+box set quota_vcpus '{"on-demand":1920,"spot":1920}' >/dev/null
+
 box set visibility_delay_s 3 >/dev/null
 box set token_visibility_delay_s 3 >/dev/null
 killed_there taken-over

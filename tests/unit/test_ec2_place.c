@@ -74,6 +74,12 @@ no_such_zone(void **state)
 	assert_int_equal(service.err.class, CLASS_DENIED);
 }
 
+#define TWO_SUBNETS(vpc)                                                                   \
+	"<r><subnetSet><item><subnetId>subnet-2</subnetId><vpcId>vpc-1</vpcId>"            \
+	"<availabilityZone>us-east-2b</availabilityZone></item><item><subnetId>subnet-1"   \
+	"</subnetId><vpcId>" vpc "</vpcId><availabilityZone>us-east-2a</availabilityZone>" \
+	"</item></subnetSet></r>"
+
 static void
 own_subnet(void **state)
 {
@@ -96,6 +102,19 @@ own_subnet(void **state)
 	SCRIPT({"DescribeSubnets", .body = NO_SUBNET});
 	assert_int_equal(subnets(NULL, &s, &n), ERR_INPUT);
 	says("FURROW_SUBNET: no subnet 'subnet-557aafa1a6da45297' in us-east-2");
+
+	setenv("FURROW_SUBNET", "subnet-1,subnet-2", 1);
+	SCRIPT({"DescribeSubnets", .body = TWO_SUBNETS("vpc-1")},
+		{"DescribeSubnets", .body = TWO_SUBNETS("vpc-1")},
+		{"DescribeSubnets", .body = TWO_SUBNETS("vpc-2")});
+	assert_int_equal(subnets(NULL, &s, &n), 0);
+	has("Filter.1.Value.1=subnet-1\nFilter.1.Value.2=subnet-2\n");
+	assert_int_equal(n, 2);
+	assert_true(str_is(s[0].zone, "us-east-2a") && str_is(s[1].zone, "us-east-2b"));
+	assert_int_equal(subnets("us-east-2b", &s, &n), 0);
+	assert_true(n == 1 && str_is(s[0].id, "subnet-2"));
+	assert_int_equal(subnets(NULL, &s, &n), ERR_INPUT);
+	says("have to be in one VPC");
 	unsetenv("FURROW_SUBNET");
 }
 
