@@ -3,6 +3,7 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/prepare.h"
 #include "planner/base/json.h"
+#include "planner/regions.h"
 #include "planner/source.h"
 #include "providers/aws/policy.h"
 #include "providers/aws/s3.h"
@@ -183,23 +184,33 @@ static int
 print_policy(struct prepared *p)
 {
 	const struct manifest *m = &p->manifest;
-	struct policy_wish wish = {.region = m->instances.infra.region,
-		.job = m->name,
-		.ami = m->instances.ami,
+	struct policy_wish wish = {.job = m->name,
 		.image = m->environment.image,
 		.spot = m->instances.spot != TRI_FALSE,
 		.store = place_of(p->store),
 		.results = place_of(p->results),
 		.inputs = inputs_of(&m->map)};
+	struct region_wish *regions;
+	size_t n = regions_of(&p->arena, &m->instances, &regions);
+	struct policy_region *wished = ARENA_ARRAY(&p->arena, struct policy_region, n);
 	struct buf b = {0};
 	int status;
 
+	for (size_t i = 0; i < n; i++) {
+		if (regions[i].launches)
+			wished[wish.n_regions++] = (struct policy_region){
+				.name = regions[i].name, .ami = regions[i].image->ami};
+	}
+	wish.regions = wished;
+	for (size_t i = 0; i < m->instances.n_any_of; i++)
+		wish.spot |= m->instances.any_of[i].spot != TRI_FALSE;
 	if (m->instances.infra.kind != INFRA_AWS)
 		return out_usage("doctor: --policy: infra %.*s needs none; --infra aws/REGION "
 				 "tells what AWS would have to allow",
 			STR_ARG(m->instances.infra.text));
 	if (!wish.store.bucket.p)
-		wish.store.bucket = arena_printf(&p->arena, "furrow-*-%.*s", STR_ARG(wish.region));
+		wish.store.bucket = arena_printf(
+			&p->arena, "furrow-*-%.*s", STR_ARG(m->instances.infra.region));
 	policy_write(&b, &wish);
 	status = out_data(&b);
 	buf_free(&b);

@@ -20,7 +20,7 @@ is_of_manifest(const struct gc_cloud *c, struct str region)
 }
 
 static void
-add_region(struct gc_cloud *c, struct arena *a, struct str name)
+add_region(struct gc_cloud *c, struct arena *a, struct str name, bool far)
 {
 	struct gc_region *v;
 
@@ -32,6 +32,7 @@ add_region(struct gc_cloud *c, struct arena *a, struct str name)
 	if (c->n)
 		memcpy(v, c->regions, c->n * sizeof(*v));
 	v[c->n].name = arena_str(a, name);
+	v[c->n].far = far;
 	c->regions = v;
 	c->n++;
 }
@@ -66,7 +67,7 @@ add_all(struct gc_cloud *c, struct arena *a, struct error *err)
 	if (rc == 0)
 		rc = inventory_regions(inv, a, &names, err);
 	for (size_t i = 0; rc == 0 && i < names.n; i++)
-		add_region(c, a, names.v[i]);
+		add_region(c, a, names.v[i], false);
 	inventory_close(inv);
 	return rc;
 }
@@ -78,7 +79,7 @@ add_of_manifest(struct gc_cloud *c, struct arena *a)
 	size_t n = regions_of(a, &c->manifest->instances, &regions);
 
 	for (size_t i = 0; i < n; i++)
-		add_region(c, a, regions[i].name);
+		add_region(c, a, regions[i].name, i > 0);
 }
 
 int
@@ -94,7 +95,7 @@ gc_cloud_regions(struct gc_cloud *c, struct arena *a, const struct options *o, s
 				return error_set(err, ERR_INPUT,
 					"gc: --region: expected regions, got '%s'",
 					o->regions.v[i]);
-			add_region(c, a, name);
+			add_region(c, a, name, false);
 		}
 	}
 	if (o->all_regions)
@@ -112,7 +113,7 @@ read_region(void *ctx, size_t i)
 
 	r->rc = open_region(c, r->name, &r->inventory, &r->err);
 	if (r->rc == 0)
-		r->rc = inventory_read(r->inventory, true, &r->err);
+		r->rc = inventory_read(r->inventory, !r->far, &r->err);
 	if (r->rc == 0)
 		inventory_judge(r->inventory, &c->ages, c->dry);
 }
@@ -170,7 +171,7 @@ remove_region(void *ctx, size_t i)
 	region->results_stay = inventory_busy(region->inventory);
 	if (!r->cloud->dry)
 		region->rc = inventory_remove(region->inventory, &region->err);
-	if (region->results_stay.p || atomic_load(interrupt_flag))
+	if (region->far || region->results_stay.p || atomic_load(interrupt_flag))
 		return;
 	rc = inventory_open_store(region->inventory, &store, &err);
 	if (rc == ERR_MISSING)

@@ -11,6 +11,7 @@
 
 struct gc_region {
 	struct str name;
+	bool far; /* the manifest has its store elsewhere: only instances and groups are looked for */
 	struct inventory *inventory; /* NULL: not opened */
 	struct store_gc results;
 	struct str results_stay; /* why results were not looked through; absent: they were */

@@ -16,6 +16,7 @@ struct row {
 	const struct offer *first;
 	size_t rank;
 	struct str zones;
+	struct str region; /* of the last of these */
 };
 
 static const char *const titles[COLUMNS] = {"RANK", "INSTANCE", "ZONES", "CPUS", "MEMORY", "GPUS",
@@ -29,15 +30,17 @@ is_same(const struct offer *x, const struct offer *y)
 	       fabs(offer_hourly_usd(x) - offer_hourly_usd(y)) < 1e-9;
 }
 
-/* "us-east-2a,b,c" */
-static struct str
-add_zone(struct arena *a, struct str zones, struct str zone, struct str region)
+/* "us-east-2a,b,c", "us-east-2a,b,us-west-2a,b" */
+static void
+add_zone(struct arena *a, struct row *row, const struct offer *o, struct str home)
 {
-	if (!zones.n)
-		return zone;
-	if (str_starts(zone, region))
+	struct str region = o->region.p ? o->region : home, zone = o->zone;
+
+	if (str_eq(row->region, region) && str_starts(zone, region))
 		zone = str_from_index(zone, region.n);
-	return arena_printf(a, "%.*s,%.*s", STR_ARG(zones), STR_ARG(zone));
+	row->zones = row->zones.n ? arena_printf(a, "%.*s,%.*s", STR_ARG(row->zones), STR_ARG(zone))
+				  : zone;
+	row->region = region;
 }
 
 static size_t
@@ -55,7 +58,7 @@ make_rows(struct arena *a, const struct offers_shown *s, struct row *rows)
 			continue; /* its zones may still complete the last one's */
 		if (k == n)
 			rows[n++] = (struct row){.first = o, .rank = i + 1};
-		rows[k].zones = add_zone(a, rows[k].zones, o->zone, s->fleet->region);
+		add_zone(a, &rows[k], o, s->fleet->region);
 	}
 	return n;
 }

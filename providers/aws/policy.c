@@ -48,23 +48,39 @@ add_statement(struct policy *p, const char *sid, const char *const *actions,
 	p->begun = true;
 }
 
+/* Images, and AWS's own parameters, are of other accounts. */
+static bool
+is_of_any(const char *what)
+{
+	return strcmp(what, "image/*") == 0 || strncmp(what, "parameter/aws/", 14) == 0;
+}
+
 static const char *
-arn(struct policy *p, const char *service, const char *what)
+arn(struct policy *p, struct str region, const char *service, const char *what)
 {
 	struct str account = p->wish->account.p ? p->wish->account : STR("*");
 
 	return arena_printf(&p->arena, "arn:%s:%s:%.*s:%.*s:%s", p->partition, service,
-		STR_ARG(p->wish->region), STR_ARG(account), what)
+		STR_ARG(region), STR_ARG(is_of_any(what) ? STR("") : account), what)
 		.p;
 }
 
-/* What AWS itself, or any account, may own. */
-static const char *
-arn_of_any(struct policy *p, const char *service, const char *account, const char *what)
+/* Of each region these of EC2's. */
+static const char *const *
+arns(struct policy *p, const char *const *what)
 {
-	return arena_printf(&p->arena, "arn:%s:%s:%.*s:%s:%s", p->partition, service,
-		STR_ARG(p->wish->region), account, what)
-		.p;
+	const char **all;
+	size_t each = 0, n = 0;
+
+	while (what[each])
+		each++;
+	all = ARENA_ARRAY(&p->arena, const char *, p->wish->n_regions *each + 1);
+	for (size_t r = 0; r < p->wish->n_regions; r++) {
+		for (size_t i = 0; i < each; i++)
+			all[n++] = arn(p, p->wish->regions[r].name, "ec2", what[i]);
+	}
+	all[n] = NULL;
+	return all;
 }
 
 /* {"StringEquals": {"WHICH/furrow:job": "JOB"}} */
@@ -76,11 +92,31 @@ of_job(struct policy *p, const char *which)
 		.p;
 }
 
+/* Each region's image, where that is told by a name. */
+static void
+add_images(struct policy *p)
+{
+	const char **all = ARENA_ARRAY(&p->arena, const char *, p->wish->n_regions + 1);
+	size_t n = 0;
+
+	for (size_t r = 0; r < p->wish->n_regions; r++) {
+		struct str ami = p->wish->regions[r].ami;
+
+		if (ami.p && str_starts(ami, STR("ami-")))
+			continue;
+		all[n++] = arn(p, p->wish->regions[r].name, "ssm",
+			!ami.p || str_starts(ami, STR("/aws/service/"))
+				? "parameter/aws/service/*"
+				: arena_printf(&p->arena, "parameter%.*s", STR_ARG(ami)).p);
+	}
+	all[n] = NULL;
+	if (n)
+		add_statement(p, "FindImage", WORDS("ssm:GetParameter"), all, NULL);
+}
+
 static void
 add_looking(struct policy *p)
 {
-	struct str ami = p->wish->ami;
-
 	add_statement(p, "Look",
 		WORDS("ec2:DescribeAvailabilityZones", "ec2:DescribeImages",
 			"ec2:DescribeInstances", "ec2:DescribeInstanceTypes",
@@ -89,38 +125,30 @@ add_looking(struct policy *p)
 			"ec2:DescribeSubnets", "pricing:GetProducts",
 			"servicequotas:GetServiceQuota", "sts:GetCallerIdentity"),
 		WORDS("*"), NULL);
-	if (ami.p && str_starts(ami, STR("ami-")))
-		return;
-	add_statement(p, "FindImage", WORDS("ssm:GetParameter"),
-		WORDS(!ami.p || str_starts(ami, STR("/aws/service/"))
-				? arn_of_any(p, "ssm", "", "parameter/aws/service/*")
-				: arn(p, "ssm",
-					  arena_printf(&p->arena, "parameter%.*s", STR_ARG(ami))
-						  .p)),
-		NULL);
+	add_images(p);
 }
 
 static void
 add_launching(struct policy *p)
 {
-	const char *made[] = {arn(p, "ec2", "instance/*"), arn(p, "ec2", "volume/*"),
-		arn(p, "ec2", "network-interface/*"),
-		p->wish->spot ? arn(p, "ec2", "spot-instances-request/*") : NULL, NULL};
-	const char *tagged[] = {
-		made[0], made[1], made[2], arn(p, "ec2", "security-group/*"), made[3], NULL};
+	const char *spot = p->wish->spot ? "spot-instances-request/*" : NULL;
 
-	add_statement(p, "Launch", WORDS("ec2:RunInstances"), made, of_job(p, "aws:RequestTag"));
+	add_statement(p, "Launch", WORDS("ec2:RunInstances"),
+		arns(p, WORDS("instance/*", "volume/*", "network-interface/*", spot)),
+		of_job(p, "aws:RequestTag"));
 	add_statement(p, "LaunchFrom", WORDS("ec2:RunInstances"),
-		WORDS(arn_of_any(p, "ec2", "", "image/*"), arn(p, "ec2", "subnet/*")), NULL);
+		arns(p, WORDS("image/*", "subnet/*")), NULL);
 	add_statement(p, "LaunchInto", WORDS("ec2:RunInstances"),
-		WORDS(arn(p, "ec2", "security-group/*")), of_job(p, "aws:ResourceTag"));
-	add_statement(p, "TagWhatIsMade", WORDS("ec2:CreateTags"), tagged,
+		arns(p, WORDS("security-group/*")), of_job(p, "aws:ResourceTag"));
+	add_statement(p, "TagWhatIsMade", WORDS("ec2:CreateTags"),
+		arns(p, WORDS("instance/*", "volume/*", "network-interface/*", "security-group/*",
+				spot)),
 		arena_printf(&p->arena,
 			"{\"StringEquals\": {\"aws:RequestTag/furrow:job\": \"%.*s\", "
 			"\"ec2:CreateAction\": [\"RunInstances\", \"CreateSecurityGroup\"]}}",
 			STR_ARG(p->wish->job))
 			.p);
-	add_statement(p, "End", WORDS("ec2:TerminateInstances"), WORDS(made[0]),
+	add_statement(p, "End", WORDS("ec2:TerminateInstances"), arns(p, WORDS("instance/*")),
 		of_job(p, "aws:ResourceTag"));
 }
 
@@ -143,15 +171,15 @@ add_spot_role(struct policy *p)
 static void
 add_group(struct policy *p)
 {
-	const char *groups = arn(p, "ec2", "security-group/*");
+	const char *const *groups = arns(p, WORDS("security-group/*"));
 
-	add_statement(p, "MakeGroup", WORDS("ec2:CreateSecurityGroup"), WORDS(groups),
+	add_statement(p, "MakeGroup", WORDS("ec2:CreateSecurityGroup"), groups,
 		of_job(p, "aws:RequestTag"));
-	add_statement(p, "MakeGroupIn", WORDS("ec2:CreateSecurityGroup"),
-		WORDS(arn(p, "ec2", "vpc/*")), NULL);
+	add_statement(
+		p, "MakeGroupIn", WORDS("ec2:CreateSecurityGroup"), arns(p, WORDS("vpc/*")), NULL);
 	add_statement(p, "ChangeGroup",
-		WORDS("ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup"),
-		WORDS(groups), of_job(p, "aws:ResourceTag"));
+		WORDS("ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup"), groups,
+		of_job(p, "aws:ResourceTag"));
 }
 
 /* The registry asks for what pulling takes, of whoever the login is. */
@@ -236,7 +264,8 @@ add_inputs(struct policy *p)
 void
 policy_write(struct buf *out, const struct policy_wish *wish)
 {
-	struct policy p = {.out = out, .wish = wish, .partition = endpoint_partition(wish->region)};
+	struct policy p = {
+		.out = out, .wish = wish, .partition = endpoint_partition(wish->regions[0].name)};
 
 	buf_add_cstr(out, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [");
 	add_looking(&p);

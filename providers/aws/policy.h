@@ -9,10 +9,16 @@ struct policy_place {
 	struct str bucket, prefix; /* bucket absent: none */
 };
 
+struct policy_region {
+	struct str name;
+	struct str ami; /* as in the manifest; absent: Amazon's own */
+};
+
 struct policy_wish {
-	struct str region, account; /* account absent: any */
+	const struct policy_region *regions; /* where instances may be, at least one */
+	size_t n_regions;
+	struct str account; /* absent: any */
 	struct str job;
-	struct str ami;				    /* as in the manifest; absent: Amazon's own */
 	struct str image;			    /* that containers are of; absent: none */
 	struct policy_place store, results, inputs; /* results, inputs: in S3 */
 	bool spot;

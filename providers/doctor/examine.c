@@ -4,6 +4,8 @@
 
 #include "providers/parallel.h"
 
+#include <stdlib.h>
+
 enum { MAX_CHECKS = 12, STAGES = 4 };
 
 /* What a check leaves for later ones lives in its arena, so all live until the end. */
@@ -61,14 +63,102 @@ free_stages(struct stage *stages)
 }
 
 static void
+nothing_asked(const struct doctor *d, struct doctor_findings *out)
+{
+	doctor_add(out, "permissions", DOCTOR_WARN, STR("AWS"),
+		"permissions, image, type, subnet, bucket and quota were not asked for: "
+		"that needs %s",
+		d->account.p ? "a region" : "credentials");
+}
+
+/* What is tried names the region, where there is another one. */
+static void
+take_of_region(struct doctor_findings *out, const struct doctor_findings *from, struct str region)
+{
+	size_t i = out->n;
+
+	take(out, from);
+	for (; i < out->n; i++)
+		out->v[i].tried = arena_printf(
+			out->arena, "%.*s in %.*s", STR_ARG(out->v[i].tried), STR_ARG(region));
+}
+
+/* One beside home. */
+static void
+examine_far(const struct doctor *home, const struct region_wish *where, struct doctor_findings *out)
+{
+	static doctor_check *const second[] = {doctor_region, NULL};
+	static doctor_check *const third[] = {doctor_reads, doctor_image, doctor_subnet, NULL};
+	static doctor_check *const fourth[] = {doctor_launch, doctor_quota, NULL};
+	const struct aws_options options = {.region = where->name, .clock = home->config->clock};
+	struct doctor d = {.config = home->config,
+		.manifest = home->manifest,
+		.fleet = home->fleet,
+		.account = home->account,
+		.arn = home->arn,
+		.where = where,
+		.many = true};
+	struct stage *stages = mem_alloc(STAGES * sizeof(*stages));
+	struct doctor_findings found = {.arena = out->arena};
+	struct error err;
+
+	memset(stages, 0, STAGES * sizeof(*stages));
+	if (aws_open(&d.aws, &options, &err) < 0) {
+		doctor_add_error(&found, "region", DOCTOR_FAIL, where->name, &err);
+	} else {
+		run_stage(&stages[1], &d, second, &found);
+		if (d.no_region) {
+			nothing_asked(&d, &found);
+		} else {
+			run_stage(&stages[2], &d, third, &found);
+			doctor_take_offer(&d);
+			run_stage(&stages[3], &d, fourth, &found);
+		}
+		aws_close(d.aws);
+	}
+	take_of_region(out, &found, where->name);
+	free_stages(stages);
+	free(stages);
+}
+
+static void
+examine_home(struct doctor *d, struct stage *stages, struct doctor_findings *out)
+{
+	static doctor_check *const third[] = {doctor_reads, doctor_prices, doctor_type,
+		doctor_image, doctor_subnet, doctor_bucket, NULL};
+	static doctor_check *const third_of_store[] = {
+		doctor_reads, doctor_prices, doctor_type, doctor_bucket, NULL};
+	static doctor_check *const fourth[] = {doctor_launch, doctor_quota, NULL};
+
+	run_stage(&stages[2], d, d->where->launches ? third : third_of_store, out);
+	doctor_take_offer(d);
+	if (d->where->launches)
+		run_stage(&stages[3], d, fourth, out);
+}
+
+static void
+examine_regions(struct doctor *d, struct stage *stages, struct doctor_findings *out)
+{
+	static doctor_check *const second[] = {doctor_region, NULL};
+	struct region_wish *regions;
+	size_t n = regions_of(out->arena, &d->manifest->instances, &regions);
+
+	d->where = &regions[0];
+	d->many = n > 1;
+	run_stage(&stages[1], d, second, out);
+	if (d->no_region)
+		nothing_asked(d, out);
+	else
+		examine_home(d, stages, out);
+	for (size_t i = 1; i < n; i++)
+		examine_far(d, &regions[i], out);
+}
+
+static void
 examine_cloud(struct doctor *d, struct stage *stages, struct doctor_findings *out)
 {
 	static doctor_check *const first[] = {doctor_runner, doctor_source, doctor_folders,
 		doctor_wishes, doctor_credentials, doctor_address, NULL};
-	static doctor_check *const second[] = {doctor_region, NULL};
-	static doctor_check *const third[] = {doctor_reads, doctor_prices, doctor_type,
-		doctor_image, doctor_subnet, doctor_bucket, NULL};
-	static doctor_check *const fourth[] = {doctor_launch, doctor_quota, NULL};
 	const struct aws_options options = {
 		.region = d->manifest->instances.infra.region, .clock = d->config->clock};
 	struct site *site = NULL;
@@ -83,16 +173,9 @@ examine_cloud(struct doctor *d, struct stage *stages, struct doctor_findings *ou
 		d->fleet = (struct fleet_site *)site;
 	run_stage(&stages[0], d, first, out);
 	if (d->account.p)
-		run_stage(&stages[1], d, second, out);
-	if (d->account.p && !d->no_region) {
-		run_stage(&stages[2], d, third, out);
-		run_stage(&stages[3], d, fourth, out);
-	} else {
-		doctor_add(out, "permissions", DOCTOR_WARN, STR("AWS"),
-			"permissions, image, type, subnet, bucket and quota were not asked for: "
-			"that needs %s",
-			d->account.p ? "a region" : "credentials");
-	}
+		examine_regions(d, stages, out);
+	else
+		nothing_asked(d, out);
 	if (site)
 		site->ops->close(site);
 	aws_close(d->aws);

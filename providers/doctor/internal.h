@@ -9,7 +9,10 @@
 struct doctor {
 	const struct site_config *config;
 	const struct manifest *manifest;
-	struct aws *aws;	  /* NULL: infra local */
+	struct aws *aws; /* of the region; NULL: infra local */
+	/* One of the manifest's regions: home, or another, of which all is asked that is not the store's. */
+	const struct region_wish *where;
+	bool many;		  /* it is not the only one */
 	struct fleet_site *fleet; /* NULL: it could not be opened */
 	struct str account, arn;  /* absent: not known who we are */
 	bool no_region;		  /* it is none: nothing can be asked of it */
@@ -43,6 +46,8 @@ doctor_check doctor_credentials, doctor_region;
 
 /* launch.c: what an instance would be, and where. */
 doctor_check doctor_image, doctor_type, doctor_subnet, doctor_address;
+/* After doctor_type: the best of the region's offers. */
+void doctor_take_offer(struct doctor *d);
 
 /* permissions.c, bucket.c, quota.c */
 doctor_check doctor_reads, doctor_prices, doctor_launch, doctor_bucket, doctor_quota;

@@ -12,7 +12,7 @@ is_arm64(const struct doctor *d)
 void
 doctor_image(struct doctor *d, struct doctor_findings *f)
 {
-	const struct instances *in = &d->manifest->instances;
+	const struct instances *in = d->where->image;
 	struct arena scratch = {0};
 	struct str tried =
 		in->ami.p ? in->ami : STR("Amazon Linux 2023, by its public parameter of SSM");
@@ -32,7 +32,8 @@ doctor_image(struct doctor *d, struct doctor_findings *f)
 	arena_free(&scratch);
 }
 
-/* What `instances.max` of them would be, if that many were wanted. */
+/* What `instances.max` of them would be, if that many were wanted: the fleet's offers, the best first. 1: they are
+ * there. */
 static int
 find_offer(struct doctor *d, struct error *err)
 {
@@ -48,30 +49,43 @@ find_offer(struct doctor *d, struct error *err)
 	if (fleet_read(s, READ_OFFERS, err) == STEP_FAILED)
 		return err->code;
 	offers_rank(seen->offers, seen->n_offers, &need);
-	d->offer = seen->offers[0];
-	d->has_offer = true;
-	return 0;
+	return 1;
+}
+
+void
+doctor_take_offer(struct doctor *d)
+{
+	const struct fleet *seen = d->fleet ? &d->fleet->site.seen.observed.fleet : NULL;
+
+	for (size_t i = 0; seen && i < seen->n_offers && !d->has_offer; i++) {
+		d->has_offer = str_eq(seen->offers[i].region, d->where->name);
+		if (d->has_offer)
+			d->offer = seen->offers[i];
+	}
 }
 
 void
 doctor_type(struct doctor *d, struct doctor_findings *f)
 {
 	struct str tried = STR("the types of the region against the wishes of the manifest");
-	const struct offer *o = &d->offer;
+	const struct offer *o;
 	struct arena scratch = {0};
 	struct str missing;
 	struct error err;
+	int rc;
 
 	if (!d->fleet)
 		return; /* the runner's finding says why */
-	if (find_offer(d, &err) < 0) {
+	rc = find_offer(d, &err);
+	if (rc < 0) {
 		/* That is the image's finding. */
 		if (!strstr(err.message, "instances.ami: "))
 			doctor_add_error(f, "type", DOCTOR_FAIL, tried, &err);
 		return;
 	}
-	if (!d->has_offer)
+	if (rc == 0)
 		return;
+	o = d->fleet->site.seen.observed.fleet.offers;
 	doctor_add(f, "type", DOCTOR_OK, tried, "%.*s, %lld cpus, %.*s, %s an hour",
 		STR_ARG(offer_name(&scratch, o)), (long long)o->cpus,
 		STR_ARG(units_format_size(&scratch, o->memory_bytes)),
@@ -92,8 +106,9 @@ doctor_subnet(struct doctor *d, struct doctor_findings *f)
 	int64_t n_free = 0;
 	bool told = false;
 	struct error err;
+	const struct str any = {0}, zone = in->n_any_of ? any : in->infra.zone;
 
-	if (ec2_subnets(d->aws, f->arena, in->infra.zone, &d->subnets, &d->n_subnets, &err) < 0) {
+	if (ec2_subnets(d->aws, f->arena, zone, &d->subnets, &d->n_subnets, &err) < 0) {
 		doctor_add_error(f, "subnet", DOCTOR_FAIL, tried, &err);
 		return;
 	}
@@ -108,7 +123,7 @@ doctor_subnet(struct doctor *d, struct doctor_findings *f)
 		d->subnets[0].public_address ? "public ones for instances"
 					     : "no public ones for instances");
 	if (told && n_free < in->max) {
-		finding->verdict = n_free > 0 ? DOCTOR_WARN : DOCTOR_FAIL;
+		finding->verdict = n_free > 0 || d->many ? DOCTOR_WARN : DOCTOR_FAIL;
 		doctor_advise(f, finding,
 			"the manifest wants up to %lld instances: free some, or name a larger "
 			"subnet in FURROW_SUBNET",

@@ -127,15 +127,10 @@ ask_quota(struct doctor *d, struct doctor_findings *f, bool spot)
 void
 doctor_quota(struct doctor *d, struct doctor_findings *f)
 {
-	size_t first = f->n;
-	bool full;
-
 	if (!d->has_offer)
 		return;
-	full = ask_quota(d, f, d->offer.spot);
+	d->full = ask_quota(d, f, d->offer.spot);
 	/* Then there is the other market. */
 	if (d->manifest->instances.spot == TRI_AUTO)
-		full = ask_quota(d, f, !d->offer.spot) && full;
-	for (size_t i = first; full && i < f->n; i++)
-		f->v[i].verdict = DOCTOR_FAIL;
+		d->full = ask_quota(d, f, !d->offer.spot) && d->full;
 }

@@ -78,6 +78,22 @@ sed -i 's|aws/eu-west-1|aws/cn-north-1|' furrow.yaml
 run furrow doctor --policy
 is 'another partition' "$(jq -r '.Statement[].Resource[]' "$OUT" | grep '^arn:' | grep -cv '^arn:aws-cn:')" 0
 
+# Of several regions: in each, but a region of the store alone needs nothing of EC2's.
+cat >furrow.yaml <<'E2'
+furrow: 1
+name: least
+workdir: {path: .}
+entrypoint: "true"
+instances: {infra: aws/eu-west-1, spot: false, any_of: [{infra: aws/us-west-2}, {infra: aws/us-east-2, ami: ami-0123456789abcdef0, spot: true}]}
+E2
+run furrow doctor --policy
+is_status 0 'several regions'
+is 'launches in those of any_of' "$(of Launch .Resource | tr , '\n' | grep -o 'ec2:[a-z0-9-]*:\*:instance' | xargs)" \
+	'ec2:us-west-2:*:instance ec2:us-east-2:*:instance'
+is 'the store is at home' "$(of StoreObjects .Resource)" '["arn:aws:s3:::furrow-*-eu-west-1/*"]'
+is 'an image by name in one of them' "$(of FindImage .Resource)" '["arn:aws:ssm:us-west-2::parameter/aws/service/*"]'
+out_like 'spot-instances-request' 'spot, as one alternative has it'
+
 # What gets none.
 run furrow doctor --policy --infra local
 is_status 64 'infra local'

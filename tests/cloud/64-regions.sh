@@ -18,6 +18,19 @@ west='{"us-west-2a":1,"us-west-2b":0,"us-west-2c":0,"us-west-2d":0}'
 box set capacity "{\"t3.micro\":$west}" >/dev/null
 work two inputs='{count: 4}' max=2 idle=10m instances="$both" \
 	entrypoint='echo x >>/tmp/marks; until [ -e /tmp/go ]; do sleep 0.05; done; hostname >"$FURROW_OUT/said"'
+# All of it under the policy that doctor prints.
+run furrow doctor --policy
+is_status 0 'a policy'
+box set policy "$(cat "$OUT")" >/dev/null || report 1 'the box takes the policy'
+run furrow doctor
+is_status 0 'doctor'
+out_like 'ok +region +ec2 DescribeRegions in us-west-2: ' 'doctor: the second region'
+out_like 'subnet +ec2 DescribeSubnets in us-west-2: 4 in vpc-' 'doctor: its subnets'
+out_like 'ok +permission .*ec2:RunInstances, ec2:CreateTags in us-west-2' 'doctor: launching there'
+out_like 'ok +quota .* in us-west-2: ' 'doctor: its quota'
+run furrow offers
+out_like 't3.micro +us-west-2a,b,c,d .* <- chosen' 'offers: the cheaper region first'
+out_like 't3.micro +us-east-2a,b,c ' 'offers: then the other'
 run furrow plan
 is_status 0 'plan'
 out_like 'by security group furrow-two in us-east-2, us-west-2$' 'a group in each region'
@@ -54,6 +67,7 @@ err_like 'by hand: aws ec2 terminate-instances --region us-east-2 --instance-ids
 box set deny '[]' >/dev/null
 run furrow destroy -y
 is_status 0 'destroy'
+box set policy '{}' >/dev/null
 is 'nothing runs' "$(running)" 0
 is 'no group here' "$(groups us-east-2)" 0
 is 'no group there' "$(groups us-west-2)" 0
@@ -92,7 +106,7 @@ is_status 0 'killed, then a destroy'
 newly 'killed, then a destroy' 1
 box set visibility_delay_s 0 >/dev/null
 box set token_visibility_delay_s 0 >/dev/null
-killed_there collected
+killed_there gone
 run furrow gc --older-than 0
 is_status 0 'killed, then gc'
 newly 'killed, then gc' 1
