@@ -83,8 +83,8 @@ take_of_region(struct doctor_findings *out, const struct doctor_findings *from, 
 			out->arena, "%.*s in %.*s", STR_ARG(out->v[i].tried), STR_ARG(region));
 }
 
-/* One beside home. */
-static void
+/* One beside home. Whether its quotas are full. */
+static bool
 examine_far(const struct doctor *home, const struct region_wish *where, struct doctor_findings *out)
 {
 	static doctor_check *const second[] = {doctor_region, NULL};
@@ -119,6 +119,7 @@ examine_far(const struct doctor *home, const struct region_wish *where, struct d
 	take_of_region(out, &found, where->name);
 	free_stages(stages);
 	free(stages);
+	return d.full;
 }
 
 static void
@@ -142,6 +143,7 @@ examine_regions(struct doctor *d, struct stage *stages, struct doctor_findings *
 	static doctor_check *const second[] = {doctor_region, NULL};
 	struct region_wish *regions;
 	size_t n = regions_of(out->arena, &d->manifest->instances, &regions);
+	bool full;
 
 	d->where = &regions[0];
 	d->many = n > 1;
@@ -150,8 +152,13 @@ examine_regions(struct doctor *d, struct stage *stages, struct doctor_findings *
 		nothing_asked(d, out);
 	else
 		examine_home(d, stages, out);
+	full = d->full || !d->where->launches;
 	for (size_t i = 1; i < n; i++)
-		examine_far(d, &regions[i], out);
+		full = examine_far(d, &regions[i], out) && full;
+	for (size_t i = 0; full && i < out->n; i++) {
+		if (strcmp(out->v[i].check, "quota") == 0)
+			out->v[i].verdict = DOCTOR_FAIL;
+	}
 }
 
 static void

@@ -13,6 +13,7 @@ struct doctor {
 	/* One of the manifest's regions: home, or another, of which all is asked that is not the store's. */
 	const struct region_wish *where;
 	bool many;		  /* it is not the only one */
+	bool full;		  /* the fourth stage's: no quota has room for an instance there */
 	struct fleet_site *fleet; /* NULL: it could not be opened */
 	struct str account, arn;  /* absent: not known who we are */
 	bool no_region;		  /* it is none: nothing can be asked of it */
