@@ -71,7 +71,7 @@ PROVIDERS := base_env dynlib inputs parallel state_dir $(ARCHIVE:%=archive/%) $(
 CMD := apply cloud_left commands completion config destroy doctor file find_store gc gc_cloud gc_store \
 	help_text images in_place init interrupt kept leftovers logs manifest_file offers offers_table options out \
 	place plan prepare record report report_boot report_json report_tree run run_dir runs saved_plan show_curve show_plan \
-	status summary tail text trace validate view view_json view_plain view_tty why wishes
+	status summary tail text trace validate view view_json view_plain view_tty why wishes wrap
 RUNNER := alloc attach child conn dir fetch folder host host_build host_container host_engine host_image host_image_share host_lease \
 	host_notice host_prepare host_runs host_share host_turn host_words imds lend main pack proc reap record seal serve \
 	start stream tar task tell text tree_link tree_pack tree_unpack upload \

@@ -5,6 +5,7 @@
 #include "cmd/furrow/saved_plan.h"
 #include "cmd/furrow/show_plan.h"
 #include "cmd/furrow/summary.h"
+#include "cmd/furrow/wrap.h"
 #include "planner/base/json.h"
 #include "planner/cost.h"
 #include "providers/store/collect.h"
@@ -109,6 +110,8 @@ show(const struct apply *a)
 		add_plan_event(&b, &a->prepared.plan);
 	else
 		show_plan(&b, &a->prepared.plan, out_color(STDERR_FILENO, a->options.config.color));
+	if (progress != PROGRESS_JSON)
+		wrap_for(&b, STDERR_FILENO);
 	out_lines(&b);
 	buf_free(&b);
 }
@@ -174,6 +177,8 @@ report(struct apply *a)
 		add_summary_event(&b, &summary);
 	else if (progress != PROGRESS_QUIET)
 		summary_write(&b, &summary);
+	if (progress != PROGRESS_JSON)
+		wrap_for(&b, STDERR_FILENO);
 	out_lines(&b);
 	if (progress != PROGRESS_JSON) /* there the summary has it, and is the last line */
 		tell_left(a);

@@ -10,6 +10,7 @@
 #include "cmd/furrow/place.h"
 #include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
+#include "cmd/furrow/wrap.h"
 #include "planner/base/clock.h"
 #include "planner/base/ulid.h"
 #include "planner/regions.h"
@@ -266,9 +267,11 @@ show(const struct destroy *d)
 		status = out_data(&b);
 	} else if (d->options.dry_run) {
 		leftovers_write(&b, &d->left);
+		wrap_for(&b, STDOUT_FILENO);
 		status = out_data(&b);
 	} else {
 		leftovers_write(&b, &d->left);
+		wrap_for(&b, STDERR_FILENO);
 		out_words(&b);
 	}
 	buf_free(&b);

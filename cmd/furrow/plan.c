@@ -3,6 +3,7 @@
 #include "cmd/furrow/saved_plan.h"
 #include "cmd/furrow/show_curve.h"
 #include "cmd/furrow/show_plan.h"
+#include "cmd/furrow/wrap.h"
 #include "planner/cost.h"
 
 #include <string.h>
@@ -90,6 +91,13 @@ print_curve(struct prepared *p, const struct options *o, const struct curve_time
 	return rc;
 }
 
+static void
+show_text(struct buf *b, const struct plan *plan, enum color color)
+{
+	show_plan(b, plan, out_color(STDOUT_FILENO, color));
+	wrap_for(b, STDOUT_FILENO);
+}
+
 static int
 print(const struct plan *plan, const struct options *o)
 {
@@ -101,7 +109,7 @@ print(const struct plan *plan, const struct options *o)
 	else if (o->dot)
 		plan_write_dot(&b, plan);
 	else
-		show_plan(&b, plan, out_color(STDOUT_FILENO, o->config.color));
+		show_text(&b, plan, o->config.color);
 	if (b.n && b.p[b.n - 1] != '\n')
 		buf_add_char(&b, '\n');
 	status = out_data(&b);

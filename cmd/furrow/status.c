@@ -5,6 +5,7 @@
 #include "cmd/furrow/prepare.h"
 #include "cmd/furrow/run_dir.h"
 #include "cmd/furrow/text.h"
+#include "cmd/furrow/wrap.h"
 #include "planner/base/json.h"
 #include "planner/base/ulid.h"
 #include "providers/container/engine.h"
@@ -397,6 +398,13 @@ write_json(struct buf *b, const struct status *s)
 	buf_add_cstr(b, "}\n");
 }
 
+static void
+show(struct buf *b, const struct status *s, enum color color)
+{
+	write_text(b, s, out_color(STDOUT_FILENO, color));
+	wrap_for(b, STDOUT_FILENO);
+}
+
 static int
 run(int argc, char **argv)
 {
@@ -418,7 +426,7 @@ run(int argc, char **argv)
 		if (o.json)
 			write_json(&b, &s);
 		else
-			write_text(&b, &s, out_color(STDOUT_FILENO, o.config.color));
+			show(&b, &s, o.config.color);
 		status = out_data(&b);
 	}
 	buf_free(&b);
