@@ -13,7 +13,7 @@
 enum { SHOWN = 4 };
 static const char path[] = "tests/unit/ec2/choices.txt";
 
-struct region {
+struct record {
 	struct arena arena;
 	struct recorded_region recorded;
 	struct ec2_subnet subnets[3];
@@ -33,14 +33,19 @@ parse_wish(struct arena *a, struct str text, struct manifest *m)
 
 /* As the site does it, from what is recorded. */
 static void
-offers_for(struct region *r, struct arena *a, struct fleet_site *s, const struct manifest *m)
+offers_for(struct record *r, struct arena *a, struct fleet_site *s, const struct manifest *m)
 {
+	static const struct region_wish home = {.name = STR(RECORDED_REGION), .launches = true};
+	struct region *here = ARENA_NEW(a, struct region);
 	struct instances wish = m->instances;
 	const struct ec2_type **types;
 	struct error err = {0};
 	size_t n;
 
-	*s = (struct fleet_site){.subnets = r->subnets,
+	*s = (struct fleet_site){.regions = here, .n_regions = 1};
+	*here = (struct region){.site = s,
+		.wish = &home,
+		.subnets = r->subnets,
 		.n_subnets = 3,
 		.prices = r->recorded.prices,
 		.offerings = r->recorded.offerings,
@@ -53,10 +58,10 @@ offers_for(struct region *r, struct arena *a, struct fleet_site *s, const struct
 		wish.arch = ARCH_X86_64;
 	if (ec2_choose(a, &wish, r->recorded.types, r->recorded.n_types, &types, &n, &err) < 0)
 		fail_msg("%s", err.message);
-	s->fits = ARENA_ARRAY(a, struct fit, n);
-	s->n_fits = n;
+	here->fits = ARENA_ARRAY(a, struct fit, n);
+	here->n_fits = n;
 	for (size_t i = 0; i < n; i++)
-		s->fits[i] = (struct fit){types[i], &m->instances};
+		here->fits[i] = (struct fit){types[i], &m->instances};
 	if (fleet_read_offers(s, a, &err) < 0)
 		fail_msg("%s", err.message);
 }
@@ -79,7 +84,7 @@ show_offers(struct buf *out, const struct fleet *f)
 }
 
 static void
-answer(struct region *r, struct str question, struct buf *out)
+answer(struct record *r, struct str question, struct buf *out)
 {
 	struct arena a = {0};
 	struct str wish = question, tasks = str_cut(&wish, ' ');
@@ -102,11 +107,11 @@ answer(struct region *r, struct str question, struct buf *out)
 }
 
 static void
-open_region(struct region *r)
+open_region(struct record *r)
 {
 	static const char *const zones[] = {"us-east-2a", "us-east-2b", "us-east-2c"};
 
-	*r = (struct region){0};
+	*r = (struct record){0};
 	recorded_region_load(&r->arena, &r->recorded);
 	for (size_t i = 0; i < 3; i++)
 		r->subnets[i] = (struct ec2_subnet){
@@ -126,7 +131,7 @@ update(struct str text)
 static void
 choices(void **state)
 {
-	struct region r;
+	struct record r;
 	struct buf got = {0};
 	struct str want, rest;
 	size_t n = 0;
