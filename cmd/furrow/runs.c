@@ -72,8 +72,7 @@ add_row(struct buf *b, const struct run_dir *r, bool color)
 	if (r->state == RUN_UNREADABLE) {
 		text_add_safe(b, str_from(r->problem), 100);
 	} else {
-		buf_addf(b, "%8s  %7u  ", h->done && h->usd > 0 ? text_usd(usd, h->usd) : "",
-			h->n_tasks);
+		buf_addf(b, "%8s  %7u  ", h->usd > 0 ? text_usd(usd, h->usd) : "", h->n_tasks);
 		text_add_safe(b, h->job, 0);
 		if (h->commit.n >= 8)
 			buf_addf(b, " @%.8s%s", h->commit.p, h->dirty ? " (dirty)" : "");
@@ -101,13 +100,33 @@ add_json(struct buf *b, const struct run_dir *r)
 		if (h->done)
 			json_add_member_int(b, "exit", h->exit_code);
 		json_add_member_seconds(b, "wall_s", wall_of(r));
-		if (h->done && h->usd > 0)
+		if (h->usd > 0)
 			json_add_member_usd(b, "usd", h->usd);
 		json_add_member_int(b, "tasks", h->n_tasks);
 		json_add_member_int(b, "in_place", h->n_in_place);
 		json_add_member_int(b, "pid", h->pid);
 	}
 	buf_add_char(b, '}');
+}
+
+/* A journal that has no end says nothing of money in its head: it is added up, for those that had
+ * instances. */
+static void
+find_costs(struct run_dir *runs, size_t n)
+{
+	struct arena a = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		struct timings t;
+
+		if (runs[i].state == RUN_UNREADABLE || runs[i].head.done ||
+			str_is(runs[i].head.infra, "local"))
+			continue;
+		if (run_dir_timings(&a, &runs[i], &t, NULL) == 0)
+			runs[i].head.usd = t.usd;
+		arena_reset(&a);
+	}
+	arena_free(&a);
 }
 
 static int
@@ -165,6 +184,7 @@ run(int argc, char **argv)
 		: o.limit > 0 ? (size_t)o.limit
 			      : SHOWN,
 		&runs, &shown, &n);
+	find_costs(runs, shown);
 	status = print(runs, shown, n, &o);
 	arena_free(&a);
 	return status;

@@ -38,6 +38,8 @@ begin_apply
 ok 'a task runs' comes_true 40 at_work killed
 kill -9 "$pid"
 await_apply
+run furrow runs --json
+ok 'what it cost until then is told' jq -e '.runs[0] | .result == "interrupted" and .usd > 0' "$OUT"
 id=$(box ledger | jq -r '.instances[-1].id')
 box host "$id" touch /tmp/go
 apply
