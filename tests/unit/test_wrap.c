@@ -32,7 +32,7 @@ lines_are_broken(void **state)
 		{12, "in s3://a-bucket/of/a/long/name\n", "in s3://a-bucket/of/a/long/name\n"},
 		/* Colours and the bytes of one character. */
 		{12, "\033[1mten of it\033[0m up\n", "\033[1mten of it\033[0m up\n"},
-		{12, "\033[1mten of it\033[0m up so\n", "\033[1mten of it\033[0m\n  up so\n"},
+		{12, "\033[1mten of it\033[0m up so\n", "\033[1mten of it\033[0m up\n  so\n"},
 		{12, "äöüäöüäöü äö\n", "äöüäöüäöü äö\n"},
 		/* What a program said is not ours. */
 		{12, "    | as it was written, to the letter\n",
