@@ -73,6 +73,7 @@ struct destroy {
 	struct inventory **inventories;
 	size_t n_inventories;
 	struct inventory_locks *locks;
+	int unread; /* a region other than home could not be looked at: why, an error code */
 	struct leftovers left;
 	struct engine_handle *engine; /* NULL: none there, or no need of one */
 	struct lock *lock;
@@ -220,6 +221,40 @@ open_regions(struct destroy *d, struct error *err)
 	return rc;
 }
 
+/* A region that cannot be looked at keeps nothing from being removed in the others. */
+static void
+read_others(struct destroy *d)
+{
+	struct error err;
+	size_t n = 1;
+
+	for (size_t i = 1; i < d->n_inventories; i++) {
+		struct inventory *inv = d->inventories[i];
+
+		if (inventory_read(inv, false, &err) == 0) {
+			d->inventories[n++] = inv;
+			continue;
+		}
+		out_say("furrow: what is in %s is not known, and stays: %s", inventory_region(inv),
+			err.message);
+		d->unread = err.code;
+		inventory_close(inv);
+	}
+	d->n_inventories = n;
+}
+
+/* Then all is read anew. */
+static int
+await_launches(
+	struct destroy *d, const struct strings *launches, int64_t asked_wall_ns, struct error *err)
+{
+	int rc = inventory_await(d->inventories, d->n_inventories, launches, asked_wall_ns, err);
+
+	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
+		rc = inventory_read(d->inventories[i], d->options.all && i == 0, err);
+	return rc;
+}
+
 /* With the lock held, whatever is found stays as it is; the tags may name another store, whose lock
  * counts as well. */
 static int
@@ -229,12 +264,13 @@ add_of_cloud(struct destroy *d, struct error *err)
 	struct strings launches = read_launches(d, &asked_wall_ns);
 	int rc = open_regions(d, err);
 
-	if (rc == 0 && launches.n)
-		rc = inventory_await(
-			d->inventories, d->n_inventories, &launches, asked_wall_ns, err);
 	/* The store is home's. */
-	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
-		rc = inventory_read(d->inventories[i], d->options.all && i == 0, err);
+	if (rc == 0)
+		rc = inventory_read(d->inventories[0], d->options.all, err);
+	if (rc == 0)
+		read_others(d);
+	if (rc == 0 && launches.n)
+		rc = await_launches(d, &launches, asked_wall_ns, err);
 	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
 		rc = inventory_lock(d->inventories[i], d->options.dry_run, err);
 	for (size_t i = 0; rc == 0 && i < d->n_inventories; i++)
@@ -413,11 +449,12 @@ destroy(struct destroy *d, struct error *err)
 	status = show(d);
 	if (d->left.n == 0 && !d->options.json)
 		out_say("nothing is left to remove");
-	if (d->left.n == 0 || d->options.dry_run || status != 0)
-		return status;
-	if (confirm(d, err) < 0)
-		return out_fail(err);
-	return remove_all(d, err);
+	if (d->left.n && !d->options.dry_run && status == 0) {
+		if (confirm(d, err) < 0)
+			return out_fail(err);
+		status = remove_all(d, err);
+	}
+	return status || !d->unread ? status : error_exit_code(d->unread);
 }
 
 static int

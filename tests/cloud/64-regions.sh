@@ -58,6 +58,14 @@ ok 'on warm hosts: every task has its result' whole
 is 'none was launched' $(($(launched) - before)) 2
 ok 'the one in the second region is used' comes_true 1 grep -q "i-.* is warm (t3.micro in us-west-2a)" "$ERR" "$OUT"
 
+# A region that does not answer keeps nothing from being removed in the other, and is told.
+fault '{"action":"DescribeInstances","region":"us-west-2","count":0,"error":{"status":403,"code":"UnauthorizedOperation","message":"not there"}}'
+run furrow destroy -n
+is_status 64 'destroy: one region may not be asked'
+err_like 'what is in us-west-2 is not known, and stays: .*not there' 'it says which'
+out_like '^- instance .*in us-east-2' 'and has the other'
+box faults clear >/dev/null
+
 # What cannot be ended is told with its region.
 box set deny '["ec2:TerminateInstances"]' >/dev/null
 run furrow destroy -y

@@ -159,6 +159,28 @@ without_prices_the_smaller(void **state)
 	assert_true(str_is(v[1].type, "g.large"));
 }
 
+/* What goes between regions is paid for; what EC2 takes back costs more than that. */
+static void
+near_the_store(void **state)
+{
+	struct offer v[] = {offer("a.large", 2, false, 0.100), offer("b.large", 2, false, 0.101),
+		offer("c.large", 2, true, 0.100)};
+
+	(void)state;
+	v[0].far = true;
+	best_is(v, 3, &ten, "b.large");
+	assert_true(v[1].far);
+	for (size_t i = 0; i < 3; i++)
+		v[i].far = !v[i].spot;
+	best_is(v, 3, &ten, "a.large");
+	for (size_t i = 0; i < 3; i++) {
+		v[i].far = str_is(v[i].type, "a.large");
+		if (v[i].far)
+			v[i].instance_usd = 0.09;
+	}
+	best_is(v, 3, &ten, "a.large");
+}
+
 /* The order is one, however the offers came. */
 static void
 order_of_arrival_is_nothing(void **state)
@@ -217,6 +239,7 @@ main(void)
 		cmocka_unit_test(all_that_comes_with_it),
 		cmocka_unit_test(burstable_types_pay_for_credits),
 		cmocka_unit_test(without_prices_the_smaller),
+		cmocka_unit_test(near_the_store),
 		cmocka_unit_test(order_of_arrival_is_nothing),
 		cmocka_unit_test(words),
 	};

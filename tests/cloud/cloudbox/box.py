@@ -230,7 +230,7 @@ class Box:
         if not self.rates.take(call.service, call.action):
             raise throttled(call.protocol)
         r = call.request
-        call.fault = self.faults.find(call.service, call.action, r.method, r.target, call.params)
+        call.fault = self.faults.find(call.service, call.action, call.region, r.method, r.target, call.params)
         if call.fault:
             if "lose_request" in call.fault.spec or "stall" in call.fault.spec:
                 r.body.drain()

@@ -1,7 +1,7 @@
 """Faults by rule: which requests, which of them, and what happens to them.
 
 A rule is a JSON object. It matches a request when all that it names matches:
-  service, action   names, with * and ?          method            exact
+  service, action   names, with * and ?          method, region    exact
   path              regex, searched in the raw target
   params            {name: regex} of the log's params
 and applies to the matching ones number `nth` (a number or a list, from 1), else to the first `count` of them
@@ -31,7 +31,7 @@ from typing import Any
 from .errors import Refusal, render, throttled
 from .wire import Answer, Hang, Spoil
 
-MATCH = {"service", "action", "method", "path", "params", "nth", "count", "skip", "name"}
+MATCH = {"service", "action", "region", "method", "path", "params", "nth", "count", "skip", "name"}
 EFFECTS = {"delay", "lose_request", "stall", "error", "throttle", "raw", "ok_error", "lose_reply", "delay_reply",
            "cut_body", "slow_body", "pending_dies"}
 
@@ -53,16 +53,18 @@ class Rule:
         self.matched = 0
         self.applied = 0
 
-    def _matches(self, service: str, action: str, method: str, target: str, params: dict[str, str]) -> bool:
+    def _matches(self, service: str, action: str, region: str, method: str, target: str,
+                 params: dict[str, str]) -> bool:
         s = self.spec
         return (fnmatch.fnmatchcase(service, s.get("service", "*"))
                 and fnmatch.fnmatchcase(action, s.get("action", "*"))
+                and s.get("region", region) == region
                 and s.get("method", method) == method
                 and (self.path is None or self.path.search(target) is not None)
                 and all(n in params and r.search(params[n]) for n, r in self.params.items()))
 
-    def take(self, service: str, action: str, method: str, target: str, params: dict[str, str]) -> bool:
-        if not self._matches(service, action, method, target, params):
+    def take(self, service: str, action: str, region: str, method: str, target: str, params: dict[str, str]) -> bool:
+        if not self._matches(service, action, region, method, target, params):
             return False
         self.matched += 1
         if self.nth is not None:
@@ -95,10 +97,11 @@ class Faults:
             return [{"number": r.number, "rule": r.spec, "matched": r.matched, "applied": r.applied}
                     for r in self._rules]
 
-    def find(self, service: str, action: str, method: str, target: str, params: dict[str, str]) -> "Fault | None":
+    def find(self, service: str, action: str, region: str, method: str, target: str,
+             params: dict[str, str]) -> "Fault | None":
         with self._lock:
             for rule in self._rules:
-                if rule.take(service, action, method, target, params):
+                if rule.take(service, action, region, method, target, params):
                     return Fault(rule.spec, rule.number)
         return None
 
