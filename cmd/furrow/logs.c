@@ -7,6 +7,7 @@
 #include "cmd/furrow/out.h"
 #include "cmd/furrow/place.h"
 #include "cmd/furrow/run_dir.h"
+#include "cmd/furrow/text.h"
 #include "planner/base/clock.h"
 #include "planner/base/json.h"
 #include "providers/store/lock.h"
@@ -157,6 +158,25 @@ say_kept(const struct logs *l, const struct run_task *t, uint32_t attempt)
 	buf_free(&b);
 }
 
+/* Of one task that was asked for: why there may be nothing to print. */
+static void
+say_end(const struct logs *l, const struct run_task *t, uint32_t attempt)
+{
+	const struct timing_node *n = timings_find(&l->timings, KIND_TASK, t->index);
+
+	if (l->in_place)
+		return;
+	if (!attempt)
+		out_say("furrow: task[%u] %.*s did not run", t->index, STR_ARG(t->label));
+	for (uint32_t i = 0; n && i < n->n_attempts; i++) {
+		struct str why = text_first_line(n->attempts[i].error);
+
+		if (n->attempts[i].attempt == attempt && why.n)
+			out_say("furrow: task[%u] %.*s: %.*s", t->index, STR_ARG(t->label),
+				STR_ARG(why));
+	}
+}
+
 static int
 open_live(const struct logs *l, const struct run_task *t, uint32_t attempt, int stream)
 {
@@ -284,6 +304,8 @@ print_task(struct logs *l, const struct run_task *t, bool heading)
 			status = take_stream(l, t, attempt, i, true);
 	}
 	say_kept(l, t, attempt);
+	if (!heading && status == 0)
+		say_end(l, t, attempt);
 	return status;
 }
 

@@ -217,6 +217,23 @@ add_not_run(struct buf *b, const struct summary *s)
 	free(indices);
 }
 
+/* Where to look, and how to go on. */
+static void
+add_advice(struct buf *b, const struct summary *s)
+{
+	const struct timings *t = s->timings;
+
+	for (size_t i = 0; i < t->n_nodes && !t->interrupted; i++) {
+		if (t->nodes[i].kind != KIND_TASK || t->nodes[i].state != NODE_FAILED)
+			continue;
+		buf_addf(b,
+			"furrow logs 'task[%u]' prints all that it wrote; the next apply tries "
+			"again what failed\n",
+			t->nodes[i].index);
+		return;
+	}
+}
+
 /* "2 tasks done, 1 failed, 2 stopped, 3 did not run, 10 were in place, in 34.2 s". */
 static void
 add_headline(struct buf *b, const struct summary *s)
@@ -386,6 +403,7 @@ summary_write(struct buf *b, const struct summary *s)
 	buf_add_char(b, '\n');
 	add_failures(b, s);
 	add_headline(b, s);
+	add_advice(b, s);
 	add_spared(b, s);
 	add_warm(b, s);
 	summary_add_phases(b, s->timings, s->color);
@@ -394,8 +412,9 @@ summary_write(struct buf *b, const struct summary *s)
 	add_reused(b, s);
 	add_kept(b, s);
 	summary_add_said(b, s->timings, s->color);
-	buf_addf(b, "%sresults%s        %.*s\n", out_ink(s->color, INK_BOLD),
-		out_ink(s->color, INK_PLAIN), STR_ARG(s->results_dir));
+	buf_addf(b, "%sresults%s        %.*s%s\n", out_ink(s->color, INK_BOLD),
+		out_ink(s->color, INK_PLAIN), STR_ARG(s->results_dir),
+		str_ends(s->results_dir, STR("/")) ? "" : "/");
 	buf_addf(b, "%srun%s            %.*s\n", out_ink(s->color, INK_BOLD),
 		out_ink(s->color, INK_PLAIN), STR_ARG(s->timings->run));
 }

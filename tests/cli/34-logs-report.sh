@@ -21,13 +21,14 @@ retry: {attempts: 2, delay: 10ms, for: [error], exit_codes: [1]}
 E
 run furrow apply -y; is_status 1 'a run to look at'
 
-run furrow logs plain; is_status 0; is 'logs: both streams' "$(cat "$OUT")" $'out of plain, attempt 1\nerr of plain'
+err_like "^furrow logs 'task\[3\]' prints all that it wrote" 'the summary says where to look'
+run furrow logs plain; is_status 0; is 'logs: no more words' "$(cat "$ERR")" ''; is 'logs: both streams' "$(cat "$OUT")" $'out of plain, attempt 1\nerr of plain'
 run furrow logs 'task[0]' --stdout; is 'logs: by number, stdout' "$(cat "$OUT")" 'out of plain, attempt 1'
 run furrow logs latest 0 --stderr; is 'logs: of a run, stderr' "$(cat "$OUT")" 'err of plain'
 run furrow logs flaky --stdout; is 'logs: the last attempt' "$(cat "$OUT")" 'out of flaky, attempt 2'
 run furrow logs flaky --stdout --attempt 1; is 'logs: an earlier attempt' "$(cat "$OUT")" 'out of flaky, attempt 1'
 run furrow logs big --stdout; is 'logs: a stream that is not inline' "$(wc -c <"$OUT")" 100022
-run furrow logs bad; is_status 0; out_like 'err of bad' 'logs: of what failed'
+run furrow logs bad; is_status 0; out_like 'err of bad' 'logs: of what failed'; err_like '^furrow: task\[3\] bad: exit status 5$' 'logs: and why it did'
 run furrow logs plain --attempt 2; is_status 64; err_like 'task\[0\] plain has no attempt 2: there is 1' 'logs: no such attempt'
 run furrow logs flaky --attempt 3 -f; is_status 64; err_like 'no attempt 3: there are 2' 'logs: nor one to wait for'
 run furrow logs --attempt 2; is_status 0; out_like '==> task\[0\] plain \(has no such attempt\)' 'logs: the others are said to have none'

@@ -120,6 +120,8 @@ words(void **state)
 		"\n"
 		"failed task[2] c.txt: exit status 3 (2 attempts)\n"
 		"2 tasks done, 1 failed, 1 in place before, in 3.2 s\n"
+		"furrow logs 'task[2]' prints all that it wrote; the next apply tries again what "
+		"failed\n"
 		"\n"
 		"where the time went   critical path          all steps\n"
 		"  env                        500 ms  16 %          500 ms\n"
@@ -129,7 +131,7 @@ words(void **state)
 		"\n"
 		"critical path  environment[0] 500 ms > task[2] c.txt 2.5 s > collect 200 ms\n"
 		"reused         source, 1 result\n"
-		"results        results\n"
+		"results        results/\n"
 		"run            01RUN\n");
 }
 
@@ -297,8 +299,8 @@ out_of_money(void **state)
 	s->timings.n_lives = 1;
 	s->timings.usd_least = false;
 	summary_write(&s->text, &s->summary);
-	assert_non_null(
-		strstr(buf_cstr(&s->text), "1.6 s (it was 100 % more), $0.30 (it was 20 % more)\n"));
+	assert_non_null(strstr(
+		buf_cstr(&s->text), "1.6 s (it was 100 % more), $0.30 (it was 20 % more)\n"));
 	buf_clear(&s->text);
 	s->timings.n_lives = 2;
 	summary_write_json(&s->text, &s->summary);
