@@ -1,6 +1,7 @@
 /* out: writing, and what goes wrong with it. */
 #include "cmd/furrow/out.h"
 
+#include "cmd/furrow/text.h"
 #include "planner/base/json.h"
 
 #include <errno.h>
@@ -118,6 +119,20 @@ out_words(struct buf *b)
 	buf_clear(b);
 }
 
+/* What is said names what others have made: files, inputs, answers of services. */
+static void
+say_safely(struct str words)
+{
+	struct buf b = {0};
+
+	while (words.p) {
+		text_add_safe(&b, str_cut(&words, '\n'), 0);
+		buf_add_char(&b, '\n');
+	}
+	out_words(&b);
+	buf_free(&b);
+}
+
 void
 out_say(const char *fmt, ...)
 {
@@ -127,8 +142,7 @@ out_say(const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&b, fmt, ap);
 	va_end(ap);
-	buf_add_char(&b, '\n');
-	out_words(&b);
+	say_safely(buf_str(&b));
 	buf_free(&b);
 }
 
@@ -154,8 +168,7 @@ out_usage(const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&b, fmt, ap);
 	va_end(ap);
-	buf_add_char(&b, '\n');
-	out_words(&b);
+	say_safely(buf_str(&b));
 	buf_free(&b);
 	return error_exit_code(ERR_INPUT);
 }

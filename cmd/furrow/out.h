@@ -22,7 +22,7 @@ bool out_color(int fd, enum color wish);
  * told. */
 int out_data(struct buf *b);
 
-/* One line of words on standard error, in one write. */
+/* One line of words on standard error, in one write; what a terminal would obey in it is '?'. */
 void out_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The buffer on standard error, and empties it. */
 void out_words(struct buf *b);

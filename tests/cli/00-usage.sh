@@ -70,4 +70,11 @@ if command -v zsh >/dev/null; then ok 'zsh takes its completion' zsh -n "$OUT"; 
 run furrow completion fish; is_status 0
 if command -v fish >/dev/null; then ok 'fish takes its completion' fish -n "$OUT"; else skip 'fish takes its completion' 'no fish here'; fi
 run furrow completion bsh; is_status 64; err_like "did you mean 'bash'" 'an unknown shell'
+# Names are anybody's: what a terminal would obey is not passed on.
+run furrow $'\e[2J\a'; is_status 64
+is 'no control characters of a command that is none' "$(cat "$ERR")" "furrow: there is no command '?[2J?' (furrow --help lists them)"
+run furrow validate $'\e]0;title\a.yaml'; is_status 64
+is 'nor of a file that is not there' "$(LC_ALL=C tr -dc '\033\007' <"$ERR" | wc -c)" 0
+err_like 'there is no \?\]0;title\?\.yaml here' 'which is named all the same'
+
 done_testing
