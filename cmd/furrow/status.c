@@ -48,10 +48,11 @@ static const char help[] =
 
 struct status {
 	const struct prepared *p;
-	int holder; /* pid of the run that goes on; 0: none */
+	int holder; /* pid of the run that goes on in this folder; 0: none */
 	char running[32];
+	struct str other; /* the job that it is of; absent: it is this one's */
 	bool has_last;
-	struct run_dir last;
+	struct run_dir last; /* of this job */
 	struct strings containers;
 	struct leftovers images;
 	int64_t store_bytes, cache_bytes, runs_bytes; /* store: < 0: it is not on this machine */
@@ -66,6 +67,34 @@ gather_cloud(struct status *s, struct prepared *p, struct error *err)
 	return s->in_cloud ? p->site->ops->survey(p->site, &p->arena, &s->cloud, err) : 0;
 }
 
+static bool
+is_of_another(const struct run_dir *run, const struct manifest *m)
+{
+	return run->begun && run->head.job.n && !str_eq(run->head.job, m->name);
+}
+
+/* A folder may have several manifests, of which one at a time is applied. */
+static void
+gather_runs(struct status *s, struct prepared *p)
+{
+	struct run_dir *all, run;
+	size_t n, total;
+
+	s->holder = lock_holder(p->state.lock, s->running);
+	if (s->holder && run_dir_find(&p->arena, &p->state, s->running, &run, NULL) == 0 &&
+		is_of_another(&run, &p->manifest))
+		s->other = run.head.job;
+	s->has_last = run_dir_find(&p->arena, &p->state, NULL, &s->last, NULL) == 0;
+	if (!s->has_last || !is_of_another(&s->last, &p->manifest))
+		return;
+	s->has_last = false;
+	run_dir_list(&p->arena, &p->state, SIZE_MAX, &all, &n, &total);
+	for (size_t i = 0; i < n && !s->has_last; i++) {
+		s->has_last = all[i].begun && !is_of_another(&all[i], &p->manifest);
+		s->last = all[i];
+	}
+}
+
 static void
 gather(struct status *s, struct prepared *p)
 {
@@ -73,8 +102,7 @@ gather(struct status *s, struct prepared *p)
 	struct engine info;
 
 	s->p = p;
-	s->holder = lock_holder(p->state.lock, s->running);
-	s->has_last = run_dir_find(&p->arena, &p->state, NULL, &s->last, NULL) == 0;
+	gather_runs(s, p);
 	s->store_bytes = s->in_cloud ? -1 : file_disk_bytes(p->site->config.store.p);
 	s->cache_bytes = file_disk_bytes(p->state.cache);
 	s->runs_bytes = file_disk_bytes(p->state.runs);
@@ -112,7 +140,9 @@ add_running(struct buf *b, const struct status *s, bool color)
 	if (!s->holder)
 		buf_add_cstr(b, "nothing\n");
 	else if (begun)
-		buf_addf(b, "run %s, pid %d, for %s\n", s->running, s->holder,
+		buf_addf(b, "%s%.*s%srun %s, pid %d, for %s\n",
+			s->other.n ? "nothing, but job " : "", STR_ARG(s->other),
+			s->other.n ? " is applied in this folder: " : "", s->running, s->holder,
 			text_elapsed(text, now - begun));
 	else
 		buf_addf(b, "pid %d holds the job (%s)\n", s->holder, s->running);
@@ -277,6 +307,18 @@ write_text(struct buf *b, const struct status *s, bool color)
 	buf_addf(b, "runs %s\n", text_bytes(text, s->runs_bytes));
 }
 
+/* Of another job, that is in the way of an apply all the same. */
+static void
+add_other_json(struct buf *b, const struct status *s)
+{
+	json_add_name(b, "busy");
+	buf_add_char(b, '{');
+	json_add_member_string(b, "job", s->other);
+	json_add_member_string(b, "run", str_from(s->running));
+	json_add_member_int(b, "pid", s->holder);
+	buf_add_char(b, '}');
+}
+
 static void
 add_last_json(struct buf *b, const struct run_dir *last)
 {
@@ -367,8 +409,11 @@ write_json(struct buf *b, const struct status *s)
 	json_add_member_bool(b, "dirty", plan->job.source->kind == SOURCE_DIRTY);
 	if (plan->job.source->changed.n)
 		json_add_member_string(b, "uncommitted", plan->job.source->changed);
-	json_add_member_string(b, "running", s->holder ? str_from(s->running) : (struct str){0});
-	if (s->holder)
+	json_add_member_string(
+		b, "running", s->holder && !s->other.n ? str_from(s->running) : (struct str){0});
+	if (s->other.n)
+		add_other_json(b, s);
+	else if (s->holder)
 		json_add_member_int(b, "pid", s->holder);
 	if (s->has_last)
 		add_last_json(b, &s->last);

@@ -100,15 +100,14 @@ held(const char *path, const struct holder *h, struct error *err)
 {
 	if (!h->pid)
 		return error_set(err, ERR_LOCKED,
-			"another furrow holds this job's lock %s, without saying which; wait for "
+			"another furrow holds the lock %s, without saying which; wait for "
 			"it to end, or look who "
 			"it is: fuser %s",
 			path, path);
 	return error_set(err, ERR_LOCKED,
-		"another furrow is at this job: process %d on %s, run %s, since %s; wait for it to "
-		"end, or stop it: "
-		"kill -INT %d",
-		h->pid, h->host, h->run, h->since, h->pid);
+		"another furrow is at work here: process %d on %s, run %s, since %s; it holds %s: "
+		"wait for it to end, or stop it: kill -INT %d",
+		h->pid, h->host, h->run, h->since, path, h->pid);
 }
 
 int
