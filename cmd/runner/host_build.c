@@ -2,6 +2,8 @@
  * what it built on another one. It has a name by what it was built from, which is how it is found again. */
 #include "cmd/runner/host.h"
 
+#include "cmd/runner/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -38,7 +40,6 @@ build(const struct order *o, const char *name, struct prepared_words *how)
 	char said[HOST_SAID_BYTES];
 	const char *const words[] = {"build", "--network", "host", "--tag", name, "--label", label,
 		"--file", file, context, NULL};
-	size_t n;
 	int status;
 
 	if (!host_path(context, "/var/lib/furrow/source/%s/%s", o->source_id, o->build_context) ||
@@ -50,10 +51,9 @@ build(const struct order *o, const char *name, struct prepared_words *how)
 	status = host_engine(o, said, sizeof(said), words);
 	if (status == 0)
 		return check_arch(o, name, how);
-	n = strlen(said);
 	snprintf(how->why, sizeof(how->why),
 		"environment.build: building %.200s ended with status %d; it said last:\n%.512s",
-		o->build_file, status, n > 512 ? said + n - 512 : said);
+		o->build_file, status, text_tail(said, 512));
 	fprintf(stderr, "%s\n", how->why);
 	return -1;
 }

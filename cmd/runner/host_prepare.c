@@ -4,6 +4,7 @@
 
 #include "cmd/runner/alloc.h"
 #include "cmd/runner/dir.h"
+#include "cmd/runner/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -283,21 +284,23 @@ tell_tail(const char *log, int status, struct prepared_words *how)
 	char text[TAIL_BYTES + 1];
 	int fd = open(log, O_RDONLY | O_CLOEXEC);
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-	const ssize_t room = 512;
+	const char *shown = text;
 	ssize_t n = 0;
 
 	if (fd >= 0)
 		n = pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
 	text[n > 0 ? n : 0] = '\0';
+	if (size > TAIL_BYTES)
+		shown = text_tail(text, TAIL_BYTES - 1);
 	fprintf(stderr,
 		"environment.setup ended with status %d; it said last:\n%s\n(all of it: %s on the "
 		"host)\n",
-		status, text, log);
+		status, shown, log);
 	snprintf(how->why, sizeof(how->why),
 		"environment.setup ended with status %d; it said last:\n%.512s\n(all of it: %.300s "
 		"on the "
 		"host)",
-		status, n > room ? text + n - room : text, log);
+		status, text_tail(shown, 512), log);
 	if (fd >= 0)
 		close(fd);
 }

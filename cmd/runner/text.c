@@ -35,6 +35,18 @@ text_list(struct fields *f, char **at, char ***out)
 }
 
 const char *
+text_tail(const char *text, size_t room)
+{
+	size_t n = strlen(text);
+	const char *from = n > room ? text + n - room : text, *line;
+
+	if (from == text || from[-1] == '\n')
+		return from;
+	line = strchr(from, '\n');
+	return line && line[1] ? line + 1 : from;
+}
+
+const char *
 text_variable(char *const *env, const char *name)
 {
 	size_t n = strlen(name);

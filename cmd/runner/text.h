@@ -10,6 +10,9 @@
 bool text_string(struct fields *f, char **at, char **out);
 bool text_list(struct fields *f, char **at, char ***out);
 
+/* The end of a text, room bytes at most, from the begin of a line on where there is one. Points into it. */
+const char *text_tail(const char *text, size_t room);
+
 /* The value of NAME in a list of "NAME=VALUE"; NULL: not in it. */
 const char *text_variable(char *const *env, const char *name);
 

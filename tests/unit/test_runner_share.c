@@ -236,6 +236,11 @@ setup_fails(void **state)
 	prepared(PREPARED_FAILED,
 		"environment.setup ended with status 7; it said last:\nthe reason");
 	assert_int_equal(exit_status(), 1);
+	/* Of much, the end, and no half of a line. */
+	order_shared("seq 1000 3000; echo the reason; exit 7", &s);
+	prepared(PREPARED_FAILED,
+		"environment.setup ended with status 7; it said last:\n2901\n2902\n");
+	assert_int_equal(exit_status(), 1);
 }
 
 static void
