@@ -18,7 +18,7 @@ struct offers_shown {
 void offers_add_table(struct buf *b, const struct offers_shown *s, bool color);
 
 /* {"furrow_offers":1,"job":…|null,"region":…,"n_offers":…,"prices_missing":…|null,
- *  "offers":[{"rank":…,"chosen":…,"type":…,"zone":…,"market":…,"cpus":…,"memory_bytes":…,"gpus":…,
+ *  "offers":[{"rank":…,"chosen":…,"type":…,"zone":…,"region":…,"market":…,"cpus":…,"memory_bytes":…,"gpus":…,
  *             "gpu":…|null,"slots":…,"hourly_usd":…|null,"slot_hourly_usd":…|null,…}]}: as a plan's, and more. */
 void offers_add_json(struct buf *b, const struct offers_shown *s);
 

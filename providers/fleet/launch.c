@@ -294,12 +294,26 @@ go_on(struct fleet_run *r, size_t refused, bool all, const struct error *err)
 	return i;
 }
 
-/* The best first; whatever EC2 has none of, the next one at once. */
+/* From `from` on, the first of another region; `from` when there is none. */
+static size_t
+leave_region(struct fleet_run *r, size_t from, bool all)
+{
+	const struct offer *v = r->plan->changes.offers;
+	size_t n = r->plan->changes.n_offers, i = from;
+
+	while (i < n && str_eq(v[i].region, v[from].region))
+		i = next_offer(r, i + 1, all);
+	return i < n ? i : from;
+}
+
+/* The best first; whatever EC2 has none of, the next one at once. A region that has none of its share of the tries
+ * is left: it may have none at all. */
 static int
 launch_somewhere(
 	struct fleet_run *r, struct arena *a, struct host *h, struct call *call, struct error *err)
 {
-	size_t n = r->plan->changes.n_offers, tries = 0, i;
+	const struct offer *v = r->plan->changes.offers;
+	size_t n = r->plan->changes.n_offers, tries = 0, here = 0, i;
 	struct buf tried = {0};
 	bool all = false;
 	int rc = 0;
@@ -322,6 +336,11 @@ launch_somewhere(
 		i = go_on(r, i, all, err);
 		if (i == n || tries == TRIES)
 			break;
+		here = str_eq(v[i].region, offer_of(r, h)->region) ? here + 1 : 0;
+		if (here == TRIES / r->site->n_regions) {
+			i = leave_region(r, i, all);
+			here = 0;
+		}
 	}
 	if (rc < 0 && may_be_elsewhere(r, err) && tries > 1)
 		error_wrap(err, "none of %zu offers was to be had (%s)", tries, buf_cstr(&tried));

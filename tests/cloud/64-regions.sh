@@ -94,6 +94,16 @@ killed_there() {
 }
 box set capacity '{}' >/dev/null
 
+# Nor does a region of which there are offers without end keep a launch from the other.
+box set capacity '{"*":{"us-east-2a":0,"us-east-2b":0,"us-east-2c":0}}' >/dev/null
+work full instances=', any_of: [{infra: aws/us-east-2}, {infra: aws/us-west-1}]'
+sed -i 's/type: t3.micro/cpus: 2+/' furrow.yaml
+since
+apply
+ends 'nothing at all in one region' 0 1
+is 'launched in the other' "$(box ledger | jq -r '.instances[-1].region')" us-west-1
+box set capacity '{}' >/dev/null
+
 # So is what the account may have: a quota is of a region.
 box set quota_vcpus '{"on-demand":2,"spot":2}' >/dev/null
 work quota inputs='{count: 4}' max=2 instances="$both"
