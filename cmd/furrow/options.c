@@ -5,6 +5,7 @@
 #include "planner/units.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -158,9 +159,11 @@ take(struct options *o, const struct spec *s, const char *value, struct error *e
 		o->regions.v[o->regions.n++] = value;
 		return 0;
 	case TAKES_COUNT:
-		if (!str_to_i64(str_from(value), (int64_t *)member) || *(int64_t *)member < 1)
-			return error_set(
-				err, ERR_INPUT, "expected a number from 1 on, got '%s'", value);
+		if (!str_to_i64(str_from(value), (int64_t *)member) || *(int64_t *)member < 1 ||
+			*(int64_t *)member > UINT32_MAX)
+			return error_set(err, ERR_INPUT,
+				"expected a number from 1 to %" PRIu32 ", got '%s'", UINT32_MAX,
+				value);
 		return 0;
 	case TAKES_AGE:
 		if (!units_duration(str_from(value), (int64_t *)member, &why))

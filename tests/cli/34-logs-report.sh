@@ -31,6 +31,7 @@ run furrow logs big --stdout; is 'logs: a stream that is not inline' "$(wc -c <"
 run furrow logs bad; is_status 0; out_like 'err of bad' 'logs: of what failed'; err_like '^furrow: task\[3\] bad: exit status 5$' 'logs: and why it did'
 run furrow logs plain --attempt 2; is_status 64; err_like 'task\[0\] plain has no attempt 2: there is 1' 'logs: no such attempt'
 run furrow logs flaky --attempt 3 -f; is_status 64; err_like 'no attempt 3: there are 2' 'logs: nor one to wait for'
+run furrow logs flaky --attempt 4294967297; is_status 64; err_like 'a number from 1 to 4294967295' 'logs: a number that nobody counts to'
 run furrow logs --attempt 2; is_status 0; out_like '==> task\[0\] plain \(has no such attempt\)' 'logs: the others are said to have none'
 out_like 'out of flaky, attempt 2' 'logs: of those that have it'
 run furrow logs; is_status 0; is 'logs: of all' "$(grep -c '^==> task' "$OUT")" 4
