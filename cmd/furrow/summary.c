@@ -181,7 +181,8 @@ summary_add_said(struct buf *b, const struct timings *t, bool color)
 {
 	char text[TEXT_BYTES];
 
-	if (t->said_ns <= 0 && t->said_usd <= 0)
+	/* Of a run that was broken off, the plan was not wrong. */
+	if (t->interrupted || (t->said_ns <= 0 && t->said_usd <= 0))
 		return;
 	buf_addf(b, "%splan said%s      ", out_ink(color, INK_BOLD), out_ink(color, INK_PLAIN));
 	if (t->said_ns > 0) {
@@ -227,8 +228,8 @@ add_advice(struct buf *b, const struct summary *s)
 		if (t->nodes[i].kind != KIND_TASK || t->nodes[i].state != NODE_FAILED)
 			continue;
 		buf_addf(b,
-			"furrow logs 'task[%u]' prints all that it wrote; the next apply tries "
-			"again what failed\n",
+			"furrow logs 'task[%u]' prints what it wrote; apply again tries what "
+			"failed\n",
 			t->nodes[i].index);
 		return;
 	}

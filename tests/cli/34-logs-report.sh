@@ -21,7 +21,7 @@ retry: {attempts: 2, delay: 10ms, for: [error], exit_codes: [1]}
 E
 run furrow apply -y; is_status 1 'a run to look at'
 
-err_like "^furrow logs 'task\[3\]' prints all that it wrote" 'the summary says where to look'
+err_like "^furrow logs 'task\[3\]' prints what it wrote" 'the summary says where to look'
 run furrow logs plain; is_status 0; is 'logs: no more words' "$(cat "$ERR")" ''; is 'logs: both streams' "$(cat "$OUT")" $'out of plain, attempt 1\nerr of plain'
 run furrow logs 'task[0]' --stdout; is 'logs: by number, stdout' "$(cat "$OUT")" 'out of plain, attempt 1'
 run furrow logs latest 0 --stderr; is 'logs: of a run, stderr' "$(cat "$OUT")" 'err of plain'

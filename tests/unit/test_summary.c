@@ -120,8 +120,7 @@ words(void **state)
 		"\n"
 		"failed task[2] c.txt: exit status 3 (2 attempts)\n"
 		"2 tasks done, 1 failed, 1 in place before, in 3.2 s\n"
-		"furrow logs 'task[2]' prints all that it wrote; the next apply tries again what "
-		"failed\n"
+		"furrow logs 'task[2]' prints what it wrote; apply again tries what failed\n"
 		"\n"
 		"where the time went   critical path          all steps\n"
 		"  env                        500 ms  16 %          500 ms\n"
@@ -309,6 +308,10 @@ out_of_money(void **state)
 		"{\"index\":0,"
 		"\"id\":null,\"begin_s\":0,\"end_s\":0.000000003,\"hourly_usd\":0.36,\"usd\":0.36},"
 		"{\"index\":1,\"id\":\"i-1\",\"begin_s\":0,\"hourly_usd\":null,\"usd\":null}]"));
+	buf_clear(&s->text);
+	s->timings.interrupted = true;
+	summary_write(&s->text, &s->summary);
+	assert_null(strstr(buf_cstr(&s->text), "plan said"));
 }
 
 /* An instance less, and all is done. */
