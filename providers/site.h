@@ -23,6 +23,8 @@ struct site_config {
 	const struct clock *clock;
 	uint32_t max_slots;  /* -j; 0: as the manifest says */
 	bool refresh_prices; /* prices are asked for anew, however young those are that were kept */
+	/* The run to come, for who applies; NULL: it is only looked. */
+	const char *lock_run;
 };
 
 struct site_observation {

@@ -171,6 +171,7 @@ prepare_site_config(const struct prepared *p)
 		.clock = clock_system(),
 		.max_slots = p->max_slots,
 		.refresh_prices = p->refresh_prices,
+		.lock_run = p->lock_run,
 		.source =
 			{
 				.manifest_dir = p->place.dir,

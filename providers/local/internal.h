@@ -23,7 +23,9 @@ struct local {
 	struct engine_handle *engine;
 	struct image_wish image;
 	struct str image_digest; /* as the engine knows it; absent: not built yet */
-	struct local_run *run;	 /* NULL before local_begin_run */
+	struct lock
+		*store_lock; /* of the job, in a store that others may have too; NULL: not taken */
+	struct local_run *run; /* NULL before local_begin_run */
 };
 
 /* observe.c */
@@ -34,6 +36,10 @@ enum step local_read(struct local *l, enum read what, struct error *err);
 const char *local_source_dir(struct local *l, struct arena *a, const struct job *job);
 const char *local_setup_dir(struct local *l, struct arena *a, const struct digest *environment);
 bool local_has_image(const struct local *l);
+
+/* local.c: the job's lock in a store outside of the state folder, for who applies: another clone may
+ * use that as well. ERR_LOCKED: somebody else is at this job. */
+int local_lock_store(struct local *l, struct error *err);
 
 /* local.c: how many tasks at a time. */
 uint32_t local_slots(const struct local *l);

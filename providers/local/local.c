@@ -2,8 +2,10 @@
 #include "providers/local/internal.h"
 
 #include "planner/execute/journal.h"
+#include "planner/path.h"
 #include "providers/base_env.h"
 #include "providers/host/spawn.h"
+#include "providers/store/lock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -56,6 +58,25 @@ uint32_t
 local_slots(const struct local *l)
 {
 	return slots_of(&l->site, NULL);
+}
+
+/* Who cannot write there takes no lock; if anything is to be done, the store says so. */
+int
+local_lock_store(struct local *l, struct error *err)
+{
+	const struct site_config *c = &l->site.config;
+	struct arena scratch = {0};
+	const char *folder, *path;
+	int rc = 0;
+
+	if (!c->lock_run || l->store_lock || path_within(c->store, str_from(c->state->root)))
+		return 0;
+	folder = arena_printf(&scratch, "%.*s/locks", STR_ARG(c->store)).p;
+	path = arena_printf(&scratch, "%s/%.*s", folder, STR_ARG(c->manifest->name)).p;
+	if (state_make_dir(folder, NULL) == 0)
+		rc = lock_take(&l->store_lock, path, c->lock_run, err);
+	arena_free(&scratch);
+	return rc == ERR_LOCKED ? rc : 0;
 }
 
 static int
@@ -130,6 +151,8 @@ begin_run(struct site *i, const struct plan *plan, const char *run, const char *
 		rc = sweep_dead_runs(l, err);
 	if (rc == 0 && !l->site.store)
 		rc = store_open_dir(&l->site.store, l->site.config.store.p, true, err);
+	if (rc == 0)
+		rc = local_lock_store(l, err);
 	if (rc < 0)
 		return rc;
 	r = mem_alloc(sizeof(*r));
@@ -186,6 +209,7 @@ close_local(struct site *i)
 		source_close(l->reader);
 	if (i->store)
 		store_close(i->store);
+	lock_release(l->store_lock);
 	if (l->engine)
 		engine_close(l->engine);
 	for (int at = 0; at < READ_COUNT; at++)

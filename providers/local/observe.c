@@ -120,6 +120,8 @@ read_store(struct local *l, struct arena *a, struct error *err)
 	rc = store_open_dir(&l->site.store, l->site.config.store.p, false, err);
 	if (rc == ERR_MISSING)
 		return 0;
+	if (rc == 0)
+		rc = local_lock_store(l, err);
 	if (rc < 0)
 		return rc;
 	rc = store_list_results(l->site.store, a, &o->results, &o->n_results, err);

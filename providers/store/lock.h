@@ -1,5 +1,5 @@
-/* lock: one apply of a job at a time, per state folder. flock(2), so a dead holder's lock is
- * free; the file says who holds it. */
+/* lock: one apply at a time, per state folder, and of a job per store that lies elsewhere. flock(2),
+ * so a dead holder's lock is free; the file says who holds it. */
 #ifndef FURROW_LOCK_H
 #define FURROW_LOCK_H
 

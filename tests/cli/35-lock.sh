@@ -30,4 +30,20 @@ wait
 is 'six at once: the task runs once' "$(wc -l <"$T/marks")" 1
 is 'six at once: all end with 0 or 75' "$(cat "$T"/status.* | grep -cvx -e 0 -e 75)" 0
 ok 'six at once: one of them did it' grep -qx 0 "$T"/status.*
+
+# Two clones with one store: the job has a lock there, from the first run on.
+mkdir -p "$T/clone" && rm -f "$T/go" "$T/begun" && rm -rf .furrow results
+sed -i "s|^entrypoint.*|entrypoint: 'echo x >>$T/begun; while [ ! -e $T/go ]; do sleep 0.05; done'|" furrow.yaml
+echo "store: $T/shared" >>furrow.yaml
+cp furrow.yaml "$T/clone"
+furrow apply -y >/dev/null 2>&1 & pid=$!
+for _ in $(seq 600); do [ -s "$T/begun" ] && break; sleep 0.1; done
+run furrow -C "$T/clone" apply -y; is_status 75 'an apply in another clone'
+err_like "process $pid .*it holds $T/shared/locks/locked" 'names the process and the lock'
+run furrow -C "$T/clone" plan; is_status 0 'a plan there needs no lock'
+ok 'nothing was left of it' test -z "$(ls "$T/clone/.furrow/runs" 2>/dev/null)"
+: >"$T/go"
+wait $pid
+run furrow -C "$T/clone" apply -y; is_status 0 'afterwards it may'; err_like '1 in place before' 'and finds the result'
+is 'the task ran once' "$(wc -l <"$T/begun")" 1
 done_testing
