@@ -131,29 +131,56 @@ next_word(struct str *rest)
 	return word;
 }
 
-/* The first file of the source that setup names and will not find. */
+static bool
+is_setup_file(struct arena *a, const struct environment *env, struct str path)
+{
+	for (size_t i = 0; i < env->setup_files.n; i++) {
+		if (str_eq(path_clean(a, env->setup_files.v[i]), path))
+			return true;
+	}
+	return false;
+}
+
+/* A file of the source that this word of setup means, and that is no setup file; NULL: none. */
+static const struct source_entry *
+unseen_by_setup(const struct job *job, struct arena *a, struct str word)
+{
+	const struct environment *env = &job->manifest->environment;
+	const struct source *s = job->source;
+	struct str path = path_clean(a, word);
+	const struct source_entry *e = path.n ? source_find(s, path) : NULL;
+
+	if (e)
+		return is_setup_file(a, env, e->path) ? NULL : e;
+	if (!path.n || !memchr(path.p, '*', path.n))
+		return NULL;
+	for (size_t i = 0; i < s->n_entries; i++) {
+		if (source_glob_match(path, s->entries[i].path) &&
+			!is_setup_file(a, env, s->entries[i].path))
+			return &s->entries[i];
+	}
+	return NULL;
+}
+
+/* One warning is enough. */
 static void
 check_setup(const struct job *job, struct diagnostics *diags)
 {
 	const struct environment *env = &job->manifest->environment;
 	struct arena *a = diags->arena;
 	struct str rest = env->setup, word;
+	const struct source_entry *e;
 
 	while (rest.n) {
-		const struct source_entry *e;
-		bool listed = false;
-
 		word = next_word(&rest);
-		e = word.n ? source_find(job->source, path_clean(a, word)) : NULL;
-		for (size_t i = 0; e && i < env->setup_files.n && !listed; i++)
-			listed = str_eq(path_clean(a, env->setup_files.v[i]), e->path);
-		if (!e || listed)
+		e = unseen_by_setup(job, a, word);
+		if (!e)
 			continue;
 		diag_add(diags, DIAG_WARNING, env->pos_setup,
 			arena_printf(a, "add setup_files: [%.*s]", STR_ARG(e->path)),
 			"environment.setup names '%.*s', which it does not see: of the source it "
 			"has its setup_files alone",
-			STR_ARG(e->path));
+			STR_ARG(word));
 		return;
 	}
 }
