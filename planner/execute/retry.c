@@ -21,14 +21,17 @@ next_random(struct retrier *r)
 	return z ^ z >> 31;
 }
 
+/* A longer delay that the manifest asks for is meant; nobody asked it of what it does not name. */
 static int64_t
-back_off_ns(struct retrier *r, uint32_t attempt)
+back_off_ns(struct retrier *r, bool asked, uint32_t attempt)
 {
 	int64_t limit = RETRY_DELAY_MAX_S * NS_PER_S;
 	int64_t delay = r->policy->delay_ns;
 
 	if (delay <= 0)
 		return 0;
+	if (asked && delay > limit)
+		limit = delay;
 	for (uint32_t i = 1; i < attempt && delay < limit; i++)
 		delay *= 2;
 	if (delay > limit)
@@ -91,15 +94,17 @@ bool
 retry_again(struct retrier *r, bool is_task, uint32_t attempt, const struct outcome *outcome,
 	const struct error *failure, int64_t *delay_ns)
 {
+	bool asked = is_task && is_asked_for(r->policy, outcome, failure);
+
 	if (failure->code == ERR_CANCELLED || failure->code == ERR_INTERNAL)
 		return false;
-	if (is_task && is_asked_for(r->policy, outcome, failure)) {
+	if (asked) {
 		if (attempt >= r->policy->task_attempts)
 			return false;
 	} else if (!is_worth_it(r, is_task, attempt, outcome, failure)) {
 		return false;
 	}
-	*delay_ns = is_interruption(outcome, failure) ? 0 : back_off_ns(r, attempt);
+	*delay_ns = is_interruption(outcome, failure) ? 0 : back_off_ns(r, asked, attempt);
 	return true;
 }
 

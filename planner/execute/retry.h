@@ -5,8 +5,9 @@
  * throttled call) is met as it is for other nodes: up to step_attempts times, as long as there is
  * quota.
  *
- * The delay doubles from attempt to attempt and is drawn between nothing and that much (full
- * jitter), so that what failed together doesn't come back together. A task whose place was lost
+ * The delay doubles from attempt to attempt, up to RETRY_DELAY_MAX_S or to what the manifest's `retry`
+ * asks for when that is more, and is drawn between nothing and that much (full jitter), so that what
+ * failed together doesn't come back together. A task whose place was lost
  * goes to another one at once. */
 #ifndef FURROW_RETRY_H
 #define FURROW_RETRY_H

@@ -212,6 +212,34 @@ delays_double_up_to_a_limit_with_full_jitter(void **state)
 }
 
 static void
+a_long_delay_is_for_what_it_was_asked_for(void **state)
+{
+	const struct retry_policy p = {.task_attempts = 9,
+		.step_attempts = 9,
+		.task_for_mask = RETRY_ERROR,
+		.delay_ns = 300 * NS_PER_S,
+		.seed = 42};
+	const struct error task = {.code = ERR_TASK},
+			   step = {.code = ERR_HOST, .class = CLASS_TRANSIENT};
+	struct retrier r;
+
+	(void)state;
+	retry_init(&r, &p);
+	for (uint32_t attempt = 1; attempt < 9; attempt++) {
+		int64_t delay, most = 0;
+
+		for (int i = 0; i < 100; i++) {
+			assert_true(retry_again(&r, true, attempt, &exited_1, &task, &delay));
+			assert_in_range(delay, 0, 300 * NS_PER_S);
+			most = delay > most ? delay : most;
+		}
+		assert_true(most > 240 * NS_PER_S);
+		assert_true(retry_again(&r, false, attempt, &nothing, &step, &delay));
+		assert_in_range(delay, 0, 20 * NS_PER_S);
+	}
+}
+
+static void
 the_same_seed_gives_the_same_delays(void **state)
 {
 	const struct retry_policy p = {
@@ -266,6 +294,7 @@ main(void)
 		cmocka_unit_test(steps_are_tried_again_when_that_may_help),
 		cmocka_unit_test(retries_nobody_asked_for_have_a_quota),
 		cmocka_unit_test(delays_double_up_to_a_limit_with_full_jitter),
+		cmocka_unit_test(a_long_delay_is_for_what_it_was_asked_for),
 		cmocka_unit_test(the_same_seed_gives_the_same_delays),
 		cmocka_unit_test(another_place_is_tried_at_once),
 	};
