@@ -41,7 +41,7 @@ PLANNER := boot cost curve curve_json diag diff diff_fleet estimate expand folde
 	manifest_job manifest_paths manifest_read manifest_together object offer path plan_dot plan_file \
 	plan_json plan_state ranges regions role schema source strset suggest template units units_meant \
 	yaml yaml_node yaml_problem
-EXECUTE := budget critical events executor journal layout leave lines meter money nodes places pool \
+EXECUTE := budget critical even events executor journal layout leave lines meter money nodes places pool \
 	read_attempts read_lives read_nodes read_slots read_words reader ready replace retry scan spans state timings
 ARCHIVE := lib
 AWS := client client_call client_error client_sign credentials credentials_answer credentials_ask \

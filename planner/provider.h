@@ -78,6 +78,8 @@ struct ear {
 	void (*gone)(void *ctx, uint32_t place);
 };
 
+enum { STOP_UNBEGUN = -1 };
+
 struct provider {
 	void *ctx;
 	/* From now on this one hears (a copy is kept), NULL: nobody any more. May be NULL. */
@@ -89,7 +91,7 @@ struct provider {
 	 * sink->answer. */
 	void (*submit)(void *ctx, struct call *call);
 	/* Ends a submitted task that was not answered yet: TERM, then KILL after grace_ns (0:
-	 * KILL at once). The answer still comes, as failed with ERR_CANCELLED. For a step: asks
+	 * KILL at once; STOP_UNBEGUN: only if it has not begun). The answer still comes, as failed with ERR_CANCELLED. For a step: asks
 	 * it to end early; it may take its time. Never blocks; the coordinator's thread. */
 	void (*stop)(void *ctx, struct call *call, int64_t grace_ns);
 };

@@ -272,6 +272,8 @@ task_stop(struct runner *r, struct task *t, uint32_t grace_ms)
 {
 	if (t->state == TASK_WAITING)
 		refuse(r, t, ENDED_STOPPED, "stopped before it was started");
+	else if (grace_ms == STOP_WAITING)
+		return;
 	else if (t->state == TASK_RUNNING)
 		ask_to_end(r, t, ENDED_STOPPED, grace_ms);
 	else if (t->state == TASK_FINISHING && t->upload && upload_stop(r, t->upload))

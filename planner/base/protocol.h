@@ -54,7 +54,7 @@ enum frame_type {
 	 * env, str input: when not empty, FURROW_INPUT is the absolute path of this path below
 	 * source. Tasks are begun in the order in which they came, as slots become free. */
 	FRAME_TASK = 3,
-	/* u32 grace_ms: TERM now, KILL after; 0: KILL now. */
+	/* u32 grace_ms: TERM now, KILL after; 0: KILL now; STOP_WAITING: only if it has not begun. */
 	FRAME_STOP = 4,
 	/* u32 bytes: of STREAM and OUTPUT data that furrow has taken in. */
 	FRAME_CREDIT = 5,
@@ -125,6 +125,8 @@ enum frame_type {
 };
 
 enum { NOTICE_ACTION_BYTES = 16 };
+
+#define STOP_WAITING UINT32_MAX
 
 enum offer_part { OFFER_TAR = 1, OFFER_SETUP = 2 };
 enum share_bit { SHARE_TELL = 1, SHARE_OFFER = 2 };

@@ -195,14 +195,14 @@ read_failure(const struct run *r, const struct flight *f, const struct error *sa
 		error_set(&e, ERR_INTERNAL, "it failed without a reason (this is a bug)");
 	if (f->place == NO_PLACE)
 		return e;
-	if (e.code == ERR_CANCELLED && f->drained && r->level == LEVEL_GO) {
-		error_set(&e, ERR_HOST, "environment[%u], where it queued, will be taken away",
-			f->call.place);
+	if (e.code == ERR_CANCELLED && (f->drained || f->recalled) && r->level == LEVEL_GO) {
+		error_set(&e, ERR_HOST, "environment[%u], where it queued, %s", f->call.place,
+			f->drained ? "will be taken away" : "has others before it");
 		e.class = CLASS_INTERRUPTED;
 		outcome->place_lost = true;
 		return e;
 	}
-	if (e.code == ERR_CANCELLED && f->stopped && !outcome->ran)
+	if (e.code == ERR_CANCELLED && (f->stopped || f->recalled) && !outcome->ran)
 		return r->why;
 	if (f->stopped || !r->places.v[f->place].lost)
 		return e;
@@ -290,6 +290,7 @@ on_answer(struct run *r, const struct exec_event *ev)
 
 	if (f->place != NO_PLACE) {
 		places_give_back(&r->places, f->place, f->stopped);
+		r->places.v[f->place].recalled -= f->recalled;
 		if (ev->outcome.place_lost && ev->step != STEP_DONE)
 			place_lost(r, f, &ev->err);
 	}

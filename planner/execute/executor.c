@@ -180,9 +180,13 @@ next_time(struct run *r)
 {
 	const struct ready_item *timer = ready_top(&r->timers);
 	int64_t until_ns = timer ? -timer->rank : INT64_MAX, money_ns = money_next_ns(r);
+	int64_t even_ns;
 
 	if (money_ns < until_ns)
 		until_ns = money_ns;
+	even_ns = even_next_ns(r);
+	if (even_ns < until_ns)
+		until_ns = even_ns;
 	if (r->sync_due_ns < until_ns)
 		until_ns = r->sync_due_ns;
 	if (has_ticks(r) && r->next_tick_ns < until_ns)
@@ -244,6 +248,7 @@ loop(struct run *r)
 			return;
 		if (has_news(r))
 			continue;
+		even_out(r);
 		if (r->n_flights == 0 && r->timers.n == 0) {
 			cancel_stuck(r);
 			return;

@@ -45,7 +45,7 @@ struct exec_port {
 	 * wait. */
 	void (*start)(void *ctx, struct call *call);  /* a step, on some worker; never blocks */
 	void (*submit)(void *ctx, struct call *call); /* a task; never blocks */
-	void (*stop)(void *ctx, struct call *call, int64_t grace_ns);
+	void (*stop)(void *ctx, struct call *call, int64_t grace_ns); /* as a provider's */
 	/* Waits until an event came or until_ns (INT64_MAX: for ever); false: the time came. */
 	bool (*wait)(void *ctx, int64_t until_ns, struct exec_event *out);
 	/* The line is on disk (0); or it isn't, so the call must not be made: ERR_CANCELLED when

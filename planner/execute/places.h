@@ -12,7 +12,8 @@ struct place {
 	uint32_t given; /* slots that it had when it was new */
 	/* Tasks given to it and not answered: more than slots when some queue there. */
 	uint32_t in_flight;
-	uint32_t stopping; /* of these, how many were asked to end */
+	uint32_t stopping; /* of these, how many were asked to end, */
+	uint32_t recalled; /* and how many to come back, if they have not begun */
 	bool lost;
 	bool leaving; /* will be lost: nothing begins there any more */
 	bool awaited; /* lost, and made again once nothing is in flight there */

@@ -33,6 +33,8 @@ struct flight {
 	int64_t begun_ns;
 	bool stopped; /* by request */
 	bool drained; /* likewise, since it queued at a place that will be taken away */
+	/* It was asked back, unless it has begun: another place has a slot for it. */
+	bool recalled;
 };
 
 /* What changes of a node, besides its state. */
@@ -182,6 +184,13 @@ void place_lost(struct run *r, const struct flight *teller, const struct error *
 /* Something that was in flight there was answered: when nothing is any more, and another place may be made
  * for it, it is decided whether that pays. at may be NO_PLACE. */
 void place_emptied(struct run *r, uint32_t at);
+
+/* even.c: tasks that queue while another place has a slot free */
+
+/* Asks for those back that are worth it. */
+void even_out(struct run *r);
+/* When it may be worth it. */
+int64_t even_next_ns(struct run *r);
 
 /* events.c */
 

@@ -130,7 +130,8 @@ void
 session_stop_task(struct session *s, uint64_t id, int64_t grace_ns)
 {
 	pthread_mutex_lock(&s->lock);
-	put_u32(add_frame(&s->queue, FRAME_STOP, id, 4), to_ms(grace_ns));
+	put_u32(add_frame(&s->queue, FRAME_STOP, id, 4),
+		grace_ns < 0 ? STOP_WAITING : to_ms(grace_ns));
 	unlock_and_wake(s);
 }
 

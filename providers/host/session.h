@@ -107,7 +107,7 @@ int session_start(struct session **out, const struct transport *t, const char *r
 
 /* These five never block; any thread. */
 void session_submit(struct session *s, const struct session_task *task);
-/* Its end comes as ENDED_STOPPED, unless it was faster. */
+/* Its end comes as ENDED_STOPPED, unless it was faster; grace_ns < 0: or has begun. */
 void session_stop_task(struct session *s, uint64_t id, int64_t grace_ns);
 /* A task of session_host.tasks: its events come from here on, its streams from these bytes on. */
 void session_resume(struct session *s, uint64_t id, uint64_t stdout_from, uint64_t stderr_from);

@@ -207,9 +207,9 @@ port_stop(void *ctx, struct call *call, int64_t grace_ns)
 	struct place *p;
 	int64_t ends_ns;
 
-	tell(w, call, grace_ns ? "stop" : "kill");
+	tell(w, call, grace_ns < 0 ? "recall" : grace_ns ? "stop" : "kill");
 	/* A step may take its time: the scripted ones do. */
-	if (!call->node->needs_slot || v->ended)
+	if (!call->node->needs_slot || v->ended || (grace_ns < 0 && v->running))
 		return;
 	p = &w->places[call->place];
 	v->turn++;

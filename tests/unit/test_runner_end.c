@@ -231,6 +231,34 @@ stop_on_request(void **state)
 	host_end(&h);
 }
 
+/* What has begun goes on; what has not, does not begin. */
+static void
+taken_back_unless_it_runs(void **state)
+{
+	static struct host h;
+	uint64_t running, waiting;
+	struct seen *s;
+
+	(void)state;
+	host_init(&h);
+	h.base.slots = 1;
+	host_start(&h);
+	running = host_sh(&h, "echo on; exec sleep 1000");
+	waiting = host_sh(&h, "echo never");
+	host_wait_bytes(&h, running, 3);
+	session_stop_task(h.session, running, -1);
+	session_stop_task(h.session, waiting, -1);
+	s = host_wait(&h, waiting);
+	assert_int_equal(s->why, ENDED_STOPPED);
+	assert_false(s->outcome.ran);
+	assert_int_equal(h.seen[running].ended, 0);
+	session_stop_task(h.session, running, 10 * NS_PER_S);
+	s = host_wait(&h, running);
+	assert_int_equal(s->why, ENDED_STOPPED);
+	assert_true(s->outcome.ran);
+	host_end(&h);
+}
+
 /* kill -9 of a task's main process: its children go with it. */
 static void
 main_process_is_killed(void **state)
@@ -388,6 +416,7 @@ main(void)
 		cmocka_unit_test(deadline_ends_what_went_away),
 		cmocka_unit_test(a_storm_of_forks_ends),
 		cmocka_unit_test(stop_on_request),
+		cmocka_unit_test(taken_back_unless_it_runs),
 		cmocka_unit_test(main_process_is_killed),
 		cmocka_unit_test(runner_is_killed),
 		cmocka_unit_test(furrow_is_killed),
