@@ -60,7 +60,8 @@ struct site_ops {
 	int (*read_graph)(struct site *s, struct arena *a, struct graph *out, struct error *err);
 	/* What is known only once the job is resolved: source_ready, setup_ready. Makes no call. */
 	void (*observe_identities)(struct site *s, const struct job *job, struct observed *obs);
-	/* After the read graph: what is there, for people. Reads; in the arena. NULL: no cloud. */
+	/* After the read graph: what is there, for people. Reads; in the arena, and for as long as the
+	 * site is open. NULL: no cloud. */
 	int (*survey)(struct site *s, struct arena *a, struct site_cloud *out, struct error *err);
 	/* How many tasks at a time. */
 	uint32_t (*slots)(const struct site *s, const struct changes *changes);

@@ -25,9 +25,10 @@ make_group(struct region *r, struct arena *a, struct error *err)
 		{STR("furrow:store"), s->site.seen.observed.fleet.store}};
 	const struct pairs tags = {.v = pairs, .n = pairs[1].value.n <= EC2_TAG_BYTES ? 2 : 1};
 
-	return r->group_ready ? 0
-			      : ec2_make_group(r->aws, a, r->subnets[0].vpc, s->group_name, &tags,
-					s->caller_cidr, &r->group, err);
+	return r->group_ready || !r->n_subnets
+		       ? 0
+		       : ec2_make_group(r->aws, a, r->subnets[0].vpc, s->group_name, &tags,
+				 s->caller_cidr, &r->group, err);
 }
 
 int

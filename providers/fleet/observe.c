@@ -206,6 +206,23 @@ observe_image(struct warm *w, const struct host_words *words, const struct far_i
 	w->image_other = words->images.n > 0;
 }
 
+/* Of a region that is left out altogether that was told. */
+static void
+tell_unseen(struct fleet_site *s, struct fleet *f)
+{
+	for (size_t i = 0; i < s->n_regions; i++) {
+		const struct region *r = &s->regions[i];
+
+		if (!r->away[REGION_HOSTS].p || region_is_away(r).p)
+			continue;
+		f->prices_missing =
+			arena_printf(&s->arena, "%.*s%s%.*s: what runs there is not known: %.*s",
+				STR_ARG(f->prices_missing.p ? f->prices_missing : STR("")),
+				f->prices_missing.p ? "; " : "", STR_ARG(r->wish->name),
+				STR_ARG(r->away[REGION_HOSTS]));
+	}
+}
+
 void
 fleet_observe_identities(struct site *site, const struct job *job, struct observed *obs)
 {
@@ -216,6 +233,7 @@ fleet_observe_identities(struct site *site, const struct job *job, struct observ
 	digest_hex(source, &job->export_identity);
 	digest_hex(env, &job->environment_identity);
 	f->there = true;
+	tell_unseen(s, f);
 	f->region = str_from(aws_region(s->aws));
 	f->max = (uint32_t)site->config.manifest->instances.max;
 	f->max_slots = site->config.max_slots;

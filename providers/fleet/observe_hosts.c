@@ -218,8 +218,12 @@ read_region(struct region *r, struct arena *a, struct error *err)
 		{.name = STR("instance-state-name"), .value = STR("pending,running")}};
 	const struct pairs wanted = {.v = filters, .n = 2};
 
-	return ec2_describe_instances(
+	int rc = ec2_describe_instances(
 		r->aws, a, (struct str){0}, NULL, &wanted, &r->found, &r->n_found, err);
+
+	if (rc < 0)
+		r->n_found = 0;
+	return region_left_out(r, REGION_HOSTS, a, rc, err);
 }
 
 static int

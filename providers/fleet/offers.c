@@ -166,9 +166,11 @@ read_fits(struct region *r, struct arena *a, struct error *err)
 {
 	int rc = fit_all(r, a, err);
 
-	if (rc < 0 || !r->n_fits)
-		return rc;
-	return find_image(r, a, whole_wish(r->site)->arch == ARCH_ARM64, err);
+	if (rc == 0 && r->n_fits)
+		rc = find_image(r, a, whole_wish(r->site)->arch == ARCH_ARM64, err);
+	if (rc < 0)
+		r->n_fits = 0;
+	return region_left_out(r, REGION_TYPES, a, rc, err);
 }
 
 static int
@@ -238,6 +240,18 @@ name_images(struct fleet_site *s, struct arena *a)
 	return text;
 }
 
+/* Home gets no instances, and nobody else has answered. */
+static int
+no_region_left(const struct fleet_site *s, struct error *err)
+{
+	for (size_t i = 0; i < s->n_regions; i++) {
+		if (s->regions[i].away[REGION_TYPES].p)
+			return error_set(
+				err, ERR_HOST, "%.*s", STR_ARG(s->regions[i].away[REGION_TYPES]));
+	}
+	return 0;
+}
+
 /* That nothing fits anywhere. */
 static int
 check_fits(struct fleet_site *s, struct error *err)
@@ -254,7 +268,7 @@ check_fits(struct fleet_site *s, struct error *err)
 	}
 	if (first && err)
 		*err = *first;
-	return first ? first->code : 0;
+	return first ? first->code : no_region_left(s, err);
 }
 
 int
@@ -271,7 +285,7 @@ fleet_read_type(struct fleet_site *s, struct arena *a, struct error *err)
 		return r.rc[i];
 	}
 	if (check_fits(s, err) < 0)
-		return ERR_INPUT;
+		return err ? err->code : ERR_INPUT;
 	s->site.seen.observed.fleet.image = name_images(s, a);
 	return 0;
 }
@@ -294,6 +308,8 @@ tell_missing(const struct fleet_site *s, struct arena *a)
 		const struct region *r = &s->regions[i];
 		struct str here = add_words(a, r->prices.missing, r->zones_missing);
 
+		if (region_is_away(r).p)
+			here = arena_printf(a, "it is left out: %.*s", STR_ARG(region_is_away(r)));
 		if (here.p && regions_are_many(s))
 			here = arena_printf(a, "%.*s: %.*s", STR_ARG(r->wish->name), STR_ARG(here));
 		text = add_words(a, text, here);

@@ -75,6 +75,22 @@ region_explain(struct region *r, struct arena *a, struct error *err)
 	return bad;
 }
 
+int
+region_left_out(struct region *r, enum region_read what, struct arena *a, int rc, struct error *err)
+{
+	if (rc != ERR_HOST || err->class == CLASS_DENIED || r == &r->site->regions[0] ||
+		region_explain(r, a, err))
+		return rc < 0 ? err->code : rc;
+	r->away[what] = arena_str(a, str_from(err->message));
+	return 0;
+}
+
+struct str
+region_is_away(const struct region *r)
+{
+	return r->away[REGION_NETWORK].p ? r->away[REGION_NETWORK] : r->away[REGION_TYPES];
+}
+
 struct reading {
 	struct region **v;
 	enum region_read what;

@@ -30,6 +30,7 @@ struct region {
 	const struct region_wish *wish;
 	struct aws *aws;
 	struct arena reads[REGION_READS];
+	struct str away[REGION_READS]; /* why it is left out: it did not answer; absent: it did */
 	bool asked, bad; /* under the site's lock: whether it is a region, once that is in doubt */
 	struct error why;
 	struct ec2_subnet *subnets;
@@ -64,6 +65,14 @@ int regions_read(struct fleet_site *s, bool all, enum region_read what,
 
 /* Whether the region is none, asked once, when a call has failed: then *err says so, at its place. */
 bool region_explain(struct region *r, struct arena *a, struct error *err);
+
+/* For a read that failed with rc. 0: it is another region than home, which has not answered: it is left out, and `away`
+ * says why. Else err->code. */
+int region_left_out(
+	struct region *r, enum region_read what, struct arena *a, int rc, struct error *err);
+
+/* Why no instance is launched there, after its network and types were read; absent: some may be. */
+struct str region_is_away(const struct region *r);
 
 /* Whether there is more than one. */
 bool regions_are_many(const struct fleet_site *s);

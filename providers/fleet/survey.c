@@ -11,7 +11,6 @@ enum look_part { LOOK_INSTANCES, LOOK_LOCK, LOOK_PARTS };
 
 struct looking {
 	struct fleet_site *s;
-	struct arena *arenas[LOOK_PARTS];
 	struct job_holder holder;
 	int rc[LOOK_PARTS];
 	struct error err[LOOK_PARTS];
@@ -49,7 +48,7 @@ look_part(void *ctx, size_t i)
 	struct looking *l = ctx;
 
 	l->rc[i] = i == LOOK_LOCK
-			   ? look_at_lock(l, l->arenas[i], &l->err[i])
+			   ? look_at_lock(l, &l->s->arena, &l->err[i])
 			   : regions_read(l->s, true, REGION_HOSTS, look_in_region, &l->err[i]);
 }
 
@@ -117,7 +116,7 @@ int
 fleet_survey(struct site *site, struct arena *a, struct site_cloud *out, struct error *err)
 {
 	struct fleet_site *s = (struct fleet_site *)site;
-	struct looking l = {.s = s, .arenas = {[LOOK_INSTANCES] = a, [LOOK_LOCK] = &s->arena}};
+	struct looking l = {.s = s};
 	size_t n = 0;
 
 	parallel_for(LOOK_PARTS, LOOK_PARTS, look_part, &l);

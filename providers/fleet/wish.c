@@ -171,7 +171,9 @@ read_network(struct region *r, struct arena *a, struct error *err)
 		r->group = (struct ec2_group){0};
 		rc = 0;
 	}
-	return rc;
+	if (rc < 0)
+		r->n_subnets = 0;
+	return region_left_out(r, REGION_NETWORK, a, rc, err);
 }
 
 int
@@ -191,7 +193,7 @@ fleet_read_network(struct fleet_site *s, struct arena *a, struct error *err)
 	for (size_t i = 0; i < s->n_regions; i++) {
 		struct region *r = &s->regions[i];
 
-		if (!r->wish->launches)
+		if (!r->wish->launches || !r->n_subnets)
 			continue;
 		r->group_ready = r->group.id.p && lets_in(&r->group, s->caller_cidr);
 		f->group_ready &= r->group_ready;

@@ -104,6 +104,16 @@ ends 'nothing at all in one region' 0 1
 is 'launched in the other' "$(box ledger | jq -r '.instances[-1].region')" us-west-1
 box set capacity '{}' >/dev/null
 
+# One that does not answer is left out, and told.
+fault '{"service":"ec2","region":"us-west-2","count":0,"raw":{"status":503,"body":"away"}}'
+work away instances="$both"
+since
+apply
+err_like 'Prices: us-west-2: it is left out: .*DescribeSubnets in us-west-2' 'it says which, and why'
+ends 'a region that does not answer' 0 1
+is 'launched in the other' "$(box ledger | jq -r '.instances[-1].region')" us-east-2
+box faults clear >/dev/null
+
 # So is what the account may have: a quota is of a region.
 box set quota_vcpus '{"on-demand":2,"spot":2}' >/dev/null
 work quota inputs='{count: 4}' max=2 instances="$both"
