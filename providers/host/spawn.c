@@ -18,6 +18,9 @@
 
 enum { KEPT_BYTES = 16 << 20, READ_BYTES = 64 << 10 };
 
+/* What stands where the middle of a long output was. */
+static const char left_out[] = "\n(much is left out here)\n";
+
 static int64_t
 now_ns(void)
 {
@@ -79,15 +82,27 @@ begin(pid_t *pid, const char *const *argv, const char *const *env, const struct 
 
 struct capture {
 	struct buf *to;
-	int fd; /* -1: at its end */
+	int fd;	     /* -1: at its end */
+	size_t from; /* bytes that were in `to` before */
 };
+
+/* How it began says what it is, and how it ended what went wrong. */
+static void
+cut_middle(struct capture *c)
+{
+	const size_t n = sizeof(left_out) - 1, at = c->from + KEPT_BYTES / 2,
+		     behind = at + KEPT_BYTES / 4;
+
+	memcpy(c->to->p + at, left_out, n);
+	memmove(c->to->p + at + n, c->to->p + behind, c->to->n - behind);
+	c->to->n -= behind - at - n;
+}
 
 static void
 read_some(struct capture *c)
 {
 	char bytes[READ_BYTES];
 	ssize_t n = read(c->fd, bytes, sizeof(bytes));
-	size_t keep;
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -96,8 +111,9 @@ read_some(struct capture *c)
 		c->fd = -1;
 		return;
 	}
-	keep = c->to->n < KEPT_BYTES ? KEPT_BYTES - c->to->n : 0;
-	buf_add(c->to, bytes, (size_t)n < keep ? (size_t)n : keep);
+	if (c->to->n - c->from + (size_t)n > KEPT_BYTES)
+		cut_middle(c);
+	buf_add(c->to, bytes, (size_t)n);
 }
 
 enum { WAIT_MS = 10, AFTERWARDS_MS = 200 };
@@ -164,7 +180,7 @@ open_captures(struct capture c[2], int write_fds[2], struct buf *out, struct buf
 		}
 		if (pipe2(fds, O_CLOEXEC) != 0)
 			return errno;
-		c[i] = (struct capture){.to = to[i], .fd = fds[0]};
+		c[i] = (struct capture){.to = to[i], .fd = fds[0], .from = to[i]->n};
 		write_fds[i] = fds[1];
 	}
 	return 0;

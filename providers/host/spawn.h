@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 /* Runs argv (looked up in PATH) to its end, without a shell, stdin from /dev/null. out and errs may
- * be NULL; at most 16 MiB of each are kept. Returns its exit status (128 + signal), or < 0 with err
+ * be NULL; of more than 16 MiB the middle is left out. Returns its exit status (128 + signal), or < 0 with err
  * when it could not be started or timeout_ns (< 0: none) passed, after which its whole process
  * group is killed. */
 int spawn_run(const char *const *argv, const char *const *env, const char *dir, struct buf *out,

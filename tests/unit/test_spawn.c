@@ -135,7 +135,16 @@ much_output(void **state)
 	struct buf out = {0};
 
 	(void)state;
-	assert_int_equal(sh("head -c 20000000 /dev/zero", &out, NULL, -1, NULL), 0);
+	buf_add_cstr(&out, "before ");
+	assert_int_equal(
+		sh("echo begin; head -c 50000000 /dev/zero; echo end", &out, NULL, -1, NULL), 0);
+	assert_in_range(out.n, 12 << 20, (16 << 20) + 7);
+	assert_true(str_starts(buf_str(&out), STR("before begin\n")));
+	assert_true(str_ends(buf_str(&out), STR("end\n")));
+	assert_non_null(memmem(out.p, out.n, "\n(much is left out here)\n", 25));
+	buf_free(&out);
+	/* So much is kept as it is. */
+	assert_int_equal(sh("head -c 16777216 /dev/zero", &out, NULL, -1, NULL), 0);
 	assert_int_equal(out.n, 16 << 20);
 	buf_free(&out);
 }
