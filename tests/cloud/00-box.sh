@@ -139,4 +139,30 @@ for victim in keeper init down; do
 	box down 2>/dev/null
 	is "$victim ended: nor its folder" "$(ls -d "$BOX_DIR" 2>/dev/null)" ''
 done
+
+# A shell whose window is closed, or that is killed, takes its box along.
+cat >"$T/window.py" <<'END'
+import os, pty, re, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("box", ["box", "shell"])
+said = b""
+os.write(terminal, b'echo "it is in <$BOX_DIR>"\n')
+while not (dir := re.search(rb"it is in <(/[^>]+)>", said)):
+    said += os.read(terminal, 4096)
+with open(dir[1].decode() + "/box") as f:
+    print(dir[1].decode(), os.readlink(f"/proc/{f.read().split()[0]}/ns/net"))
+if sys.argv[1] == "killed":
+    os.kill(pid, signal.SIGKILL)
+END
+for how in closed killed; do
+	run timeout 60 env -u BOX_DIR python3 "$T/window.py" $how
+	is_status 0 "a shell to be $how"
+	read -r dir net <"$OUT"
+	BOX_DIR=$dir
+	comes_true 20 eval '[ -z "$(left "$net")" ]'
+	is "a shell that was $how: nothing of its box is left" "$(left "$net")" ''
+	[ $how = killed ] || ok 'nor its folder' comes_true 20 [ ! -e "$dir" ]
+	rm -rf "$dir"
+done
 done_testing

@@ -1,4 +1,5 @@
 """The words of `box`, other than `run`, which is the shell script's."""
+import contextlib
 import json
 import os
 import shutil
@@ -228,7 +229,9 @@ def up(args, leash=None):
         if os.fork():
             os._exit(0)
         try:
-            supervisor.keep(dir, delay, rtt, python, w, leash)
+            if leash:
+                os.close(leash[1])  # the shell alone holds it
+            supervisor.keep(dir, delay, rtt, python, w, leash[0] if leash else None)
         except Exception as e:
             supervisor.say(str(e))
         os._exit(1)
@@ -289,8 +292,7 @@ def shell(args):
     if reason := why_not():
         raise Failed(f"no shell in a box here: {reason} (box up --reduced, then box run CMD, has the APIs alone)")
     r, w = os.pipe()
-    os.set_inheritable(r, True)
-    dir = up(args, leash=r)
+    dir = up(args, leash=(r, w))
     os.close(r)
     stopped = []
 
@@ -317,7 +319,8 @@ def shell(args):
         os._exit(1)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if tty:
-        os.tcsetpgrp(0, os.getpgrp())
+        with contextlib.suppress(OSError):  # its window was closed
+            os.tcsetpgrp(0, os.getpgrp())
     down(dir)
     return 128 + stopped[0] if stopped else status
 
