@@ -37,7 +37,8 @@
  *       instance costs, which stands for that index from then on; until `gone`, or the end of its release.
  *   {"ev":"end",…,"span":…,"st":"ok|failed|cancelled|abandoned",
  *    "err":{"code":…,"class":…,"errno":…,"http":…,"msg":…},"retry":ns,"a":{…}}
- *       abandoned: its place was lost, before it had begun if there is no `ran`. retry: when the
+ *       abandoned: its place was lost, or it was asked back from there since another one had a
+ *       slot; before it had begun if there is no `ran`. retry: when the
  *       next attempt is due. a: what is known:
  *         slots         given
  *         ran           [begun ns, ended ns] of a task's process
