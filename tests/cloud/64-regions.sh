@@ -51,12 +51,15 @@ ok 'every task has its result' whole
 is 'from two hosts' "$(sort -u results/*/said | wc -l)" 2
 is 'each launched once' $(($(launched) - before)) 2
 
+# A saved plan is of both.
 sed -i 's/echo x/echo again/' furrow.yaml
-apply
-is_status 0 'once more'
+run furrow plan -o ../again.plan
+is_status 0 'a plan that is kept'
+out_like 'i-.* is warm \(t3.micro in us-west-2a\)' 'with the warm one of the second region'
+apply ../again.plan
+is_status 0 'and is applied'
 ok 'on warm hosts: every task has its result' whole
 is 'none was launched' $(($(launched) - before)) 2
-ok 'the one in the second region is used' comes_true 1 grep -q "i-.* is warm (t3.micro in us-west-2a)" "$ERR" "$OUT"
 
 # A region that does not answer keeps nothing from being removed in the other, and is told.
 fault '{"action":"DescribeInstances","region":"us-west-2","count":0,"error":{"status":403,"code":"UnauthorizedOperation","message":"not there"}}'
@@ -79,6 +82,17 @@ box set policy '{}' >/dev/null
 is 'nothing runs' "$(running)" 0
 is 'no group here' "$(groups us-east-2)" 0
 is 'no group there' "$(groups us-west-2)" 0
+
+# Likewise when a run cannot let go of one.
+box set deny '["ec2:TerminateInstances"]' >/dev/null
+work left instances="$both"
+apply
+[ "$status" != 0 ]; report $? 'a run that may not end its instance'
+err_like 'aws ec2 terminate-instances --region us-west-2 --instance-ids i-' 'says how, with its region'
+box set deny '[]' >/dev/null
+run furrow destroy -y
+is_status 0 'which destroy may'
+is 'nothing runs' "$(running)" 0
 
 # killed_there NAME: an apply that dies when it has asked for an instance in the second region, which EC2 doesn't show yet.
 killed_there() {
