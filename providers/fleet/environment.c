@@ -166,6 +166,22 @@ host_hurry(struct host *h)
 	pthread_mutex_unlock(&h->runner.door);
 }
 
+/* Others know of the runner's session, by its door, until this takes it back. */
+static int
+await_welcome(struct host *h, struct session **out, struct session_host *host, struct error *err)
+{
+	struct session *session = *out;
+	int rc = session_await(session, host, err);
+
+	if (rc == 0)
+		return 0;
+	pthread_mutex_lock(&h->runner.door);
+	*out = NULL;
+	pthread_mutex_unlock(&h->runner.door);
+	session_close(session, 0, NULL);
+	return rc;
+}
+
 int
 host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err)
@@ -202,14 +218,19 @@ host_begin(struct fleet_run *r, struct host *h, struct session **out, struct ses
 		rc = send_all(h->fd, buf_str(&order), err);
 	if (rc == 0)
 		rc = share_hear(r, h, h->fd, fleet_now(r->site) + begin_ns, err);
+	/* Before there is a session: once that is cut, the mender looks at its part. */
+	share_end(r, h);
 	runner_events(&h->runner, &events);
 	if (rc == 0) {
 		h->fd = -1; /* the session's */
-		rc = host ? session_open(out, &transport, r->id, LINGER_S, &base, &events, begin_ns,
-				    host, err)
-			  : session_start(out, &transport, r->id, LINGER_S, &base, &events,
-				    begin_ns, err);
+		/* Who stores results of an earlier one's tasks looks at the runner's at any time. */
+		pthread_mutex_lock(&h->runner.door);
+		rc = (host ? session_begin : session_start)(
+			out, &transport, r->id, LINGER_S, &base, &events, begin_ns, err);
+		pthread_mutex_unlock(&h->runner.door);
 	}
+	if (rc == 0 && host)
+		rc = await_welcome(h, out, host, err);
 	end_begin(h);
 	if (rc < 0 && atomic_load(&r->stop_steps))
 		rc = error_set(err, ERR_CANCELLED, "%s: stopped before it was ready", h->id);
@@ -344,19 +365,16 @@ begin(struct fleet_run *r, struct host *h, struct call *call, struct outcome *ou
 		h->env_since_ns = fleet_now(r->site);
 	/* Then the first tasks go out in one flight with the order, which costs no round trip of its own. Where
 	 * the host cannot serve after all they are lost with it, and have not begun. */
-	if (prepared) {
+	if (prepared)
 		h->ready = true;
-		runner_renew(&h->runner);
-	}
+	/* Before the session can be cut, which counts. No task comes before this step is done. */
+	runner_renew(&h->runner);
 	rc = host_begin(r, h, &h->runner.session, prepared ? NULL : &far, err);
-	share_end(r, h);
 	share_tell(r, h, call);
 	outcome->phase_ns[PHASE_ENV] = fleet_now(r->site) - h->env_since_ns;
 	h->env_since_ns = 0;
-	if (rc >= 0 && !prepared) {
+	if (rc >= 0 && !prepared)
 		h->ready = true; /* from now on the executor is told of an interruption */
-		runner_renew(&h->runner);
-	}
 	if (!prepared && atomic_load(&h->doomed) && !atomic_load(&r->stop_steps)) {
 		error_set(err, ERR_HOST, "EC2 interrupts %s before it is ready", h->id);
 		host_say_goodbye(h, 0, NULL);
@@ -377,16 +395,19 @@ fleet_environment(
 	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err)
 {
 	struct host *h = r->hosts[call->node->index];
+	bool lost;
 	int rc;
 
 	if (tasks_left(r->tasks) == 0)
 		return STEP_DONE; /* the others were faster: no slots are wanted any more */
 	if (!h->since_ns)
 		h->since_ns = fleet_now(r->site);
-	if (!h->ssh)
+	/* Lost when it was ready, or no other one was to be had then. A mender may still be at one that is doomed:
+	 * its connection is not to be looked at. */
+	lost = h->spent || atomic_load(&h->doomed) || !h->id[0];
+	if (lost || !h->ssh)
 		call->sink->phase(call, PHASE_BOOT);
-	if (h->spent || atomic_load(&h->doomed) ||
-		!h->id[0]) { /* lost when it was ready, or no other one was to be had then */
+	if (lost) {
 		rc = replace_host(r, h, call, err);
 		return rc < 0 ? STEP_FAILED : wait_more(call);
 	}

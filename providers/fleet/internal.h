@@ -107,7 +107,9 @@ struct host {
 	int64_t unseen_since_ns; /* EC2 doesn't find it; 0: it does */
 	bool found;		 /* there before this run */
 	atomic_bool ready;	 /* a session runs on it; the mender takes that back */
-	bool spent;		 /* dead, or as good as dead: another one is to stand in for it */
+	/* Dead, or as good as dead: another one is to stand in for it. The mender finds that out as well, while
+	 * the run may want another one for a host that is doomed. */
+	atomic_bool spent;
 	bool released;
 	bool kept; /* released, and left warm */
 	struct share_part share;
@@ -323,7 +325,8 @@ int host_alive(
 enum step fleet_environment(
 	struct fleet_run *r, struct call *call, struct outcome *outcome, struct error *err);
 /* Tells the host which run it is, and opens the session. host NULL: without waiting for its welcome;
- * *out is set before host_was_cut can come. */
+ * *out is
+ * set behind the runner's door, before host_was_cut can come. */
 int host_begin(struct fleet_run *r, struct host *h, struct session **out, struct session_host *host,
 	struct error *err);
 

@@ -385,7 +385,8 @@ replace_host(struct fleet_run *r, struct host *h, struct call *call, struct erro
 		mark_empty(r, h->offer, false);
 	host_set_id(h, STR(""));
 	h->address[0] = '\0';
-	h->found = h->spent = false;
+	h->found = false;
+	h->spent = false;
 	atomic_store(&h->reclaimed, false);
 	atomic_store(&h->doomed, false);
 	atomic_store(&h->gone, false);

@@ -123,7 +123,8 @@ host_alive(struct fleet_run *r, struct host *h, int64_t max_age_ns, bool *asked,
 	else if (*asked && now_ns - h->unseen_since_ns >= unseen_ns)
 		rc = error_set(err, ERR_HOST, "EC2 does not know %s%s", h->id,
 			h->ready ? " any more" : "");
-	h->spent |= rc < 0;
+	if (rc < 0)
+		h->spent = true;
 	arena_free(&scratch);
 	return rc;
 }

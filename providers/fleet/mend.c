@@ -46,12 +46,13 @@ may_live(struct fleet_run *r, struct host *h, struct absence *gone, struct error
 	if (asked)
 		gone->alone_ns += now_ns - gone->looked_ns;
 	gone->looked_ns = fleet_now(r->site);
-	h->spent = gone->alone_ns >= alone_ns || gone->looked_ns - gone->since_ns >= give_up_ns;
-	if (h->spent)
-		error_set(err, ERR_HOST,
-			"%s was not reached again for %lld s, although EC2 says that it runs",
-			h->id, (long long)((gone->looked_ns - gone->since_ns) / NS_PER_S));
-	return !h->spent;
+	if (gone->alone_ns < alone_ns && gone->looked_ns - gone->since_ns < give_up_ns)
+		return true;
+	h->spent = true;
+	error_set(err, ERR_HOST,
+		"%s was not reached again for %lld s, although EC2 says that it runs", h->id,
+		(long long)((gone->looked_ns - gone->since_ns) / NS_PER_S));
+	return false;
 }
 
 /* One try. 1: it said its words; 0: not reached. */

@@ -95,7 +95,7 @@ int share_placed(struct fleet_run *r, struct arena *a, const struct stored_setup
 int share_send_lease(int fd, uint32_t lease_s, struct error *err);
 /* Setup itself did, and err says all. */
 bool share_failed(const struct host *h);
-/* Its part is over, well or not. */
+/* Its part is over, well or not; before the session that comes of it begins. */
 void share_end(struct fleet_run *r, struct host *h);
 /* Says in the journal, and in the host's log, how the host came to it. */
 void share_tell(struct fleet_run *r, const struct host *h, struct call *call);

@@ -481,16 +481,18 @@ session_start(struct session **out, const struct transport *t, const char *run, 
 }
 
 int
-session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+session_begin(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
 	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
-	struct session_host *host, struct error *err)
+	struct error *err)
 {
-	struct session *s;
-	int rc = begin(&s, t, run, linger_s, base, events, timeout_ns, true, err);
+	return begin(out, t, run, linger_s, base, events, timeout_ns, true, err);
+}
 
-	*out = NULL;
-	if (rc < 0)
-		return rc;
+int
+session_await(struct session *s, struct session_host *host, struct error *err)
+{
+	int rc = 0;
+
 	pthread_mutex_lock(&s->lock);
 	while (!s->welcomed && !s->ended)
 		pthread_cond_wait(&s->changed, &s->lock);
@@ -500,15 +502,28 @@ session_open(struct session **out, const struct transport *t, const char *run, u
 			*err = s->why;
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (rc < 0) {
-		pthread_join(s->thread, NULL);
-		free_session(s);
-		return rc;
-	}
-	if (host)
+	if (rc == 0 && host)
 		*host = s->host;
-	*out = s;
-	return 0;
+	return rc;
+}
+
+int
+session_open(struct session **out, const struct transport *t, const char *run, uint32_t linger_s,
+	const struct session_base *base, const struct session_events *events, int64_t timeout_ns,
+	struct session_host *host, struct error *err)
+{
+	struct session *s;
+	int rc = session_begin(&s, t, run, linger_s, base, events, timeout_ns, err);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	rc = session_await(s, host, err);
+	if (rc < 0)
+		session_close(s, 0, NULL);
+	else
+		*out = s;
+	return rc;
 }
 
 int

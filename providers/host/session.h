@@ -99,6 +99,14 @@ int session_open(struct session **out, const struct transport *t, const char *ru
 	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
 	int64_t timeout_ns, struct session_host *host, struct error *err);
 
+/* Its two halves, for who lets others know of the session before it is welcomed: *out is set before any event
+ * comes, and `lost` is told of a session that was welcomed alone. */
+int session_begin(struct session **out, const struct transport *t, const char *run,
+	uint32_t linger_s, const struct session_base *base, const struct session_events *events,
+	int64_t timeout_ns, struct error *err);
+/* < 0: it was not welcomed, and is to be closed. */
+int session_await(struct session *s, struct session_host *host, struct error *err);
+
 /* The same without the wait: what is submitted from now on goes out in one flight with HELLO. Where no
  * WELCOME comes within timeout_ns, `lost` is told, perhaps before this returns; *out is set by then. */
 int session_start(struct session **out, const struct transport *t, const char *run,

@@ -113,6 +113,9 @@ hear_welcome(struct session *s, const struct frame *f, int64_t now_ns)
 	int64_t host_ns;
 	struct str arch;
 
+	/* From the first on s->host is read by who opened the session. */
+	if (s->welcomed)
+		return nonsense(s, f, "a second welcome");
 	s->host.pid = field_u32(&in);
 	s->host.cpus = field_u32(&in);
 	s->host.memory_bytes = field_i64(&in);
@@ -127,8 +130,6 @@ hear_welcome(struct session *s, const struct frame *f, int64_t now_ns)
 			"the "
 			"furrow-runner that came with it",
 			version, PROTOCOL_VERSION);
-	if (s->welcomed)
-		return nonsense(s, f, "a second welcome");
 	if (s->host.memory_bytes < 0 || !is_time(host_ns))
 		return nonsense(s, f, "a number that cannot be");
 	snprintf(s->host.arch, sizeof(s->host.arch), "%.*s", STR_ARG(arch));

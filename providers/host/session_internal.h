@@ -32,7 +32,7 @@ struct session {
 	pthread_t thread;
 	struct session_events events;
 	int64_t open_until_ns; /* for WELCOME */
-	bool awaited;	       /* whoever opens it waits for that, and is told by session_open */
+	bool awaited;	       /* whoever opens it waits for that, and is told by session_await */
 
 	/* Any thread, under the lock. */
 	pthread_mutex_t lock;

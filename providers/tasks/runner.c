@@ -125,7 +125,8 @@ task_send(struct task_run *t)
 }
 
 /* Puts a task into the table, from where the session's thread takes it, or whoever gives the runner up;
- * so it is sent before these can. */
+ * so it is sent before these can. With the door. A session that was cut as it began may be gone before the state
+ * says so: then the task is sent over the next one. */
 static enum runner_state
 enter_and_send(struct runner *r, struct task_run *t)
 {
@@ -135,7 +136,7 @@ enter_and_send(struct runner *r, struct task_run *t)
 	state = r->state;
 	if (state != RUNNER_LOST)
 		r->tasks->v[t->index] = t;
-	if (state == RUNNER_LIVE && !input_is_awaited_locked(t))
+	if (state == RUNNER_LIVE && r->session && !input_is_awaited_locked(t))
 		task_send(t);
 	pthread_mutex_unlock(&r->tasks->lock);
 	return state;

@@ -59,7 +59,7 @@ struct runner {
 	void (*noticed)(void *ctx, const char *action, int64_t left_ns, int64_t wall_s);
 	void *ctx;
 	pthread_mutex_t door;	 /* over session: held for calls that don't block only */
-	struct session *session; /* set before the first task is submitted */
+	struct session *session; /* set before the first task is submitted; NULL: none, or cut */
 	enum runner_state state; /* under the lock of tasks */
 	unsigned n_cuts;	 /* that were mended; changed under both */
 };

@@ -302,6 +302,49 @@ lies_lose_the_host(void **state)
 	}
 }
 
+/* Whoever is told that it is lost finds the session, however soon after the welcome that comes. */
+struct early {
+	struct fake f;
+	struct session *seen;
+};
+
+static void
+early_lost(void *ctx, const struct error *err)
+{
+	struct early *e = ctx;
+
+	e->seen = e->f.h.session;
+	host_lost(&e->f.h, err);
+}
+
+static void
+lost_as_it_is_welcomed(void **state)
+{
+	static struct early e;
+	struct session_events events;
+	struct session_host far = {0};
+	struct error err = {0};
+
+	(void)state;
+	fake_init(&e.f);
+	events = fake_events(&e.f);
+	events.ctx = &e;
+	events.lost = early_lost;
+	say_welcome(&e.f, PROTOCOL_VERSION, now_of_test(), "x86_64");
+	shutdown(e.f.peer, SHUT_WR);
+	if (session_begin(&e.f.h.session,
+		    &(struct transport){.read_fd = e.f.h.fd, .write_fd = e.f.h.fd}, "RUN", 0,
+		    &e.f.h.base, &events, 10 * NS_PER_S, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(session_await(e.f.h.session, &far, &err), 0);
+	assert_string_equal(far.arch, "x86_64");
+	host_wait_lost(&e.f.h);
+	assert_ptr_equal(e.seen, e.f.h.session);
+	assert_int_equal(session_close(e.f.h.session, 5 * NS_PER_S, NULL), 0);
+	close(e.f.peer);
+	host_free(&e.f.h);
+}
+
 /* Negative and enormous numbers that no check can tell from true ones stay within what furrow can
  * count. */
 static void
@@ -327,6 +370,7 @@ main(void)
 		cmocka_unit_test(welcome_that_lies),
 		cmocka_unit_test(a_notice),
 		cmocka_unit_test(lies_lose_the_host),
+		cmocka_unit_test(lost_as_it_is_welcomed),
 		cmocka_unit_test(numbers_in_their_ranges),
 	};
 

@@ -343,6 +343,34 @@ lost_after_placed(void **state)
 	}
 }
 
+/* A session that was cut as it began is taken before all know of the cut. */
+static void
+sent_over_the_next_session(void **state)
+{
+	struct session_host far = {0};
+	struct call second;
+
+	(void)state;
+	start(true);
+	hear_type(FRAME_TASK);
+	say_ended(ENDED_STOPPED);
+	wait_until(&bed->answered);
+	session_close(runner_take_session(&bed->runner), 0, NULL);
+	close(bed->fake.peer);
+	assert_int_equal(runner_state(&bed->runner), RUNNER_LIVE);
+	second = bed->call;
+	second.attempt = 2;
+	bed->id = UINT64_C(2) << 32 | 1;
+	bed->answered = 0;
+	runner_submit(&bed->runner, &second);
+	runner_resume(&bed->runner, open_session(), &far);
+	assert_int_equal(hear_type(FRAME_TASK).id, bed->id);
+	say_begun();
+	say_ended(ENDED_SELF);
+	wait_until(&bed->answered);
+	assert_int_equal(bed->step, STEP_DONE);
+}
+
 #define bed_test(fn) cmocka_unit_test_setup_teardown(fn, bed_setup, bed_teardown)
 
 int
@@ -362,6 +390,7 @@ main(void)
 		bed_test(cut_while_a_url_is_made),
 		bed_test(ended_while_a_url_is_made),
 		bed_test(lost_after_placed),
+		bed_test(sent_over_the_next_session),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
