@@ -45,6 +45,7 @@ fleet_explain(struct fleet_site *s, enum fleet_read what, struct arena *a, struc
 		return;
 	if (region_explain(&s->regions[0], a, err))
 		return;
-	if (m->store.p && s->bucket.p && is_of_store(what) && err->class == CLASS_DENIED)
+	/* These have located the store before they failed; the bucket is not others' to look at. */
+	if (is_of_store(what) && m->store.p && s->bucket.p && err->class == CLASS_DENIED)
 		fleet_bucket_failed(s, a, s->bucket, &m->pos_store, "store", err->code, err);
 }

@@ -24,7 +24,7 @@ static const int64_t poll_ns = NS_PER_S;
 struct launch_asked {
 	struct str token;
 	int64_t shown_wall_ns; /* EC2 shows it from then on */
-	bool taken;
+	bool taken;	       /* under the site's lock */
 };
 
 struct lost {
@@ -139,6 +139,15 @@ claim(struct fleet_run *r)
 	return next;
 }
 
+/* For the next try. */
+static void
+give_back(struct fleet_run *r, struct launch_asked *l)
+{
+	pthread_mutex_lock(&r->site->lock);
+	l->taken = false;
+	pthread_mutex_unlock(&r->site->lock);
+}
+
 static bool
 was_observed(struct fleet_site *s, struct str id)
 {
@@ -206,7 +215,7 @@ lost_take(struct fleet_run *r, struct arena *a, struct ec2_instance *out, struct
 	while ((l = claim(r))) {
 		rc = await(r, a, l, out, region, err);
 		if (rc < 0)
-			l->taken = false; /* for the next try */
+			give_back(r, l);
 		if (rc < 0 || (rc > 0 && can_serve(r, a, out)))
 			return rc;
 	}
