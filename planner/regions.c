@@ -23,12 +23,12 @@ size_t
 regions_of(struct arena *a, const struct instances *in, struct region_wish **out)
 {
 	struct region_wish *v = ARENA_ARRAY(a, struct region_wish, in->n_any_of + 1);
-	size_t n = 0;
+	size_t n = 1;
 
 	*out = v;
 	if (in->infra.kind != INFRA_AWS)
 		return 0;
-	v[n++] = (struct region_wish){.name = in->infra.region,
+	v[0] = (struct region_wish){.name = in->infra.region,
 		.key = STR("instances.infra"),
 		.wish = in,
 		.image = in,

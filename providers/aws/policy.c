@@ -104,10 +104,11 @@ add_images(struct policy *p)
 
 		if (ami.p && str_starts(ami, STR("ami-")))
 			continue;
-		all[n++] = arn(p, p->wish->regions[r].name, "ssm",
+		all[n] = arn(p, p->wish->regions[r].name, "ssm",
 			!ami.p || str_starts(ami, STR("/aws/service/"))
 				? "parameter/aws/service/*"
 				: arena_printf(&p->arena, "parameter%.*s", STR_ARG(ami)).p);
+		n++;
 	}
 	all[n] = NULL;
 	if (n)
