@@ -37,10 +37,11 @@ out_like 'by security group furrow-two in us-east-2, us-west-2$' 'a group in eac
 out_like 'launch t3.micro in us-west-2.: ' 'the cheaper region'
 run furrow plan --json
 ok 'both regions in its offers' jq -e '[.offers[].region] | unique == ["us-east-2", "us-west-2"]' "$OUT"
-sed 's/us-west-2}/us-wset-2}/' furrow.yaml >../typo.yaml
-run furrow plan ../typo.yaml
+mkdir ../typo
+sed 's/us-west-2}/us-wset-2}/' furrow.yaml >../typo/furrow.yaml
+run furrow plan ../typo/furrow.yaml
 is_status 64 'a second region that is none'
-err_like 'typo.yaml:5:[0-9]*: instances.any_of\[1\].infra: no region .us-wset-2. in AWS: did you mean .us-west-2.' 'is told at its place'
+err_like 'furrow.yaml:5:[0-9]*: instances.any_of\[1\].infra: no region .us-wset-2. in AWS: did you mean .us-west-2.' 'is told at its place'
 since
 begin_apply
 ok 'its tasks run on two hosts' comes_true 60 marked 4
