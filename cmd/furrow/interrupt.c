@@ -8,7 +8,7 @@ static const int signals[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 /* What a handler can reach. */
 static atomic_bool interrupted;
-static volatile sig_atomic_t last_signal;
+static atomic_int last_signal; /* by whatever thread the system chose */
 static struct sigaction before[N_SIGNALS];
 
 const atomic_bool *const interrupt_flag = &interrupted;
@@ -16,7 +16,7 @@ const atomic_bool *const interrupt_flag = &interrupted;
 static void
 on_signal(int number)
 {
-	last_signal = number;
+	atomic_store(&last_signal, number);
 	atomic_store(&interrupted, true);
 }
 
@@ -27,7 +27,7 @@ interrupt_catch(void)
 		.sa_handler = on_signal, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
 
 	sigemptyset(&action.sa_mask);
-	last_signal = 0;
+	atomic_store(&last_signal, 0);
 	atomic_store(&interrupted, false);
 	for (int i = 0; i < N_SIGNALS; i++) {
 		sigaction(signals[i], NULL, &before[i]);
@@ -40,7 +40,10 @@ interrupt_catch(void)
 int
 interrupt_release(void)
 {
+	int number;
+
 	for (int i = 0; i < N_SIGNALS; i++)
 		sigaction(signals[i], &before[i], NULL);
-	return last_signal ? 128 + last_signal : 0;
+	number = atomic_load(&last_signal);
+	return number ? 128 + number : 0;
 }

@@ -138,7 +138,7 @@ struct fleet_site {
 	struct ssh_hub *hub;  /* NULL until a host is to be reached */
 	struct ssh_key key;
 	bool has_key;
-	struct job_lock *job_lock;
+	struct job_lock *job_lock; /* set under lock, once */
 	char lock_run
 		[32]; /* the lock is to be taken for this run, or was found to have no bucket yet */
 	struct str bucket, prefix;

@@ -75,14 +75,18 @@ fleet_take_lock(struct fleet_site *s, struct arena *a, struct error *err)
 	struct job_lock_options options = {.job = s->site.config.manifest->name,
 		.run = arena_str(a, str_from(s->lock_run)),
 		.clock = s->site.config.clock};
+	struct job_lock *taken = NULL;
 	int rc = fleet_locate_store(s, err);
 
 	options.bucket = s->bucket;
 	options.prefix = s->prefix;
 	if (rc == 0)
-		rc = job_lock_take(&s->job_lock, s->aws, &options, err);
+		rc = job_lock_take(&taken, s->aws, &options, err);
 	if (rc == ERR_MISSING)
 		return 0;
+	pthread_mutex_lock(&s->lock);
+	s->job_lock = taken;
+	pthread_mutex_unlock(&s->lock);
 	if (rc == 0)
 		s->lock_run[0] = '\0';
 	return rc;
@@ -91,7 +95,13 @@ fleet_take_lock(struct fleet_site *s, struct arena *a, struct error *err)
 int
 fleet_check_lock(struct fleet_site *s, struct error *err)
 {
-	return s->job_lock ? job_lock_check(s->job_lock, err) : 0;
+	struct job_lock *taken;
+
+	/* Where there was no bucket yet it is taken while others launch. */
+	pthread_mutex_lock(&s->lock);
+	taken = s->job_lock;
+	pthread_mutex_unlock(&s->lock);
+	return taken ? job_lock_check(taken, err) : 0;
 }
 
 int
