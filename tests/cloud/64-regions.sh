@@ -41,7 +41,7 @@ mkdir ../typo
 sed 's/us-west-2}/us-wset-2}/' furrow.yaml >../typo/furrow.yaml
 run furrow plan ../typo/furrow.yaml
 is_status 64 'a second region that is none'
-err_like 'furrow.yaml:5:[0-9]*: instances.any_of\[1\].infra: no region .us-wset-2. in AWS: did you mean .us-west-2.' 'is told at its place'
+err_like 'furrow.yaml:[0-9]+:[0-9]+: instances.any_of\[1\].infra: no region .us-wset-2. in AWS: did you mean .us-west-2.' 'is told at its place'
 since
 begin_apply
 ok 'its tasks run on two hosts' comes_true 60 marked 4
