@@ -79,7 +79,7 @@ job 'sleep 600' 0
 git -C ../clone pull -q
 start -C ../clone apply -y >"$T/apply" 2>&1; apply=$!
 ok 'an apply elsewhere' comes_true 30 sh -c 'grep -q "\"node\":\"task\[0\]\"" ../clone/.furrow/runs/*/journal.jsonl'
-run furrow destroy -y; is_status 75 'destroy while it runs'; err_like 'another furrow is at (work here|job left)' 'says who'
+run furrow destroy -y; is_status 75 'destroy while it runs'; err_like 'another furrow is at (this job|job left)' 'says who'
 run furrow destroy -n; is_status 75 '-n says so as well'
 run furrow status; out_like 'locked by +run .* on ' 'status says who'
 run furrow gc --older-than 0; is_status 0 'gc while it runs'
