@@ -321,8 +321,8 @@ add_edge_to_index(struct graph *g, uint32_t node, struct span to, uint32_t index
 	}
 }
 
-/* What a change comes after, by its kind. Launching needs the security group, uploading the bucket:
- * `access` makes what is missing of both. */
+/* What a change comes after, by its kind. Uploading needs the bucket; launching needs the security group, and the
+ * job's lock, which is in the bucket: `access` makes what is missing. */
 static void
 connect(struct graph *g, uint32_t at, const struct span *kinds, const struct fleet *fleet,
 	bool builds_image)
@@ -341,8 +341,7 @@ connect(struct graph *g, uint32_t at, const struct span *kinds, const struct fle
 			graph_add_edge(g, kinds[KIND_IMAGE].first, at);
 		break;
 	case KIND_INSTANCE:
-		if (!fleet->group_ready)
-			add_edges(g, at, kinds[KIND_ACCESS]);
+		add_edges(g, at, kinds[KIND_ACCESS]);
 		break;
 	case KIND_ENVIRONMENT:
 		add_edges(g, at, kinds[KIND_SOURCE]);
