@@ -160,9 +160,12 @@ validate(struct arena *a, const struct options *o)
 	if (place_from_options(a, &place, o, options_arg(o, 0), &err) ||
 		manifest_file_read(&file, a, &place, str_from(o->rev), &err))
 		return out_fail(&err);
-	if (manifest_file_parse(&file, a, &m, &diags, str_from(o->infra), &err) == 0 &&
-		m.instances.infra.kind == INFRA_LOCAL)
-		check_here(a, &m, &diags);
+	if (manifest_file_parse(&file, a, &m, &diags, str_from(o->infra), &err) == 0) {
+		if (m.instances.infra.kind == INFRA_AWS)
+			manifest_check_aws(&m, &diags);
+		else
+			check_here(a, &m, &diags);
+	}
 	return o->json ? print_json(&m, &diags) : print_words(a, &file, &m, &diags);
 }
 

@@ -71,6 +71,11 @@ printf 'furrow: 1\nname: cloud\nentrypoint: x\ninstances: {infra: aws/us-east-2}
 run furrow validate cloud.yaml
 is_status 0 "a manifest for a cloud is valid"
 out_like 'infra aws/us-east-2' "and says for which"
+printf 'furrow: 1\nname: cloud\nentrypoint: x\ninstances: {infra: aws/us-east-2, any_of: [{arch: arm64}]}\nstore: here\n' >grant.yaml
+run furrow validate grant.yaml
+is_status 64 "what no cloud grants is not valid, as plan says it"
+err_like "^grant.yaml:4:51: error: instances.any_of\[0\].arch: " "its place"
+err_like "^grant.yaml:5:8: error: store: 'here' is a folder here" "all of it in one go"
 run furrow validate --infra local cloud.yaml
 is_status 0 "it is valid for this machine, too"
 err_like 'not used with --infra local' "with a warning for what it lacks here"
@@ -105,7 +110,7 @@ git init -q . && run furrow init other.yaml
 is_status 0 "init takes a name"
 err_like 'commit it' "in git it says to commit"
 # Every commented key is right as well.
-sed -E '/^  # inputs:/d; /^#   # /d; s/^(#  |  #) ([a-z_]+:)/  \2/; s/^# ([a-z_]+:)/\1/; /^extends:/d' other.yaml >all.yaml
+sed -E '/^  # inputs:/d; /^#   # /d; s/^(#  |  #) ([a-z_]+:)/  \2/; s/^# ([a-z_]+:)/\1/; /^extends:/d; s|^store: [^ ]*|store: s3://bucket/furrow|' other.yaml >all.yaml
 run furrow validate --infra aws/us-east-2 all.yaml
 is_status 0 "the template's commented keys are valid, too"
 ok "and they are more than a few" test "$(grep -cE '^ *[a-z_]+:' all.yaml)" -gt 30

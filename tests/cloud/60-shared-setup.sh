@@ -48,7 +48,7 @@ is 'setup ran on one' "$(how | grep ran)" '1 ran'
 hosts=$(cat results/*/host | sort -u | wc -l)
 is "several hosts had a share ($hosts)" "$([ "$hosts" -ge 3 ] && echo so)" so
 furrow report --json >"$T/report"
-ok 'the report counts setup as env' jq -e '.critical_phases.env >= 1' "$T/report"
+ok 'the report counts setup as env' jq -e '.phases.env >= 1' "$T/report"
 is 'all of them have the same' "$(sort -u results/*/said | wc -l)" 3
 ok 'with its links' grep -Eq '^made on .*, /usr/bin/env$' results/0/said
 ok 'with its times and modes' grep -q '^1234567890 755$' results/0/said
