@@ -62,15 +62,21 @@ free_port(int *fd)
 }
 
 static inline void
-sshd_file(const struct sshd *d, const char *name, const char *text)
+sshd_write(const struct sshd *d, const char *name, const char *mode, const char *text)
 {
 	char path[128];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", d->folder, name);
-	f = fopen(path, "w");
+	f = fopen(path, mode);
 	if (!f || fputs(text, f) < 0 || fclose(f) != 0 || chmod(path, 0600) != 0)
 		abort();
+}
+
+static inline void
+sshd_file(const struct sshd *d, const char *name, const char *text)
+{
+	sshd_write(d, name, "w", text);
 }
 
 static inline bool

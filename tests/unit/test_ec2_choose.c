@@ -1,6 +1,8 @@
 /* ec2: the choice among the 1,263 types of a region, and the file that keeps them. */
 #include "tests/unit/ec2_fixture.h"
 
+#include "providers/state_dir.h"
+
 #include <dirent.h>
 #include <unistd.h>
 
@@ -299,8 +301,7 @@ cached_calls(void **state)
 	SCRIPT({"DescribeInstanceTypes", .body = "@types.xml"});
 	assert_int_equal(ec2_types(NULL, &service.arena, file, &t, &n, &service.err), 0);
 	finished();
-	snprintf(file, sizeof(file), "rm -r %s", dir);
-	assert_int_equal(system(file), 0);
+	assert_int_equal(state_remove_tree(dir, &service.err), 0);
 }
 
 int

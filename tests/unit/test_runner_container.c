@@ -374,7 +374,8 @@ one_that_died(void **state)
 	hang_up();
 	exit_status();
 	snprintf(first, sizeof(first), "%s", place.h.run);
-	strcat(place.h.run, "B");
+	assert_true(strlen(first) + 2 <= sizeof(place.h.run));
+	memcpy(place.h.run + strlen(first), "B", 2);
 	calls();
 	a_run(&pulled);
 	has(calls(), first);

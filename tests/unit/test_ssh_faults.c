@@ -262,9 +262,8 @@ a_long_banner(void **state)
 	memcpy(banner + sizeof(banner) - 20, "\033[2Jmind the gap\n", 17);
 	sshd_prepare(&proud, "");
 	sshd_file(&proud, "banner", banner);
-	snprintf(more, sizeof(more), "echo 'Banner %s/banner' >>%s/config", proud.folder,
-		proud.folder);
-	assert_int_equal(system(more), 0);
+	snprintf(more, sizeof(more), "Banner %s/banner\n", proud.folder);
+	sshd_write(&proud, "config", "a", more);
 	assert_true(sshd_run(&proud));
 	wish = sshd_wish(&proud, "echo in");
 	h = start(&wish, &fd);
