@@ -6,6 +6,7 @@
 #include "planner/base/clock.h"
 #include "providers/host/ssh.h"
 #include "providers/host/ssh_key.h"
+#include "providers/state_dir.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SSHD "/usr/sbin/sshd"
@@ -171,14 +173,21 @@ sshd_kill(struct sshd *d)
 	d->pid = 0;
 }
 
+/* A connection that was just taken may open the log anew, behind the removal: then once more. */
 static inline void
 sshd_end(struct sshd *d)
 {
-	char command[128];
+	const struct timespec pause = {.tv_nsec = 20000000};
+	struct error err;
+	int rc = ERR_HOST;
 
 	sshd_kill(d);
-	snprintf(command, sizeof(command), "rm -rf '%s'", d->folder);
-	if (system(command) != 0)
+	for (int i = 0; rc < 0 && i < 500; i++) {
+		rc = state_remove_tree(d->folder, &err);
+		if (rc < 0)
+			nanosleep(&pause, NULL);
+	}
+	if (rc < 0)
 		abort();
 }
 
